@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs the packages named as arguments, as root, without making RabbitMQ a service of this machine.
+#
+# Debian starts what it installs, now and at each boot, and that RabbitMQ would take the port that ours wants.
+# A policy-rc.d that answers 101 is Debian's way to say "start nothing", and holds with systemd and without.
+set -e
+
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+fi
+
+services=
+case " $* " in *" rabbitmq-server "*)
+    services=rabbitmq-server.service
+    command -v epmd >/dev/null || services="$services epmd.service epmd.socket"
+esac
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq || true # one source that is down need not matter
+if ! output=$(apt-get install -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" 2>&1); then
+    echo "$output" >&2
+    exit 1
+fi
+
+if [ "$services" ] && command -v systemctl >/dev/null; then
+    systemctl --quiet disable $services
+fi

@@ -1,0 +1,102 @@
+"""Kafka, and the ZooKeeper it keeps its cluster's state in: one JVM each, from the jars of pom.xml."""
+
+import struct
+from pathlib import Path
+
+from .install import HERE, JARS
+from .process import HOST, START_SECONDS, Broker, until
+
+ZOOKEEPER_SETTINGS = """\
+dataDir={directory}/data
+clientPort={port}
+clientPortAddress={host}
+admin.enableServer=false
+4lw.commands.whitelist=srvr,dump
+"""
+
+KAFKA_SETTINGS = """\
+broker.id=1
+listeners=PLAINTEXT://{host}:{port}
+log.dirs={directory}/data
+zookeeper.connect={zookeeper}
+zookeeper.connection.timeout.ms=60000
+# So long must a crashed Kafka wait before it can start again: ZooKeeper takes it for alive.
+zookeeper.session.timeout.ms=6000
+
+# A mistyped topic is an error, not a new topic.
+auto.create.topics.enable=false
+num.partitions=1
+log.retention.hours=24
+
+# The topics Kafka keeps for itself have by default three copies, which one broker cannot hold, and fifty
+# partitions, which delay the first consumer.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+
+# By default a new consumer group gets nothing for 3 s, in case more members come.
+group.initial.rebalance.delay.ms=0
+"""
+
+
+def java(*arguments: str | Path) -> list[str]:
+    log4j = (HERE / "log4j.properties").as_uri()
+    return ["java", f"-Dlog4j.configuration={log4j}", "-cp", f"{JARS}/*", *map(str, arguments)]
+
+
+class ZooKeeper(Broker):
+    name = "ZooKeeper"
+
+    def command(self):
+        settings = self.directory / "zoo.cfg"
+        settings.write_text(ZOOKEEPER_SETTINGS.format(directory=self.directory, host=HOST, port=self.port))
+        # It holds a few hundred small records: a server's collector and compiler only delay its start.
+        options = ["-Xmx128M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        return java(*options, "org.apache.zookeeper.server.quorum.QuorumPeerMain", settings)
+
+    def answers(self):
+        return "Mode: standalone" in self.ask("srvr")
+
+    def ask(self, four_letter_word: str) -> str:
+        with self.connect() as connection:
+            connection.sendall(four_letter_word.encode())
+            return connection.makefile(errors="replace").read()
+
+
+class Kafka(Broker):
+    name = "Kafka"
+
+    def __init__(self, directory: Path, wanted_port: int, zookeeper: ZooKeeper):
+        super().__init__(directory, wanted_port)
+        self.zookeeper = zookeeper
+
+    def launch(self):
+        if not self.pid:
+            self.zookeeper.start()
+            # Where a crashed Kafka is still registered, a new one would end with NodeExistsException.
+            until(lambda: "/brokers/ids/1" not in self.zookeeper.ask("dump"), START_SECONDS)
+        super().launch()
+
+    def command(self):
+        settings = self.directory / "server.properties"
+        zookeeper = self.zookeeper.address
+        settings.write_text(
+            KAFKA_SETTINGS.format(directory=self.directory, host=HOST, port=self.port, zookeeper=zookeeper)
+        )
+        return java("-Xms512M", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "kafka.Kafka", settings)
+
+    def answers(self):
+        """Ask for metadata of no topics. Until the broker knows a controller, no topic can be created.
+
+        Version 1 of https://kafka.apache.org/protocol#The_Messages_Metadata; its answer ends with the
+        controller's id and the number of topics.
+        """
+        metadata, version, correlation, no_client_name, no_topics = 3, 1, 0, -1, 0
+        request = struct.pack(">hhihi", metadata, version, correlation, no_client_name, no_topics)
+        with self.connect() as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            stream = connection.makefile("rb")
+            size = int.from_bytes(stream.read(4), "big")
+            return stream.read(size).endswith(struct.pack(">ii", 1, 0))

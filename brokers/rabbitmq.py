@@ -1,0 +1,92 @@
+"""RabbitMQ as the system's packages install it, run by this user, and the port mapper that Erlang needs."""
+
+import os
+import shutil
+from pathlib import Path
+
+from .process import HOST, Broker, free_port
+
+SETTINGS = """\
+listeners.tcp.local = {host}:{port}
+# At info, the default, each connection is three lines.
+log.connection.level = warning
+"""
+
+
+def server() -> str | None:
+    """The server's own script. Debian's command `rabbitmq-server` wants root and changes the user."""
+    script = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    return script if os.path.exists(script) else shutil.which("rabbitmq-server")
+
+
+class PortMapper(Broker):
+    """epmd. Without it RabbitMQ would start one that listens on every address and outlives it."""
+
+    name = "epmd"
+
+    def command(self):
+        return ["epmd", "-address", HOST, "-port", str(self.port)]
+
+    def answers(self):
+        """Ask for the names it knows (NAMES_REQ); the answer starts with its own port."""
+        with self.connect() as connection:
+            connection.sendall(b"\x00\x01n")
+            return connection.recv(4) == self.port.to_bytes(4, "big")
+
+
+class RabbitMQ(Broker):
+    name = "RabbitMQ"
+
+    def __init__(self, directory: Path, wanted_port: int = 0):
+        super().__init__(directory, wanted_port)
+        self.port_mapper = PortMapper(directory / "epmd")
+
+    def launch(self):
+        if not self.pid:
+            self.port_mapper.start()
+        super().launch()
+
+    def await_end(self):
+        super().await_end()
+        self.port_mapper.stop()
+
+    def command(self):
+        (self.directory / "rabbitmq.conf").write_text(SETTINGS.format(host=HOST, port=self.port))
+        (self.directory / "rabbitmq-env.conf").write_text("")
+        (self.directory / "advanced.config").write_text("[].\n")
+        (self.directory / "enabled_plugins").write_text("[].\n")
+        return [server()]
+
+    def environment(self):
+        inherited = {
+            name: value
+            for name, value in super().environment().items()
+            if not name.startswith(("RABBITMQ_", "ERL_", "NOTIFY_SOCKET"))
+        }
+        return inherited | {
+            "HOME": str(self.directory),  # for Erlang's cookie
+            "ERL_EPMD_ADDRESS": HOST,
+            "ERL_EPMD_PORT": str(self.port_mapper.port),
+            "ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            # The data belong to this name. Other sets may use it too: each has its own port mapper.
+            "RABBITMQ_NODENAME": "rabbit@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": f"{self.directory}/data",
+            "RABBITMQ_GENERATED_CONFIG_DIR": f"{self.directory}/data",
+            "RABBITMQ_LOG_BASE": str(self.directory),
+            "RABBITMQ_LOGS": "-",  # to stdout
+            # All of these, or what is in /etc/rabbitmq counts.
+            "RABBITMQ_CONF_ENV_FILE": f"{self.directory}/rabbitmq-env.conf",
+            "RABBITMQ_CONFIG_FILE": f"{self.directory}/rabbitmq.conf",
+            "RABBITMQ_CONFIG_FILES": f"{self.directory}/conf.d/*.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{self.directory}/advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.directory}/enabled_plugins",
+            # The script then becomes the server instead of waiting for it, and its pid the server's.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    def answers(self):
+        """Offer AMQP 0-9-1; the answer, Connection.Start, is a method frame (1) on channel 0."""
+        with self.connect() as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(3) == b"\x01\x00\x00"

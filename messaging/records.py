@@ -1,0 +1,92 @@
+"""Reading Kafka's record batches faster: one loop over the bytes, where kafka-python makes a dozen calls per message.
+
+Format: https://kafka.apache.org/documentation/#recordbatch, message format v2. Headers and timestamps are skipped, for
+nothing here asks for them. Stands on the inner parts of kafka-python 2.0.6, which is why the Pipfile pins it.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import CorruptRecordException
+from kafka.record import MemoryRecords
+from kafka.record.default_records import DefaultRecordBatch
+
+
+class Message(NamedTuple):
+    """What is read of a message."""
+
+    offset: int
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+def read_faster(consumer: KafkaConsumer) -> None:
+    """Have this consumer return `Message` objects, in place of kafka-python's own."""
+    fetcher = consumer._fetcher
+    fetcher._unpack_message_set = partial(_unpack, fetcher._subscriptions)
+
+
+def _unpack(subscriptions, partition: TopicPartition, records: MemoryRecords) -> list[Message]:
+    """As the fetcher's method of the same purpose."""
+    messages: list[Message] = []
+    while (batch := records.next_batch()) is not None:
+        if isinstance(batch, DefaultRecordBatch):
+            # By this kafka-python knows where to go on after messages that compaction has removed.
+            state = subscriptions.assignment[partition]
+            state.last_offset_from_message_batch = batch.base_offset + batch.last_offset_delta
+            if not batch.is_control_batch:
+                messages += read_batch(batch, partition.partition)
+        else:  # from before Kafka 0.11
+            messages += [Message(r.offset, partition.partition, r.key, r.value) for r in batch]
+    return messages
+
+
+def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
+    """The messages of a batch. Raises CorruptRecordException where the bytes are none."""
+    batch._maybe_uncompress()
+    buffer, pos = bytes(batch._buffer), batch._pos
+    base_offset = batch.base_offset
+    messages = []
+    try:
+        for _ in range(batch._num_records):
+            length, pos = _varint(buffer, pos)
+            end = pos + length
+            pos += 1  # attributes
+            while buffer[pos] & 0x80:  # the time, since that of the batch
+                pos += 1
+            delta, pos = _varint(buffer, pos + 1)
+            # A length of one byte, as most are, without a call.
+            if (size := buffer[pos]) < 0x80:
+                size, pos = (size >> 1) ^ -(size & 1), pos + 1
+            else:
+                size, pos = _varint(buffer, pos)
+            key = None if size < 0 else buffer[pos : (pos := pos + size)]
+            size, pos = _varint(buffer, pos)
+            value = None if size < 0 else buffer[pos : (pos := pos + size)]
+            if pos >= end:  # at least the number of headers follows
+                raise CorruptRecordException(f"a record ends at {pos}, not before {end}")
+            pos = end
+            messages.append(Message(base_offset + delta, partition, key, value))
+    except IndexError as error:
+        raise CorruptRecordException("a batch ends in the middle of a record") from error
+    if pos != len(buffer):
+        raise CorruptRecordException(f"{len(buffer) - pos} bytes are left after all records")
+    return messages
+
+
+def _varint(buffer: bytes, pos: int) -> tuple[int, int]:
+    """A number in zigzag encoding, and where it ends."""
+    number = buffer[pos]
+    pos += 1
+    if number & 0x80:
+        number &= 0x7F
+        shift = 7
+        while (byte := buffer[pos]) & 0x80:
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            pos += 1
+        number |= byte << shift
+        pos += 1
+    return (number >> 1) ^ -(number & 1), pos

@@ -1,0 +1,134 @@
+"""RPC over RabbitMQ: nameko's entrypoint, bounded in number, and patient when the service stops.
+
+Three things differ from nameko's own: calls cannot take all of the service's workers, of which its Kafka consumer
+needs one; a service told to stop answers the calls it has before it closes its connection (nameko closes it at once,
+and RabbitMQ hands the unacknowledged calls to the next instance, which does them again); and RabbitMQ is waited for at
+start with a bound, and not for ever when stopping.
+"""
+
+import logging
+import time
+
+import nameko.messaging
+import nameko.rpc
+from amqp.exceptions import AMQPError
+from eventlet import Timeout
+from kombu import Message
+from kombu.exceptions import OperationalError
+from nameko.extensions import ProviderCollector
+from nameko.utils import sanitize_url
+
+from messaging.lifecycle import STARTUP_SECONDS, Stopping
+from messaging.run import CallAgain
+
+log = logging.getLogger(__name__)
+
+CALLS_AT_ONCE = 8
+"""Of nameko's 10 workers; the next calls wait in RabbitMQ, for this instance or another."""
+
+
+class _Stopped(Exception):
+    """Thrown into the greenthread that consumes calls when it has no connection to stop on."""
+
+
+class QueueConsumer(nameko.messaging.QueueConsumer):
+    """Consumes calls; stays connected until each one was answered."""
+
+    stopping = Stopping()
+    prefetch_count = CALLS_AT_ONCE
+
+    def __init__(self):
+        super().__init__()
+        self._unanswered: set[Message] = set()
+        self._waiting_since = time.monotonic()
+
+    def start(self) -> None:
+        if not self.stopping.asked:
+            super().start()
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except _Stopped:
+            log.info("stopped without a connection to RabbitMQ")
+
+    def stop(self) -> None:
+        """Wait until each call was answered and the connection is closed, but not for ever."""
+        if self._gt is None:
+            return
+        with Timeout(self.stopping.left, False):
+            self._gt.wait()
+            return
+        self._gt.kill(_Stopped())
+
+    def unregister_provider(self, provider) -> None:
+        # Not nameko's: that forgets the provider while it starts, and `run` then consumes for ever.
+        ProviderCollector.unregister_provider(self, provider)
+
+    def handle_message(self, provider, body, message) -> None:
+        self._unanswered.add(message)
+        super().handle_message(provider, body, message)
+
+    def ack_message(self, message) -> None:
+        super().ack_message(message)
+        self._unanswered.discard(message)
+
+    def requeue_message(self, message) -> None:
+        super().requeue_message(message)
+        self._unanswered.discard(message)
+
+    def on_iteration(self) -> None:
+        if self.stopping.asked:
+            while self._consumers:
+                self._consumers.popitem()[1].cancel()
+            if not self._unanswered:
+                self.should_stop = True
+
+    def on_consume_ready(self, connection, channel, consumers, **kwargs) -> None:
+        super().on_consume_ready(connection, channel, consumers, **kwargs)
+        self._unanswered.clear()  # calls of an earlier connection are no longer ours to answer
+        self._waiting_since = None
+
+    def on_connection_error(self, exc: Exception, interval: float) -> None:
+        if self._waiting_since is None:  # it was there before
+            log.warning("lost RabbitMQ, trying again in %d s: %s", interval, exc)
+            return
+        waited = time.monotonic() - self._waiting_since
+        log.warning(
+            "waiting for RabbitMQ at %s (%.0f of %d s): %s",
+            sanitize_url(self.amqp_uri), waited, STARTUP_SECONDS, exc,
+        )  # fmt: skip
+        if waited > STARTUP_SECONDS:
+            raise exc
+
+
+class RpcConsumer(nameko.rpc.RpcConsumer):
+    queue_consumer = QueueConsumer()
+
+    def handle_result(self, message, result, exc_info):
+        try:
+            return super().handle_result(message, result, exc_info)
+        except (OSError, AMQPError, OperationalError) as error:  # nameko would end the whole service
+            log.warning("an answer was lost with RabbitMQ: %s", error)
+            self.queue_consumer.ack_message(message)
+            return result, exc_info
+
+
+class Rpc(nameko.rpc.Rpc):
+    """As nameko's `rpc`."""
+
+    stopping = Stopping()
+    rpc_consumer = RpcConsumer()
+
+    def stop(self) -> None:
+        self.stopping.ask()
+        super().stop()
+
+    def handle_result(self, message, worker_ctx, result, exc_info):
+        if exc_info is not None and isinstance(exc_info[1], CallAgain):
+            self.rpc_consumer.requeue_message(message)
+            return result, exc_info
+        return super().handle_result(message, worker_ctx, result, exc_info)
+
+
+rpc = Rpc.decorator

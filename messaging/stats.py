@@ -1,0 +1,105 @@
+"""Throughput of a consumer: one log line per CONSUMER_METRIC_BATCH messages, exactly, whatever the polls bring."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from nameko.extensions import DependencyProvider
+
+from messaging.batch import Batch
+
+log = logging.getLogger(__name__)
+
+
+class TopicStats:
+    """Counts what comes from one topic and logs a line each time that another `batch_size` messages have come.
+
+    The time of a line runs from the line before it, or, where that one was the last for a while, from when the first
+    of its own messages came. A line that is begun by one request and filled by a later one has the pause in it.
+    """
+
+    def __init__(self, topic: str, batch_size: int):
+        self._topic = topic
+        self._batch_size = batch_size
+        self._total = 0
+        self._last_arrival: float | None = None  # perf_counter(), as all times in here
+        self._begin()
+
+    def _begin(self) -> None:
+        self._messages = 0
+        self._bytes = 0
+        self._unstamped = 0
+        self._latencies: list[float] = []
+
+    def record(self, batch: Batch) -> None:
+        """Count a polled batch. Its messages are taken as having come evenly since the one before it."""
+        now = time.perf_counter()
+        clock = time.time_ns() // 1000
+        latencies = [None if sent is None else (clock - sent) / 1000 for sent in batch.sent_times]
+        sizes = [len(value) if value else 0 for value in batch.values]
+        arrival = self._begin_of(batch, latencies[0], now)
+        gap = (now - arrival) / len(batch)
+        if not self._messages:
+            self._since = arrival
+        start = 0
+        while start < len(batch):
+            end = min(start + self._batch_size - self._messages, len(batch))
+            self._add(sizes[start:end], latencies[start:end])
+            if self._messages == self._batch_size:
+                self._log(arrival + end * gap)
+            start = end
+        self._last_arrival = now
+
+    def _begin_of(self, batch: Batch, latency: float | None, now: float) -> float:
+        """When the time of these messages begins, such that waiting for the first of a line does not count."""
+        last = now - batch.poll_seconds if self._last_arrival is None else self._last_arrival
+        if self._messages or latency is None:
+            return last
+        return min(now, max(last, now - latency / 1000))
+
+    def _add(self, sizes: Sequence[int], latencies: Sequence[float | None]) -> None:
+        stamped = [latency for latency in latencies if latency is not None]
+        self._messages += len(sizes)
+        self._bytes += sum(sizes)
+        self._unstamped += len(sizes) - len(stamped)
+        self._latencies += stamped
+
+    def _log(self, now: float) -> None:
+        seconds = max(now - self._since, 1e-6)
+        self._total += self._messages
+        latencies = sorted(self._latencies)
+        p50, most = (latencies[(len(latencies) - 1) // 2], latencies[-1]) if latencies else (0, 0)
+        log.info(
+            "topic=%s messages=%d total=%d seconds=%.6f message_rate=%.1f byte_rate=%.6f"
+            " latency_p50_ms=%.3f latency_max_ms=%.3f unstamped=%d",
+            self._topic,
+            self._messages,
+            self._total,
+            seconds,
+            self._messages / seconds,
+            self._bytes / seconds / 1e6,
+            p50,
+            most,
+            self._unstamped,
+        )
+        self._since = now
+        self._begin()
+
+
+class ConsumerStats(DependencyProvider):
+    """Injects an object with `record(batch)`; counts per topic for as long as the process lives."""
+
+    def setup(self) -> None:
+        self._batch_size = self.container.config["CONSUMER_METRIC_BATCH"]
+        if type(self._batch_size) is not int or self._batch_size < 1:
+            raise ValueError(f"CONSUMER_METRIC_BATCH must be a whole number from 1, not {self._batch_size!r}")
+        self._topics: dict[str, TopicStats] = {}
+
+    def get_dependency(self, worker_ctx) -> "ConsumerStats":
+        return self
+
+    def record(self, batch: Batch) -> None:
+        """Count a polled batch."""
+        if batch.topic not in self._topics:
+            self._topics[batch.topic] = TopicStats(batch.topic, self._batch_size)
+        self._topics[batch.topic].record(batch)

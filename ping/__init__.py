@@ -1,0 +1,3 @@
+from ping.service import PingService
+
+__all__ = ["PingService"]

@@ -1,0 +1,3 @@
+from pong.service import PongService
+
+__all__ = ["PongService"]

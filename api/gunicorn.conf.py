@@ -1,0 +1,16 @@
+"""Gunicorn's settings: `gunicorn --config api/gunicorn.conf.py "api:create_app()"`."""
+
+import os
+
+bind = os.environ.get("API_BIND", "127.0.0.1:8000")
+worker_class = "gthread"  # nameko's proxies block; threads wait for them
+workers = 2
+threads = 32  # half of them for event streams, see api/events.py
+timeout = 30  # seconds without a sign of life from a worker; requests may take longer
+graceful_timeout = 8  # seconds for requests under way after SIGTERM; docker-compose gives 10
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # its heartbeat file needs no disk
+control_socket_disable = True  # nobody asks for it, and it would need a writable home
+
+
+def post_worker_init(worker):
+    worker.wsgi.extensions["runs"].warm_up()

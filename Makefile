@@ -1,0 +1,56 @@
+# What a newcomer and CI call. Settings may follow: make run API_PORT=8001
+
+VENV := .venv/bin
+PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
+# One version, so that the lock is always written and read alike.
+PIPENV_VERSION := 2026.10.3
+
+.PHONY: help setup run test lint format bench lock clean
+
+help: ## say what there is to make
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/locked ## install what is missing: system packages, brokers, Python packages
+	@python3 -m brokers install
+
+run: setup ## run everything on this machine until Ctrl-C
+	@$(VENV)/python run.py
+
+test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
+	$(VENV)/python -m pytest $(ARGS)
+
+lint: .venv/locked ## check style
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+
+format: .venv/locked ## put style right
+	$(VENV)/ruff check --fix
+	$(VENV)/ruff format
+
+bench: setup ## measure: sending, consuming, latency, memory, beside plain and textbook code (7 minutes)
+	$(VENV)/python -m benchmarks $(ARGS)
+
+lock: .venv/locked ## lock the newest versions that the Pipfile allows
+	$(PIPENV) lock
+	@# No package index is named: it is pip's default, whatever that is where this is installed.
+	$(VENV)/python -c "import json; lock = json.load(open('Pipfile.lock')); lock['_meta']['sources'] = []; \
+		[p.pop('index', None) for s in ('default', 'develop') for p in lock[s].values()]; \
+		open('Pipfile.lock', 'w').write(json.dumps(lock, indent=4, sort_keys=True) + '\n')"
+
+clean: ## stop the brokers and remove what was installed here
+	python3 -m brokers stop
+	rm -rf .venv .pipenv brokers/data brokers/jars
+
+.venv/locked: Pipfile.lock .pipenv/bin/pipenv
+	@echo "Installing the Python packages ..."
+	@python3 -m venv .venv
+	@$(PIPENV) sync --dev --quiet
+	@touch $@
+
+.pipenv/bin/pipenv:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, python3 is " + sys.version.split()[0] + ".")'
+	@# Debian keeps this part of Python in a package of its own.
+	@python3 -c 'import ensurepip' 2>/dev/null || python3 -m brokers install python3-venv
+	@echo "Installing pipenv ..."
+	@python3 -m venv .pipenv
+	@.pipenv/bin/pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)

@@ -1,0 +1,72 @@
+"""The specification's two ways to bring everything up with docker-compose, and its two curl commands."""
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+
+import pytest
+import requests
+
+from tests.integration.processes import ROOT, eventually, free_port
+
+COMPOSE = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+
+
+def docker_answers() -> bool:
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not docker_answers(), reason="no Docker daemon answers here")
+
+
+@pytest.fixture
+def compose():
+    """Runs docker-compose in a project of its own, with ports of its own; takes everything down in the end."""
+    ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT", "RABBITMQ_MANAGEMENT_PORT")}
+    project = f"test-{uuid.uuid4().hex[:8]}"
+
+    def compose(*arguments: str) -> str:
+        done = subprocess.run(
+            [*COMPOSE, "-p", project, *arguments],
+            cwd=ROOT,
+            env=os.environ | ports,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    compose.api = f"http://127.0.0.1:{ports['API_PORT']}"
+    yield compose
+    compose("down", "-v")
+
+
+def test_brokers_first_then_the_services_then_the_two_curls(compose):
+    compose("up", "--build", "-d", "broker", "zookeeper", "rabbit")
+    compose("up", "--build", "-d", "ping", "pong", "api")
+    eventually(lambda: requests.get(f"{compose.api}/readyz", timeout=10).ok, 60)
+
+    for service in "ping", "pong":
+        figures = requests.get(f"{compose.api}/{service}/1000/100", timeout=60).json()
+        assert (figures["num_messages"], figures["size"]) == (1000, 100)
+
+    def totals(service: str) -> list[int]:
+        return [int(total) for total in re.findall(r" total=(\d+) ", compose("logs", "--no-color", service))]
+
+    eventually(lambda: totals("pong") == list(range(100, 1001, 100)))
+    eventually(lambda: totals("ping") == list(range(100, 2001, 100)))
+
+
+def test_all_at_once_with_two_instances_of_each_service(compose):
+    compose("up", "--build", "-d", "--scale", "ping=2", "--scale", "pong=2")
+    eventually(lambda: requests.get(f"{compose.api}/readyz", timeout=10).ok, 60)
+
+    assert requests.get(f"{compose.api}/ping/4000/100", timeout=60).json()["num_messages"] == 4000
+    for service in "ping", "pong":
+        eventually(lambda name=service: len(re.findall(r"messages=100 ", compose("logs", name))) >= 39)

@@ -1,0 +1,68 @@
+"""Real brokers, for the whole session, and real services, each a process of its own."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from brokers import Brokers
+from tests.integration.ledger import Ledger
+from tests.integration.processes import Process, Stack
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory):
+    """ZooKeeper, Kafka and RabbitMQ of this session's own, on free ports: a user's stack is left in peace."""
+    if missing := Brokers.missing():
+        pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
+    with Brokers(tmp_path_factory.mktemp("brokers"), ports="free") as running:
+        yield running
+
+
+@contextmanager
+def processes(brokers, folder):
+    """A function that starts a process with the brokers' addresses; all are ended in the end."""
+    started = []
+
+    def start(name: str, *command: str, **environment: str) -> Process:
+        log = folder / f"{name}-{len(started)}.log"
+        started.append(Process(log, command, brokers.environment | environment))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.ask_to_end()
+        for process in started:
+            process.end()
+
+
+@pytest.fixture
+def start(brokers, tmp_path):
+    """Starts processes of one test."""
+    with processes(brokers, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
+def stack(brokers, start):
+    """ping, pong and the API, ready, with nothing consumed yet."""
+    stack = Stack(brokers, start)
+    stack.wait_until_ready()
+    return stack
+
+
+@pytest.fixture(scope="module")
+def shared_stack(brokers, tmp_path_factory):
+    """ping, pong and the API for all tests of a module; these leave it as it was."""
+    with processes(brokers, tmp_path_factory.mktemp("stack")) as start:
+        stack = Stack(brokers, start)
+        stack.wait_until_ready()
+        yield stack
+
+
+@pytest.fixture
+def ledger(brokers):
+    """What comes into the topics from now on."""
+    with Ledger(brokers.kafka_bootstrap, ["ping", "pong"]) as ledger:
+        yield ledger

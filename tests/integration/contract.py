@@ -1,0 +1,67 @@
+"""Holds the API's answers against its description, api/openapi.yaml."""
+
+import re
+from urllib.parse import urlsplit
+
+import requests
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from api.docs import load_description, look_up
+
+DESCRIPTION = load_description()
+
+
+def check(answer: requests.Response) -> requests.Response:
+    """The answer. Raises AssertionError unless it is described: status, headers, content type and JSON.
+
+    Of event streams the events are not read.
+    """
+    method, path = answer.request.method, urlsplit(answer.url).path
+    where = f"{method} {path} answered {answer.status_code}"
+    response = expected(method, path, answer.status_code)
+    assert response, f"{where}, which is not described: {answer.text[:500]}"
+    for name, reference in response.get("headers", {}).items():
+        header = look_up(DESCRIPTION, reference)
+        value = answer.headers.get(name)
+        assert value or not header.get("required"), f"{where} without {name}"
+        if value:
+            validate(int(value) if value.isdigit() else value, header["schema"], f"{where} with {name}")
+    if "content" not in response or method == "HEAD":
+        assert not answer.content, f"{where} with a body"
+        return answer
+    media = answer.headers["Content-Type"].partition(";")[0]
+    assert media in response["content"], f"{where} with {media}, not {[*response['content']]}"
+    if media.endswith("json"):
+        body = answer.json()
+        validate(body, response["content"][media]["schema"], where)
+        assert media != "application/problem+json" or body["status"] == answer.status_code, f"{where}, but not inside"
+    return answer
+
+
+def expected(method: str, path: str, status: int) -> dict | None:
+    """What the description says of such an answer; None if it does not know any."""
+    responses = DESCRIPTION["components"]["responses"]
+    operations = next((item for template, item in DESCRIPTION["paths"].items() if matches(template, path)), None)
+    if operations is None:
+        return {404: responses["NotFound"]}.get(status)
+    if method == "OPTIONS":
+        return {200: responses["Options"]}.get(status)
+    operation = operations.get("get" if method == "HEAD" else method.lower())
+    if operation is None:
+        return {405: responses["MethodNotAllowed"]}.get(status)
+    response = operation["responses"].get(str(status))
+    return response and look_up(DESCRIPTION, response)
+
+
+def matches(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) is not None
+
+
+def validate(value: object, schema: dict, where: str) -> None:
+    """Raise AssertionError unless the value is as the schema of the description says."""
+    # References in it begin at the root of the description.
+    schema = schema | {"components": DESCRIPTION["components"]}
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    error = best_match(validator.iter_errors(value))
+    assert error is None, f"{where}: {error.json_path}: {error.message}"

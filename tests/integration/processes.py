@@ -1,0 +1,125 @@
+"""The services as processes, and waiting for what they do."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from tests.integration.contract import check
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = Path(sys.executable).parent
+NAMEKO_RUN = (str(BIN / "nameko"), "run", "--config", "config.yml")
+
+
+def eventually(condition: Callable[[], object], seconds: float = 30, what: str = ""):
+    """The first true value of `condition`, which may also raise AssertionError or a connection's error until then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            value, error = condition(), None
+        except (AssertionError, OSError) as raised:
+            value, error = None, raised
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or condition} {error or ''}")
+        time.sleep(0.05)
+
+
+class Process:
+    """A process of ours, in a session of its own, with what it prints in a file."""
+
+    def __init__(self, log: Path, command: tuple[str, ...], environment: dict[str, str]):
+        self._log = log
+        self._out = log.open("w")
+        self.popen = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONWARNINGS": "ignore"} | environment,
+            stdout=self._out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stats(self) -> list[dict]:
+        """The consumer's lines, each as a dict."""
+        lines = (dict(re.findall(r"(\w+)=(\S+)", line)) for line in self.log.splitlines() if "topic=" in line)
+        return [{k: v if k == "topic" else float(v) for k, v in line.items()} for line in lines]
+
+    def assigned(self) -> set[str]:
+        """The partitions this consumer has now, as its log says: "ping/0"."""
+        assignments = re.findall(r"assigned: (.*)", self.log)
+        return set(re.findall(r"\S+/\d+", assignments[-1])) if assignments else set()
+
+    def terminate(self, seconds: float = 10) -> tuple[int, float]:
+        """SIGTERM; exit code, and seconds until then. Fails if it takes longer than `seconds`."""
+        started = time.perf_counter()
+        self.popen.terminate()
+        return self.popen.wait(seconds), time.perf_counter() - started
+
+    def freeze(self) -> None:
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def ask_to_end(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGCONT)
+            self.popen.terminate()
+
+    def end(self) -> None:
+        self.ask_to_end()
+        try:
+            self.popen.wait(12)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+        self._out.close()
+
+
+class Stack:
+    """ping, pong and the API in processes; each can be stopped and started by itself."""
+
+    def __init__(self, brokers, start: Callable[..., Process]):
+        self.brokers = brokers
+        self._start = start
+        self.ping = self.start_service("ping")
+        self.pong = self.start_service("pong")
+        self.port, self.api = self.start_api()
+
+    def start_api(self, **environment: str) -> tuple[int, Process]:
+        """One more API, on a port of its own, which is returned with the process."""
+        port = free_port()
+        settings = {"API_BIND": f"127.0.0.1:{port}", "REQUEST_TIMEOUT": "15", "RUN_STALLED": "3"} | environment
+        gunicorn = [str(BIN / "gunicorn"), "--config", "api/gunicorn.conf.py", "api:create_app()"]
+        return port, self._start("api", *gunicorn, **settings)
+
+    def start_service(self, name: str, **environment: str) -> Process:
+        """One more instance of a service."""
+        return self._start(name, *NAMEKO_RUN, name, **environment)
+
+    def request(self, method: str, path: str, **options) -> requests.Response:
+        """The API's answer, which must be as it is described."""
+        return check(requests.request(method, f"http://127.0.0.1:{self.port}{path}", timeout=60, **options))
+
+    def get(self, path: str) -> requests.Response:
+        return self.request("GET", path)
+
+    def wait_until_ready(self) -> None:
+        eventually(lambda: self.get("/readyz").status_code == 200, what="the stack is not ready")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

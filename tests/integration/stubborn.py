@@ -1,0 +1,21 @@
+"""A service for test_consumers: its handler is too slow for Kafka at first, then raises, then does its work."""
+
+import os
+import time
+
+from messaging import consume
+
+ATTEMPTS = iter(["slow", "fail", "fail"])
+
+
+class StubbornService:
+    name = os.environ["TEST_TOPIC"]
+
+    @consume(os.environ["TEST_TOPIC"], max_poll_interval_ms=3000, max_poll_records=10)
+    def handle(self, batch):
+        attempt = next(ATTEMPTS, "work")
+        if attempt == "slow":
+            time.sleep(7)  # kafka-python's heartbeat gives up the membership after max_poll_interval_ms without a poll
+        if attempt == "fail":
+            raise RuntimeError("on purpose")
+        print("handled", *(value.decode() for value in batch.values), flush=True)

@@ -1,0 +1,56 @@
+"""The client in the terminal, as a process of its own: what it prints, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.integration.processes import ROOT, free_port
+
+
+def client(port: int, *arguments: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"API_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}  # no proxy may interfere
+    command = [sys.executable, "-m", "api.client", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_a_run_ends_with_a_table_of_its_stages(shared_stack):
+    ended = client(shared_stack.port, "ping", "5000", "100")
+    rows = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines() if line.strip()}
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert rows["Run"][0].startswith(f"http://localhost:{shared_stack.port}/runs/")
+    assert rows["sent"] == ["pong_received", "pong_answered", "ping_received"]
+    assert rows["messages"] == rows["distinct"] == ["5,000"] * 4
+    assert rows["duplicates"] == rows["missing"] == ["0"] * 4
+    assert {"MB/s", "msg/s", "p50", "p90", "p99", "max"} <= rows.keys()
+    assert "done" in ended.stdout.splitlines()[-1]
+    assert "\x1b" not in ended.stdout
+
+
+def test_json_is_the_run_and_nothing_else(shared_stack):
+    ended = client(shared_stack.port, "pong", "5000", "100", "--json")
+    run = json.loads(ended.stdout)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (run["state"], run["service"], run["num_messages"], run["size"]) == ("done", "pong", 5000, 100)
+    assert {name: stage["distinct"] for name, stage in run["stages"].items()} == {"sent": 5000, "ping_received": 5000}
+
+
+def test_what_the_api_refuses_is_told_in_its_words(shared_stack):
+    refused = client(shared_stack.port, "ping", "0", "100", "--json")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "num_messages must be a whole number from 1 to 1000000 (messages), not 0.\n"
+
+
+def test_words_for_numbers_are_bad_usage():
+    assert client(free_port(), "ping", "many", "100").returncode == 2
+
+
+def test_an_api_that_is_not_there_is_told():
+    url = f"http://localhost:{free_port()}"
+    failed = client(free_port(), "ping", "10", "100", "--api", url)
+
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert f"{url} does not answer" in failed.stderr

@@ -1,0 +1,41 @@
+"""The consumers' logs: one line per batch of messages, exactly."""
+
+from tests.integration.processes import eventually
+
+
+def test_both_consumers_log_a_line_per_hundred_messages(stack, ledger):
+    assert stack.get("/ping/10000/100").status_code == 200
+    ledger.wait_until_consumed()
+
+    for process, topic in (stack.pong, "pong"), (stack.ping, "ping"):
+        lines = eventually(lambda p=process: len(p.stats()) >= 100 and p.stats())
+        assert [line["total"] for line in lines] == [100 * (number + 1) for number in range(100)]
+        assert {line["topic"] for line in lines} == {topic}
+        assert {line["messages"] for line in lines} == {100}
+        assert {line["unstamped"] for line in lines} == {0}
+        assert all(line["seconds"] > 0 and line["message_rate"] > 0 and line["byte_rate"] > 0 for line in lines)
+        assert all(0 <= line["latency_p50_ms"] <= line["latency_max_ms"] < 60_000 for line in lines)
+
+
+def test_lines_add_up_over_requests(stack, ledger):
+    assert stack.get("/pong/250/10").status_code == 200
+    ledger.wait_until_consumed()
+    eventually(lambda: len(stack.ping.stats()) == 2)
+
+    for _ in range(5):
+        assert stack.get("/pong/10/10").status_code == 200
+    ledger.wait_until_consumed()
+    eventually(lambda: len(stack.ping.stats()) == 3)
+    assert stack.ping.stats()[-1]["total"] == 300
+    assert stack.pong.stats() == []
+
+
+def test_the_size_of_the_batch_is_set_by_the_environment(stack, ledger):
+    stack.ping.terminate()
+    ping = stack.start_service("ping", CONSUMER_METRIC_BATCH="7")
+    stack.wait_until_ready()
+    assert stack.get("/pong/50/10").status_code == 200
+    ledger.wait_until_consumed()
+
+    eventually(lambda: len(ping.stats()) == 7)
+    assert {line["messages"] for line in ping.stats()} == {7}

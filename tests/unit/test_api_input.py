@@ -1,0 +1,76 @@
+"""What the API says to bad input; it needs no broker for that."""
+
+import pytest
+
+from api import create_app
+
+
+@pytest.fixture(scope="module")
+def client():
+    return create_app().test_client()
+
+
+BAD = [
+    "/ping/abc/100", "/ping/-1/100", "/ping/+1/100", "/ping/1.5/100", "/ping/1e3/100", "/ping/%201/100",
+    "/ping/1_0/100", "/ping/%EF%BC%91/100", "/ping/%D9%A3/100", "/ping/0x10/1", "/ping/0/100", "/ping/1000001/100",
+    "/ping/100/abc", "/ping/100/-1", "/ping/100/1000001", "/ping/100/%00", "/pong/0/1", f"/ping/{'9' * 5000}/1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path[:30])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_number_that_is_none_or_out_of_range_is_400(client, path, method):
+    answer = client.open(path, method=method)
+
+    assert answer.status_code == 400
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["status"] == 400
+    assert "must be a whole number" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
+)
+def test_other_paths_are_404_and_say_what_there_is(client, path):
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+    assert "/ping/1000/100" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch"])
+def test_other_methods_are_405_and_say_which_is_allowed(client, method):
+    answer = client.open("/ping/1/1", method=method)
+
+    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_alive_without_brokers(client):
+    answer = client.get("/healthz")
+
+    assert (answer.status_code, answer.json) == (200, {"status": "alive"})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Prefer": "wait=soon"},
+        {"Prefer": "wait"},
+        {"Prefer": "Respond-Async; x=1, WAIT=soon"},
+        {"Idempotency-Key": "42"},
+        {"Idempotency-Key": "x" * 36},
+        {"Idempotency-Key": "1_000000-0000-0000-0000-000000000000"},
+    ],
+    ids=str,
+)
+def test_headers_that_make_no_sense_are_400(client, headers):
+    answer = client.post("/ping/1/1", headers=headers)
+
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/runs/42", "/runs/42/events", "/runs?limit=0", "/runs?limit=1000", "/runs?before=x"])
+def test_runs_that_cannot_be_are_400(client, path):
+    assert client.get(path).status_code == 400

@@ -1,0 +1,113 @@
+"""The description of the API is proper, complete, and notices what is not as it says."""
+
+import json
+import re
+
+import pytest
+import requests
+from openapi_spec_validator import validate
+
+from api import create_app
+from tests.integration.contract import DESCRIPTION, check
+
+FIGURES = {"num_messages": 1, "size": 1, "total time": 0.1, "byte rate (MB/s)": 1e-5, "message rate (msg/s)": 10.0}
+STAGE = {
+    "messages": 1, "distinct": 1, "duplicates": 0, "missing": 0, "failed": 0, "bytes": 1,
+    "first": "2026-11-23T08:31:49.954Z", "last": "2026-11-23T08:31:49.954Z", "message_rate": 1.0, "byte_rate": 1e-6,
+    "latency_ms": {"p50": 1.0, "p90": 1.0, "p99": 1.0, "max": 1.0}, "partitions": {"0": 1}, "instances": {"host:1": 1},
+}  # fmt: skip
+RUN = {
+    "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "service": "pong", "num_messages": 1, "size": 1,
+    "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:50.071Z", "stalled": None, "reason": None,
+    "stages": {"sent": STAGE, "ping_received": STAGE},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def app():
+    return create_app()
+
+
+def answer(method: str, path: str, status: int, headers: dict, body: bytes) -> requests.Response:
+    response = requests.Response()
+    response.request = requests.Request(method, f"http://localhost{path}").prepare()
+    response.url, response.status_code, response._content = response.request.url, status, body
+    response.headers.update(headers)
+    return response
+
+
+def ok(path: str, body: object, **headers: str) -> requests.Response:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"} | headers
+    return answer("GET", path, 200, headers, json.dumps(body).encode())
+
+
+def test_it_is_openapi():
+    validate(DESCRIPTION)
+
+
+def test_all_that_the_api_has_is_described_and_nothing_else(app):
+    routes = {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+    adapter = app.url_map.bind("localhost")
+    described = {
+        (adapter.match(re.sub(r"{\w+}", "1", path), method.upper())[0], method.upper())
+        for path, item in DESCRIPTION["paths"].items()
+        for method in item.keys() - {"parameters"}
+    }
+
+    assert described == routes
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/healthz", "/ping/0/1", "/runs/42", "/nothing"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
+def test_answers_that_need_no_broker_are_as_described(app, method, path):
+    given = app.test_client().open(path, method=method)
+
+    check(answer(method, path, given.status_code, given.headers, given.data))
+
+
+def test_the_page_names_every_path_and_every_schema(app):
+    page = app.test_client().get("/docs").text
+
+    assert all(path in page for path in DESCRIPTION["paths"])
+    assert all(f'id="{name}"' in page for name in DESCRIPTION["components"]["schemas"])
+
+
+def test_proper_answers_pass():
+    check(ok("/ping/1/1", FIGURES))
+    check(ok(f"/runs/{RUN['id']}", RUN))
+    check(ok(f"/runs/{RUN['id']}", RUN | {"more": "may be added"}))
+
+
+@pytest.mark.parametrize(
+    ("reason", "wrong"),
+    [
+        ("'sixth'.* is not valid", ok("/ping/1/1", FIGURES | {"sixth": 1})),
+        ("is not valid", ok("/ping/1/1", {name: FIGURES[name] for name in list(FIGURES)[:4]})),
+        ("'size': '1'.* is not valid", ok("/ping/1/1", FIGURES | {"size": "1"})),
+        ("'no-store' was expected", ok("/ping/1/1", FIGURES, **{"Cache-Control": "public"})),
+        ("with Link", ok("/ping/1/1", FIGURES, Link="elsewhere")),
+        ("with text/plain", ok("/ping/1/1", FIGURES, **{"Content-Type": "text/plain"})),
+        ("not described", ok("/peng/1/1", FIGURES)),
+        ("not described", answer("GET", "/ping/1/1", 201, {}, b"{}")),
+        ("not described", answer("PUT", "/ping/1/1", 200, {}, b"{}")),
+        ("'lost' is not one of", ok("/runs/1", RUN | {"state": "lost"})),
+        ("'yesterday' is not a 'date-time'", ok("/runs/1", RUN | {"created": "yesterday"})),
+        ("None is not of type 'integer'", ok("/runs/1", RUN | {"num_messages": None})),
+        (
+            "'distinct' is a required",
+            ok("/runs/1", RUN | {"stages": {"sent": {"messages": 1}, "ping_received": STAGE}}),
+        ),
+        ("'ping_received' is a required", ok("/runs/1", RUN | {"stages": {"sent": STAGE}})),
+        ("without Retry-After", answer("GET", "/readyz", 503, {"Cache-Control": "no-store"}, b"")),
+        ("without Allow", answer("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
+        ("with a body", answer("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
+    ],
+)
+def test_what_is_not_as_described_is_noticed(reason, wrong):
+    with pytest.raises(AssertionError, match=reason):
+        check(wrong)

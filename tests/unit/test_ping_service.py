@@ -1,0 +1,25 @@
+"""The specification's example: the ping service alone, its dependencies replaced by nameko's `worker_factory`."""
+
+from unittest.mock import call
+
+from nameko.testing.services import worker_factory
+
+from messaging.batch import Batch
+from ping import PingService
+
+
+def test_send_sends_to_pong_and_returns_the_figures():
+    service = worker_factory(PingService)
+    service.pong_topic.send_run.return_value = {"num_messages": 100, "size": 10}
+
+    assert service.send(100, 10) == {"num_messages": 100, "size": 10}
+    assert service.pong_topic.send_run.mock_calls == [call(100, 10, None, False)]
+
+
+def test_receive_counts_and_answers_nothing():
+    service = worker_factory(PingService)
+    batch = Batch("ping", partitions=[0], keys=[b"key"], values=[b"value"], poll_seconds=0.0)
+
+    assert service.receive(batch) is None
+    assert service.stats.record.mock_calls == [call(batch)]
+    assert service.pong_topic.mock_calls == []

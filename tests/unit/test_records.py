@@ -1,0 +1,52 @@
+"""Record batches, read as kafka-python reads them."""
+
+import random
+
+import pytest
+from kafka.errors import CorruptRecordException
+from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+
+from messaging.records import Message, read_batch
+
+GZIP = DefaultRecordBatch.CODEC_GZIP
+
+
+def build(messages: list[tuple], compression: int = 0) -> bytearray:
+    """Bytes of a batch of (key, value, headers), by kafka-python."""
+    builder = DefaultRecordBatchBuilder(2, compression, False, -1, -1, -1, 10**9)
+    for offset, (key, value, headers) in enumerate(messages):
+        builder.append(offset, 1_700_000_000_000 + offset * 1000, key, value, headers)
+    return bytearray(builder.build())
+
+
+def some_bytes(choose: random.Random) -> bytes | None:
+    return choose.choice([None, b"", choose.randbytes(choose.choice([1, 32, 63, 64, 100, 8191, 8192, 100_000]))])
+
+
+@pytest.mark.parametrize("compression", [0, GZIP])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_same_messages_as_kafka_python_reads(seed, compression):
+    choose = random.Random(seed)
+    headers = [[], [("name", b"value")], [("a", None), ("b", b"x" * 200)]]
+    messages = [(some_bytes(choose), some_bytes(choose), choose.choice(headers)) for _ in range(300)]
+    data = build(messages, compression)
+
+    expected = [Message(r.offset, 3, r.key, r.value) for r in DefaultRecordBatch(data)]
+    assert read_batch(DefaultRecordBatch(data), 3) == expected
+    assert [(m.key, m.value) for m in expected] == [(key, value) for key, value, _ in messages]
+
+
+def test_many_messages_have_their_offsets():
+    data = build([(b"k" * 32, b"v" * 100, [])] * 20_000)
+
+    assert [message.offset for message in read_batch(DefaultRecordBatch(data), 0)] == list(range(20_000))
+
+
+@pytest.mark.parametrize("cut", [1, 5, 50])
+def test_a_batch_that_was_cut_off_is_corrupt(cut):
+    data = build([(b"k" * 32, b"v" * 100, [])] * 10)
+
+    with pytest.raises(CorruptRecordException):
+        read_batch(DefaultRecordBatch(data[:-cut]), 0)
+    with pytest.raises(CorruptRecordException):
+        read_batch(DefaultRecordBatch(data + b"\0" * cut), 0)

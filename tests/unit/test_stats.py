@@ -1,0 +1,85 @@
+"""Consumer statistics: one line per full batch, whatever the polls bring."""
+
+import random
+import re
+import uuid
+
+import pytest
+
+from messaging.batch import Batch
+from messaging.stamp import stamps
+from messaging.stats import TopicStats
+
+
+@pytest.fixture
+def lines(caplog):
+    """The lines logged so far, each as a dict of numbers and the topic's name."""
+    caplog.set_level("INFO", "messaging.stats")
+
+    def parse() -> list[dict]:
+        pairs = [dict(re.findall(r"(\w+)=(\S+)", record.getMessage())) for record in caplog.records]
+        return [{k: v if k == "topic" else float(v) for k, v in line.items()} for line in pairs]
+
+    return parse
+
+
+def batch(count: int, size: int = 10, keys=None, poll_seconds: float = 0.01) -> Batch:
+    keys = stamps(uuid.uuid4().bytes, range(count)) if keys is None else keys
+    return Batch("pong", [0] * count, keys, [bytes(size)] * count, poll_seconds)
+
+
+def test_250_messages_make_two_lines_and_50_more_the_third(lines):
+    stats = TopicStats("pong", 100)
+
+    stats.record(batch(250))
+    assert [line["total"] for line in lines()] == [100, 200]
+    stats.record(batch(49))
+    assert len(lines()) == 2
+    stats.record(batch(1))
+    assert [line["total"] for line in lines()] == [100, 200, 300]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 1000])
+def test_every_line_counts_exactly_one_batch_whatever_the_polls_bring(lines, batch_size):
+    polls = [random.Random(batch_size).randint(1, 700) for _ in range(30)]
+    stats = TopicStats("pong", batch_size)
+    for count in polls:
+        stats.record(batch(count))
+
+    assert len(lines()) == sum(polls) // batch_size
+    assert {line["messages"] for line in lines()} == {batch_size}
+    assert lines()[-1]["total"] == sum(polls) // batch_size * batch_size
+
+
+def test_rates_are_those_of_the_seconds_in_the_same_line(lines):
+    TopicStats("pong", 100).record(batch(100, size=500))
+    (line,) = lines()
+
+    assert line["topic"] == "pong"
+    assert line["message_rate"] == pytest.approx(100 / line["seconds"], rel=0.01)
+    assert line["byte_rate"] == pytest.approx(100 * 500 / line["seconds"] / 1e6, rel=0.01)
+    assert 0 <= line["latency_p50_ms"] <= line["latency_max_ms"]
+
+
+def test_waiting_for_the_first_message_of_a_line_does_not_count(lines):
+    stats = TopicStats("pong", 100)
+    stats.record(batch(100))
+    stats._last_arrival -= 3600  # an hour later
+    stats.record(batch(100))
+
+    assert lines()[1]["seconds"] < 1
+
+
+def test_foreign_messages_are_counted_and_have_no_latency(lines):
+    stats = TopicStats("pong", 4)
+    stats.record(batch(4, keys=[None, b"short", *stamps(uuid.uuid4().bytes, range(2))]))
+    stats.record(batch(4, keys=[None] * 4))
+
+    assert [line["unstamped"] for line in lines()] == [2, 4]
+    assert lines()[1]["latency_max_ms"] == 0
+
+
+def test_a_message_without_a_value_has_no_bytes(lines):
+    TopicStats("pong", 2).record(Batch("pong", [0, 0], [None, None], [None, b"12345"], 0.1))
+
+    assert lines()[0]["byte_rate"] * 1e6 * lines()[0]["seconds"] == pytest.approx(5, rel=0.01)

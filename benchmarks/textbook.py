@@ -1,0 +1,59 @@
+"""The textbook design, to compare with: nameko-kafka's own entrypoint, one worker and one send per message.
+
+It does with each message what ping and pong must do, in the plainest way: count it, and answer with the same key and
+value. Its latencies are Kafka's own timestamps', which is cheaper than to read the stamp.
+"""
+
+import logging
+import time
+
+from nameko.extensions import DependencyProvider
+from nameko_kafka import KafkaProducer, Semantic, consume
+
+
+class Throughput(DependencyProvider):
+    """Injects a function that counts a message and logs a line for every 100."""
+
+    def setup(self):
+        self.begin()
+
+    def begin(self):
+        self.started, self.messages, self.bytes, self.latency = time.perf_counter(), 0, 0, 0.0
+
+    def get_dependency(self, worker_ctx):
+        return self.count
+
+    def count(self, message):
+        self.messages += 1
+        self.bytes += len(message.value)
+        self.latency = max(self.latency, time.time() * 1000 - message.timestamp)
+        if self.messages == 100:
+            seconds = time.perf_counter() - self.started
+            logging.info(
+                "topic=%s messages=100 message_rate=%.1f byte_rate=%.6f latency_max_ms=%.1f",
+                message.topic, 100 / seconds, self.bytes / seconds / 1e6, self.latency,
+            )  # fmt: skip
+            self.begin()
+
+
+class TextbookPing:
+    name = "textbook_ping"
+
+    producer = KafkaProducer()
+    count = Throughput()
+
+    @consume("ping", semantic=Semantic.AT_LEAST_ONCE, group_id="textbook_ping")
+    def receive(self, message):
+        self.count(message)
+
+
+class TextbookPong:
+    name = "textbook_pong"
+
+    producer = KafkaProducer()
+    count = Throughput()
+
+    @consume("pong", semantic=Semantic.AT_LEAST_ONCE, group_id="textbook_pong")
+    def answer(self, message):
+        self.count(message)
+        self.producer.send("ping", key=message.key, value=message.value)

@@ -74,7 +74,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         self._unanswered.discard(message)
 
     def requeue_message(self, message) -> None:
-        super().requeue_message(message)
+        # Goes back into its queue when the connection closes. Given back now, RabbitMQ would hand it to us once more.
         self._unanswered.discard(message)
 
     def on_iteration(self) -> None:
@@ -103,7 +103,14 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
+    stopping = Stopping()
     queue_consumer = QueueConsumer()
+
+    def handle_message(self, body, message) -> None:
+        if self.stopping.asked:  # nameko would answer that there is no such method, and so take it from the queue
+            self.requeue_message(message)
+        else:
+            super().handle_message(body, message)
 
     def handle_result(self, message, result, exc_info):
         try:

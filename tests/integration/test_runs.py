@@ -29,7 +29,13 @@ def run_of(stack, answer: requests.Response) -> dict:
 
 def finished(stack, answer: requests.Response, seconds: float = 60) -> dict:
     """The run that an answer leads to, once it has ended."""
-    return eventually(lambda: (run := run_of(stack, answer))["state"] in FINAL and run, seconds, "the run does not end")
+
+    def ended() -> dict:
+        run = run_of(stack, answer)
+        assert run["state"] in FINAL, run
+        return run
+
+    return eventually(ended, seconds, "the run does not end")
 
 
 def assert_complete(run: dict, count: int) -> None:

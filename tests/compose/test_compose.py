@@ -1,5 +1,6 @@
 """The specification's two ways to bring everything up with docker-compose, and its two curl commands."""
 
+import json
 import os
 import re
 import shutil
@@ -25,15 +26,16 @@ pytestmark = pytest.mark.skipif(not docker_answers(), reason="no Docker daemon a
 
 @pytest.fixture
 def compose():
-    """Runs docker-compose in a project of its own, with ports of its own; takes everything down in the end."""
+    """Runs docker-compose in a project of its own, with settings of its own; takes everything down in the end."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT", "RABBITMQ_MANAGEMENT_PORT")}
+    settings = ports | {"RABBITMQ_USER": "tester", "RABBITMQ_PASSWORD": uuid.uuid4().hex}
     project = f"test-{uuid.uuid4().hex[:8]}"
 
     def compose(*arguments: str) -> str:
         done = subprocess.run(
             [*COMPOSE, "-p", project, *arguments],
             cwd=ROOT,
-            env=os.environ | ports,
+            env=os.environ | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -42,7 +44,9 @@ def compose():
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    compose.api = f"http://127.0.0.1:{ports['API_PORT']}"
+    compose.api = f"http://127.0.0.1:{settings['API_PORT']}"
+    compose.rabbit = f"http://127.0.0.1:{settings['RABBITMQ_MANAGEMENT_PORT']}"
+    compose.user = settings["RABBITMQ_USER"], settings["RABBITMQ_PASSWORD"]
     yield compose
     compose("down", "-v")
 
@@ -62,6 +66,11 @@ def test_brokers_first_then_the_services_then_the_two_curls(compose):
     eventually(lambda: totals("pong") == list(range(100, 1001, 100)))
     eventually(lambda: totals("ping") == list(range(100, 2001, 100)))
 
+    check_containers(compose)
+    users = compose.user, ("guest", "guest")
+    logins = [requests.get(f"{compose.rabbit}/api/whoami", auth=user, timeout=10).status_code for user in users]
+    assert logins == [200, 401]
+
 
 def test_all_at_once_with_two_instances_of_each_service(compose):
     compose("up", "--build", "-d", "--scale", "ping=2", "--scale", "pong=2")
@@ -70,3 +79,28 @@ def test_all_at_once_with_two_instances_of_each_service(compose):
     assert requests.get(f"{compose.api}/ping/4000/100", timeout=60).json()["num_messages"] == 4000
     for service in "ping", "pong":
         eventually(lambda name=service: len(re.findall(r"messages=100 ", compose("logs", name))) >= 39)
+
+
+def check_containers(compose) -> None:
+    """Raise AssertionError unless each container is held to what it needs, and none can be reached from elsewhere."""
+    containers = json.loads(docker("inspect", *compose("ps", "-q").split()))
+    names = {container["Config"]["Labels"]["com.docker.compose.service"] for container in containers}
+    assert names == {"api", "ping", "pong", "broker", "zookeeper", "rabbit"}
+    for container in containers:
+        name = container["Config"]["Labels"]["com.docker.compose.service"]
+        limits = container["HostConfig"]
+        assert limits["Memory"] > 0, name
+        assert limits["PidsLimit"] > 0, name
+        assert limits["ReadonlyRootfs"] == (name not in ("broker", "zookeeper")), name
+        bindings = [binding for port in container["NetworkSettings"]["Ports"].values() for binding in port or []]
+        assert {binding["HostIp"] for binding in bindings} <= {"127.0.0.1"}, name
+
+        status = docker("exec", container["Id"], "cat", "/proc/1/status")
+        process = {key: value.split() for key, _, value in (line.partition(":") for line in status.splitlines())}
+        assert "0" not in process["Uid"], name
+        assert {*process["CapBnd"], *process["CapPrm"]} == {"0" * 16}, name
+        assert process["NoNewPrivs"] == ["1"], name
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout

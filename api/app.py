@@ -13,7 +13,7 @@ from api.events import stream
 from api.health import check_ready
 from api.problems import Problem, register_problems
 from api.runs import Run, Runs
-from api.services import Services
+from api.services import NotTaken, Services
 from messaging import config as configuration
 from messaging.limits import check_run
 
@@ -51,7 +51,9 @@ def create_app() -> Flask:
                 began = True
                 return jsonify(call(*numbers, run_id=str(run_id))), headers
         except Problem as problem:
-            if problem.status == 504:
+            if isinstance(problem, NotTaken):
+                runs.revoke(run_id)
+            elif problem.status == 504:
                 # The service puts its runs on record itself, but has perhaps not come to this one yet.
                 runs.accept(run_id, service, *numbers)
             if began or problem.status == 409:
@@ -97,6 +99,7 @@ def create_app() -> Flask:
                     services.queue(service, *numbers, run_id=str(run_id))
                 except Problem:
                     runs.withdraw(run_id, token)
+                    runs.revoke(run_id)
                     raise
         if problem := same_key(run, service, numbers):
             raise problem
@@ -168,10 +171,11 @@ def create_app() -> Flask:
         return jsonify(status="ready")
 
     @app.after_request
-    def do_not_store(response: Response) -> Response:
+    def protect(response: Response) -> Response:
         # A GET that sends messages must reach the server every time.
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         return response
 
     return app

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
@@ -216,8 +217,16 @@ class Runs:
         self._write(record_key(run_id, "accepted", token), None)
 
     def stop(self, run: Run) -> None:
-        """Have the sending of a run end."""
-        self._write(record_key(run.id, "stop"), {"time": time.time_ns() // 1000}, wait=True)
+        """Have the sending of a run end. Raises Problem 503 if Kafka does not take that."""
+        self._stop(run.id, wait=True)
+
+    def revoke(self, run_id: UUID) -> None:
+        """See to it that a run is not sent later whose call failed, but may be under way to the service yet."""
+        with suppress(Problem):  # the service needs Kafka as well, so there would be nothing to see to
+            self._stop(run_id)
+
+    def _stop(self, run_id: UUID, wait: bool = False) -> None:
+        self._write(record_key(run_id, "stop"), {"time": time.time_ns() // 1000}, wait)
 
     def _write(self, key: bytes, value: dict | None, wait: bool = False) -> None:
         self._ready()

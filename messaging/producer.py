@@ -3,8 +3,10 @@
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future as Outcome
 from functools import partial
 from itertools import repeat
+from uuid import uuid4
 
 import nameko_kafka
 from kafka import KafkaProducer
@@ -44,6 +46,7 @@ class Topic:
         self._producer = producer
         self._in_flight: deque[tuple[Delivery, int]] = deque()
         self._in_flight_bytes = 0
+        self._under_way: dict[str, Outcome] = {}
 
     @property
     def partitions(self) -> int:
@@ -72,8 +75,21 @@ class Topic:
         return self.send(batch.keys, batch.values, [number % count for number in batch.partitions])
 
     def send_run(self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> dict:
-        """Send a run of random messages and wait for Kafka's acknowledgements; see `messaging.run.send_run`."""
-        return send_run(self, num_messages, size, run_id, queued)
+        """Send a run of random messages and wait for Kafka's acknowledgements; see `messaging.run.send_run`.
+
+        A call that RabbitMQ delivers once more meanwhile, because a connection was lost, ends as the first one does.
+        """
+        run_id = str(run_id or uuid4())
+        if run_id in self._under_way:
+            return self._under_way[run_id].result()
+        outcome = self._under_way[run_id] = Outcome()
+        try:
+            outcome.set_result(send_run(self, num_messages, size, run_id, queued))
+        except Exception as error:
+            outcome.set_exception(error)
+        finally:
+            del self._under_way[run_id]
+        return outcome.result()
 
     def _hand_over(
         self, keys: Sequence[bytes | None], values: Sequence[bytes | None], partitions: Sequence[int]

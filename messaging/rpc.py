@@ -8,12 +8,14 @@ start with a bound, and not for ever when stopping.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import nameko.messaging
 import nameko.rpc
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AccessRefused, AMQPError
 from eventlet import Timeout
-from kombu import Message
+from kombu import Connection, Message
 from kombu.exceptions import OperationalError
 from nameko.extensions import ProviderCollector
 from nameko.utils import sanitize_url
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 8
 """Of nameko's 10 workers; the next calls wait in RabbitMQ, for this instance or another."""
+
+
+RETRY_SECONDS = 1
+"""Between two attempts to connect."""
 
 
 class _Stopped(Exception):
@@ -45,6 +51,17 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
     def start(self) -> None:
         if not self.stopping.asked:
             super().start()
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[Connection]:
+        with self.create_connection() as connection:
+            # kombu would wait longer each time, and be away for half a minute after RabbitMQ is back.
+            try:
+                connection.ensure_connection(self.on_connection_error, None, RETRY_SECONDS, 0, RETRY_SECONDS)
+            except AccessRefused as error:
+                log.critical("RabbitMQ refuses the user or password of AMQP_URI: %s", error.reply_text)
+                raise SystemExit(1) from None
+            yield connection
 
     def run(self) -> None:
         try:

@@ -41,12 +41,16 @@ class RunStopped(Exception):
 class CallAgain(Exception):
     """The service stops, and the run goes on at the next instance: the call is to be put back into its queue."""
 
+    def __init__(self):
+        super().__init__("stopped, to go on at the next instance")
 
-def send_run(topic: "Topic", num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> dict:
+
+def send_run(topic: "Topic", num_messages: int, size: int, run_id: str, queued: bool = False) -> dict:
     """Send `num_messages` with `size` random bytes each and return once Kafka has acknowledged every one.
 
-    `run_id` is a UUID. Messages that are on record as sent already, by an instance that did not come to the end of the
-    run, are not sent again. A run that is `queued` has nobody waiting for the answer, so it outlasts this instance.
+    `run_id` is a UUID as text. Messages that are on record as sent already, by an instance that did not come to the end
+    of the run, are not sent again. A run that is `queued` has nobody waiting for the answer, so it outlasts this
+    instance.
 
     Returns the five figures of the specification: `total time` in seconds from the first send to the last
     acknowledgement, `byte rate (MB/s)` in 10^6 bytes of value per second, `message rate (msg/s)`.
@@ -54,7 +58,7 @@ def send_run(topic: "Topic", num_messages: int, size: int, run_id: str | None = 
     Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain.
     """
     check_run(num_messages, size, topic.config)
-    run = uuid.UUID(run_id) if run_id else uuid.uuid4()
+    run = uuid.UUID(run_id)
     note = topic.recorder.sending
     now = time.time_ns() // 1000
     note(run, service=topic.service, num_messages=num_messages, size=size, created=now, outcome="sending")

@@ -12,6 +12,9 @@ from messaging.run import CallAgain, RunStopped, figures, send_run
 from messaging.stamp import unpack
 
 
+RUN = str(uuid.uuid4())
+
+
 class Recorder:
     """Takes down what a real one would publish."""
 
@@ -79,7 +82,7 @@ def test_every_message_is_sent_once_with_its_number_and_exactly_its_size(count, 
 
 def test_a_run_spreads_over_all_partitions_in_blocks():
     topic = Topic(partitions=3)
-    send_run(topic, 6000, 10)
+    send_run(topic, 6000, 10, RUN)
 
     partitions = [partition for _, _, partition in topic.messages]
     assert [partitions.count(number) for number in range(3)] == [2000, 2000, 2000]
@@ -88,14 +91,14 @@ def test_a_run_spreads_over_all_partitions_in_blocks():
 
 def test_payloads_are_random():
     topic = Topic()
-    send_run(topic, 1000, 100)
+    send_run(topic, 1000, 100, RUN)
 
     assert len({value for _, value, _ in topic.messages}) == 1000
 
 
 def test_large_messages_are_not_handed_over_many_at_once():
     topic = Topic()
-    send_run(topic, 20, 400_000)
+    send_run(topic, 20, 400_000, RUN)
 
     assert topic.largest <= 2**20
 
@@ -118,14 +121,14 @@ def test_the_figures_are_those_of_the_specification():
 def test_numbers_out_of_range_are_refused(count, size, complaint):
     topic = Topic()
     with pytest.raises(ValueError, match=complaint):
-        send_run(topic, count, size)
+        send_run(topic, count, size, RUN)
     assert topic.messages == []
 
 
 def test_a_failure_is_told_and_recorded_with_what_was_acknowledged():
     topic = Topic(error=OSError("gone"))
     with pytest.raises(DeliveryFailed, match="Kafka acknowledged 0 of 5 messages, then: OSError"):
-        send_run(topic, 5, 5)
+        send_run(topic, 5, 5, RUN)
 
     assert topic.recorder.notes["outcome"] == "failed"
     assert "OSError" in topic.recorder.notes["reason"]
@@ -134,7 +137,7 @@ def test_a_failure_is_told_and_recorded_with_what_was_acknowledged():
 
 def test_all_that_was_acknowledged_is_recorded():
     topic = Topic()
-    send_run(topic, 1234, 5)
+    send_run(topic, 1234, 5, RUN)
 
     assert topic.recorder.numbers == list(range(1234))
     assert topic.recorder.notes["outcome"] == "sent"
@@ -143,7 +146,7 @@ def test_all_that_was_acknowledged_is_recorded():
 
 def test_what_another_instance_has_sent_is_not_sent_again():
     topic = Topic(recorder=Recorder(sent_before=[*range(500), 700]))
-    send_run(topic, 1000, 5)
+    send_run(topic, 1000, 5, RUN)
 
     assert [unpack(key)[1] for key, _, _ in topic.messages] == [*range(500, 700), *range(701, 1000)]
     assert topic.recorder.notes["outcome"] == "sent"
@@ -153,7 +156,7 @@ def test_a_service_that_stops_ends_its_runs():
     topic = Topic()
     topic.stopping.ask()
     with pytest.raises(RunStopped, match="0 of 1000 messages were sent"):
-        send_run(topic, 1000, 10)
+        send_run(topic, 1000, 10, RUN)
     assert topic.recorder.notes["outcome"] == "failed"
 
 
@@ -161,7 +164,7 @@ def test_a_queued_run_goes_on_elsewhere_when_the_service_stops():
     topic = Topic()
     topic.stopping.ask()
     with pytest.raises(CallAgain):
-        send_run(topic, 1000, 10, queued=True)
+        send_run(topic, 1000, 10, RUN, queued=True)
     assert topic.recorder.notes["outcome"] == "sending"
 
 
@@ -169,5 +172,5 @@ def test_a_user_can_stop_a_run():
     topic = Topic()
     topic.recorder.stop = True
     with pytest.raises(RunStopped, match="0 of 1000 messages were sent"):
-        send_run(topic, 1000, 10, queued=True)
+        send_run(topic, 1000, 10, RUN, queued=True)
     assert topic.recorder.notes["outcome"] == "stopped"

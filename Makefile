@@ -5,7 +5,7 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read alike.
 PIPENV_VERSION := 2026.10.3
 
-.PHONY: help setup run test lint format bench lock clean
+.PHONY: help setup run test lint audit format bench lock clean
 
 help: ## say what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 lint: .venv/locked ## check style
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
+
+audit: .venv/locked ## look for known vulnerabilities of the packages
+	@$(VENV)/python .ci/audit.py
 
 format: .venv/locked ## put style right
 	$(VENV)/ruff check --fix

@@ -1,0 +1,75 @@
+"""`make audit`: known vulnerabilities of the installed packages, which are those of Pipfile.lock; exit code 1 if any.
+
+Where neither of the places that pip-audit asks can be reached, it says so and ends with 0.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PLACES = {"pypi": "pypi.org", "osv": "osv.dev"}
+SECONDS = 60
+"""The most to wait for each of them."""
+ACCEPTED: dict[str, str] = {}
+"""Vulnerabilities that do no harm here: their id, and why."""
+
+
+class Unreachable(Exception):
+    """Nothing was learned from this place."""
+
+
+def main() -> int:
+    for place, name in PLACES.items():
+        try:
+            packages = look_up(place)
+        except Unreachable as why:
+            print(f"Audit: nothing from {name}: {why}")
+        else:
+            return report(packages, name)
+    print("Audit SKIPPED: no place that knows of vulnerabilities can be reached from here.")
+    return 0
+
+
+def look_up(place: str) -> list[dict]:
+    """What the place says of each package."""
+    command = [Path(sys.executable).with_name("pip-audit"), "--vulnerability-service", place, "--format", "json"]
+    command += ["--local", "--progress-spinner", "off", "--timeout", "10"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unreachable(f"no answer within {SECONDS} s") from None
+    if done.returncode > 1:
+        sys.exit(done.stderr)  # not called as it wants to be
+    try:
+        packages = json.loads(done.stdout)["dependencies"]
+    except ValueError:
+        raise Unreachable((done.stderr.splitlines() or ["no output"])[-1][:200]) from None
+    # To pip-audit a package that the place does not know is no failure, even if that is each of them.
+    if all("skip_reason" in package for package in packages):
+        raise Unreachable(f"it knows none of the {len(packages)} packages")
+    return packages
+
+
+def report(packages: list[dict], name: str) -> int:
+    """Print what was found. Return the exit code."""
+    skipped = [package["name"] for package in packages if "skip_reason" in package]
+    bad = 0
+    for package in packages:
+        for found in package.get("vulns", []):
+            why = next((ACCEPTED[each] for each in [found["id"], *found["aliases"]] if each in ACCEPTED), None)
+            bad += why is None
+            fixed = ", ".join(found["fix_versions"]) or "no version yet"
+            print(
+                f"{package['name']} {package['version']}: {found['id']}, fixed in {fixed}: {found['description'][:300]}"
+            )
+            if why:
+                print(f"  accepted: {why}")
+    print(f"Audit: {len(packages) - len(skipped)} packages looked up at {name}, {bad} vulnerabilities to see to.")
+    if skipped:
+        print(f"Not known there: {', '.join(skipped)}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

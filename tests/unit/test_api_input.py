@@ -53,6 +53,17 @@ def test_alive_without_brokers(client):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/docs", "/static/x", "/ping/0/1", "/nothing"])
+@pytest.mark.parametrize("method", ["get", "options", "put"])
+def test_no_answer_is_stored_or_run_or_framed_by_a_browser(client, path, method):
+    headers = client.open(path, method=method).headers
+
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none';")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

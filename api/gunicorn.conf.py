@@ -2,7 +2,7 @@
 
 import os
 
-bind = os.environ.get("API_BIND", "127.0.0.1:8000")
+bind = os.environ.get("API_BIND") or "127.0.0.1:8000"
 worker_class = "gthread"  # nameko's proxies block; threads wait for them
 workers = 2
 threads = 32  # half of them for event streams, see api/events.py
@@ -10,6 +10,12 @@ timeout = 30  # seconds without a sign of life from a worker; requests may take 
 graceful_timeout = 8  # seconds for requests under way after SIGTERM; docker-compose gives 10
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # its heartbeat file needs no disk
 control_socket_disable = True  # nobody asks for it, and it would need a writable home
+
+
+def on_starting(server):
+    from messaging import config
+
+    config.load()  # ends the arbiter if a setting is wrong, which would else start workers again and again
 
 
 def post_worker_init(worker):

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from nameko.extensions import SharedExtension
 
+from messaging import config
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -24,6 +26,11 @@ class Stopping(SharedExtension):
     """One per service: whether, and for how long already, it has been told to stop."""
 
     _since: float | None = None
+
+    def bind(self, container) -> "Stopping":
+        # All that connects has this one, and nameko binds everything before it sets up anything.
+        config.check(container.config)
+        return super().bind(container)
 
     def ask(self) -> None:
         """Tell the extensions to come to an end."""
@@ -52,10 +59,12 @@ def wait_for(
     errors: tuple[type[Exception], ...],
     stopping: Stopping,
     seconds: float = STARTUP_SECONDS,
+    final: tuple[type[Exception], ...] = (),
 ) -> T:
     """What `attempt` returns, once it does so without one of `errors`; `what` names it in the log.
 
-    Raises the last error after `seconds`. Asked to stop, the process exits with 0: it has nothing to finish yet.
+    Raises one of `errors` that is `final` at once, the last of the others after `seconds`. Asked to stop, the process
+    exits with 0: it has nothing to finish yet.
     """
     started = time.monotonic()
     while True:
@@ -64,6 +73,8 @@ def wait_for(
         waited = time.monotonic() - started
         try:
             return attempt()
+        except final:
+            raise
         except errors as error:
             if waited >= seconds:
                 if seconds:  # else the caller did not want to wait at all

@@ -91,8 +91,6 @@ class ConsumerStats(DependencyProvider):
 
     def setup(self) -> None:
         self._batch_size = self.container.config["CONSUMER_METRIC_BATCH"]
-        if type(self._batch_size) is not int or self._batch_size < 1:
-            raise ValueError(f"CONSUMER_METRIC_BATCH must be a whole number from 1, not {self._batch_size!r}")
         self._topics: dict[str, TopicStats] = {}
 
     def get_dependency(self, worker_ctx) -> "ConsumerStats":

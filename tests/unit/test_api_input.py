@@ -28,6 +28,15 @@ def test_a_number_that_is_none_or_out_of_range_is_400(client, path, method):
     assert "must be a whole number" in answer.json["detail"]
 
 
+@pytest.mark.parametrize("path", ["/ping/1000000/1001", "/pong/1001/1000000"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_more_bytes_in_all_than_may_be_is_400(client, path, method):
+    answer = client.open(path, method=method)
+
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert "num_messages times size must be at most 1000000000 (bytes), not 1001000000." in answer.json["detail"]
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
 )

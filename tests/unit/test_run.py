@@ -52,7 +52,7 @@ class Topic:
         self.partitions = partitions
         self.stopping = Stopping()
         self.recorder = recorder or Recorder()
-        self.config = {"MAX_MESSAGES": 1_000_000, "MAX_SIZE": 1_000_000}
+        self.config = {"MAX_MESSAGES": 1_000_000, "MAX_SIZE": 1_000_000, "MAX_BYTES": 1_000_000_000}
         self.messages: list[tuple] = []
         self.largest = 0
         self._error = error

@@ -19,6 +19,7 @@ from api.problems import Problem
 from messaging.lifecycle import Stopping
 from messaging.runs_topic import ASKED, RUNS, TopicReader, ensure_runs_topic, record_key
 from messaging.stage import iso, merge, numbers_of
+from messaging.topics import TooFewBrokers
 
 STAGES = {
     "ping": ("sent", "pong_received", "pong_answered", "ping_received"),
@@ -245,6 +246,8 @@ class Runs:
                     ensure_runs_topic(self._config, Stopping(), seconds=0)
                     options = {**self._config["KAFKA_PRODUCER"], "max_block_ms": KAFKA_SECONDS * 1000}
                     self._producer = KafkaProducer(**options)
+                except TooFewBrokers as error:
+                    raise Problem(503, str(error.args[0])) from None
                 except KafkaError as error:
                     raise _no_kafka(repr(error)) from None
                 self._reader.start()

@@ -1,9 +1,14 @@
 """Gunicorn's settings: `gunicorn --config api/gunicorn.conf.py "api:create_app()"`."""
 
 import os
+import resource
+
+# As many connections as this process may have: with the usual 1024 a worker would end when it runs out of them.
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
 bind = os.environ.get("API_BIND") or "127.0.0.1:8000"
-worker_class = "gthread"  # nameko's proxies block; threads wait for them
+worker_class = "api.worker.Worker"  # threads, for nameko's proxies block
 workers = 2
 threads = 32  # half of them for event streams, see api/events.py
 timeout = 30  # seconds without a sign of life from a worker; requests may take longer

@@ -1,0 +1,76 @@
+"""Gunicorn's worker with threads, with clients that are slow, silent or many kept off the threads.
+
+Gunicorn 27 gives a new connection to a thread, which waits there for the request: a thousand connections that say
+nothing, or half of a request, hold up all others. Here the main loop takes in the head of each request, and a thread
+gets it once it is complete. (HTTP/1 without TLS, as this API is served; a proxy before it does what else there is.)
+"""
+
+import selectors
+import socket
+import struct
+import time
+from functools import partial
+
+from gunicorn import http, util
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+HEAD_SECONDS = 10
+"""How long a client may take for the head of a request."""
+
+HEAD_BYTES = 64 * 1024
+
+STALL_SECONDS = 10
+"""How long a client may take or send nothing while a thread serves it."""
+
+
+class Worker(ThreadWorker):
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # another worker was first, or the client is gone
+        for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
+            client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
+        self.nr_conns += 1
+        self._await_head(TConn(self.cfg, client, address, listener.getsockname()))
+
+    def on_client_socket_readable(self, connection: TConn, client: socket.socket) -> None:
+        """The next request of a connection that was kept."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(connection)
+        self._await_head(connection)
+
+    def _await_head(self, connection: TConn) -> None:
+        connection.timeout = time.monotonic() + HEAD_SECONDS  # gunicorn closes it then
+        self.pending_conns.append(connection)
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._receive, connection, bytearray()))
+
+    def _receive(self, connection: TConn, head: bytearray, client: socket.socket) -> None:
+        try:
+            received = client.recv(HEAD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        head += received
+        too_large = len(head) > HEAD_BYTES
+        if received and not too_large and b"\r\n\r\n" not in head:
+            return
+        self.poller.unregister(client)
+        self.pending_conns.remove(connection)
+        if received and not too_large:
+            connection.parser = connection.parser or http.get_parser(self.cfg, client, connection.client)
+            connection.parser.unreader.unread(bytes(head))
+            connection.data_ready = True
+            self.enqueue_req(connection)
+            return
+        if too_large:
+            util.write_error(client, 431, "Request Header Fields Too Large", f"More than {HEAD_BYTES} bytes.")
+        self.nr_conns -= 1
+        connection.close()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called when the worker stops, with when all must have said what they want."""
+        super()._cap_keepalive(deadline)
+        for connection in self.pending_conns:
+            connection.timeout = min(connection.timeout, deadline)

@@ -28,8 +28,8 @@ Enough to keep Kafka busy; more would only cost memory, and time to look for gar
 MESSAGE_OVERHEAD = 1024
 """What the client keeps of each message beside its key and value, in bytes, about."""
 
-ROOM_SECONDS = 60
-"""How long to wait for acknowledgements to make room for more."""
+ROOM_SECONDS = 150
+"""How long to wait for acknowledgements to make room for more; longer than the client's own `request_timeout_ms`."""
 
 
 class Topic:

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafka.errors import KafkaError
 from pyroaring import BitMap
 
 from messaging.delivery import Delivery, DeliveryFailed
@@ -126,7 +127,11 @@ class Sending:
             partition = (self._run.int + numbers[0] // BLOCK_MESSAGES) % partitions
             time_sent = time.time_ns() // 1000
             keys = stamps(self._run.bytes, numbers)
-            delivery = topic.send(keys, values.cut(len(keys)), [partition] * len(keys))
+            try:
+                delivery = topic.send(keys, values.cut(len(keys)), [partition] * len(keys))
+            except KafkaError as error:
+                self._error = str(error)
+                break
             self._pending.append(Block(numbers, partition, time_sent, delivery))
             while self._pending and self._pending[0].delivery.done:
                 self._account(self._pending.popleft())
@@ -157,7 +162,7 @@ class Sending:
     def _await(self) -> None:
         deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
         for block in self._pending:
-            while not block.delivery.wait(0.2) and time.monotonic() < deadline and not self._topic.stopping.overdue:
+            while time.monotonic() < deadline and not self._topic.stopping.overdue and not block.delivery.wait(0.2):
                 pass
             self._account(block)
         self._pending.clear()

@@ -2,15 +2,16 @@
 
 import uuid
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 from pyroaring import BitMap
 
 from messaging.delivery import DeliveryFailed
 from messaging.lifecycle import Stopping
 from messaging.run import CallAgain, RunStopped, figures, send_run
 from messaging.stamp import unpack
-
 
 RUN = str(uuid.uuid4())
 
@@ -133,6 +134,14 @@ def test_a_failure_is_told_and_recorded_with_what_was_acknowledged():
     assert topic.recorder.notes["outcome"] == "failed"
     assert "OSError" in topic.recorder.notes["reason"]
     assert (topic.recorder.notes["failed"], topic.recorder.numbers) == (5, [])
+
+
+def test_a_run_that_finds_no_room_has_failed(monkeypatch):
+    topic = Topic()
+    monkeypatch.setattr(topic, "send", Mock(side_effect=KafkaTimeoutError("nothing was acknowledged")))
+    with pytest.raises(DeliveryFailed, match=r"0 of 5 messages, then: .*nothing was acknowledged"):
+        send_run(topic, 5, 5, RUN)
+    assert topic.recorder.notes["outcome"] == "failed"
 
 
 def test_all_that_was_acknowledged_is_recorded():

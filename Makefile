@@ -5,10 +5,10 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read alike.
 PIPENV_VERSION := 2026.10.3
 
-.PHONY: help setup run test lint audit format bench lock clean
+.PHONY: help setup run test test-faults lint audit format bench lock clean
 
 help: ## say what there is to make
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/locked ## install what is missing: system packages, brokers, Python packages
 	@python3 -m brokers install
@@ -18,6 +18,9 @@ run: setup ## run everything on this machine until Ctrl-C
 
 test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 	$(VENV)/python -m pytest $(ARGS)
+
+test-faults: setup ## inject each fault several times under load and print what was lost (25 minutes)
+	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)
 
 lint: .venv/locked ## check style
 	$(VENV)/ruff check

@@ -1,5 +1,6 @@
 """What Kafka holds, asked by a client that is independent of the services."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -15,12 +16,12 @@ class Record(NamedTuple):
 
 
 class Ledger:
-    """Reads topics from where they ended when this was made."""
+    """Reads topics from where they ended when this was made, others from their beginning."""
 
-    def __init__(self, servers: str, topics: Iterable[str]):
+    def __init__(self, servers: str, topics: Iterable[str] = ()):
         self._servers = servers
         self._consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
-        self._start = {topic: self._ends(topic) for topic in topics}
+        self._start = defaultdict(dict, {topic: self._ends(topic) for topic in topics})
 
     def __enter__(self) -> "Ledger":
         return self
@@ -51,13 +52,21 @@ class Ledger:
                 records += [Record(r.partition, r.key, r.value) for r in polled]
         return records
 
-    def lag(self, group: str, topic: str) -> int:
-        """How many messages of a topic a group has not committed yet."""
+    def starts(self, topic: str) -> dict[int, int]:
+        """The offset from which each partition is read."""
+        return {p.partition: self._start[topic].get(p, 0) for p in self._partitions(topic)}
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The offset that a group has committed of each partition."""
         consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
         try:
-            return sum(end - (consumer.committed(partition) or 0) for partition, end in self._ends(topic).items())
+            return {p.partition: consumer.committed(p) or 0 for p in self._partitions(topic)}
         finally:
             consumer.close()
+
+    def lag(self, group: str, topic: str) -> int:
+        """How many messages of a topic a group has not committed yet."""
+        return sum(self._ends(topic).values()) - sum(self.committed(group, topic).values())
 
     def wait_until_consumed(self, seconds: float = 40) -> None:
         """Until pong and ping have committed all that is in their topics."""

@@ -16,6 +16,7 @@ from tests.integration.contract import check
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
+FINAL = "done", "failed", "stopped"
 NAMEKO_RUN = (str(BIN / "nameko"), "run", "--config", "config.yml")
 
 
@@ -69,12 +70,24 @@ class Process:
         self.popen.terminate()
         return self.popen.wait(seconds), time.perf_counter() - started
 
+    def runs(self) -> bool:
+        return self.popen.poll() is None
+
+    def kill(self) -> None:
+        """End it as a crash would, all processes of it."""
+        os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+
     def freeze(self) -> None:
         self.popen.send_signal(signal.SIGSTOP)
 
-    def ask_to_end(self) -> None:
-        if self.popen.poll() is None:
+    def resume(self) -> None:
+        if self.runs():
             self.popen.send_signal(signal.SIGCONT)
+
+    def ask_to_end(self) -> None:
+        if self.runs():
+            self.resume()
             self.popen.terminate()
 
     def end(self) -> None:
@@ -93,6 +106,7 @@ class Stack:
     def __init__(self, brokers, start: Callable[..., Process]):
         self.brokers = brokers
         self._start = start
+        self._others: list[Process] = []
         self.ping = self.start_service("ping")
         self.pong = self.start_service("pong")
         self.port, self.api = self.start_api()
@@ -102,11 +116,44 @@ class Stack:
         port = free_port()
         settings = {"API_BIND": f"127.0.0.1:{port}", "REQUEST_TIMEOUT": "15", "RUN_STALLED": "3"} | environment
         gunicorn = [str(BIN / "gunicorn"), "--config", "api/gunicorn.conf.py", "api:create_app()"]
-        return port, self._start("api", *gunicorn, **settings)
+        return port, self._started("api", *gunicorn, **settings)
 
     def start_service(self, name: str, **environment: str) -> Process:
         """One more instance of a service."""
-        return self._start(name, *NAMEKO_RUN, name, **environment)
+        return self._started(name, *NAMEKO_RUN, name, **environment)
+
+    def _started(self, *command: str, **environment: str) -> Process:
+        self._others.append(self._start(*command, **environment))
+        return self._others[-1]
+
+    def heal(self) -> None:
+        """Have all run again, one instance of each, and wait until nothing is left to do."""
+        for broker in self.brokers:
+            broker.resume()
+        self.brokers.start()
+        for process in self._others:
+            process.resume()
+            if process not in (self.ping, self.pong, self.api):
+                process.end()
+        if not self.ping.runs():
+            self.ping = self.start_service("ping")
+        if not self.pong.runs():
+            self.pong = self.start_service("pong")
+        if not self.api.runs():
+            self.port, self.api = self.start_api()
+        self._others = [self.ping, self.pong, self.api]
+        self.wait_until_ready()
+        eventually(self._idle, 60, "runs are under way still")
+
+    def restart(self) -> None:
+        """End ping and pong and start them anew."""
+        for process in self.ping, self.pong:
+            process.end()
+        self.heal()
+
+    def _idle(self) -> bool:
+        runs = self.get("/runs?limit=100").json()["runs"]
+        return all(run["state"] in FINAL or run["stalled"] for run in runs)
 
     def request(self, method: str, path: str, **options) -> requests.Response:
         """The API's answer, which must be as it is described."""

@@ -11,11 +11,6 @@ from messaging.stamp import unpack
 FIGURES = ["num_messages", "size", "total time", "byte rate (MB/s)", "message rate (msg/s)"]
 
 
-@pytest.fixture
-def stack(shared_stack):
-    return shared_stack
-
-
 def test_every_message_of_ping_reaches_pong_and_answered_comes_back_unchanged(stack, ledger):
     answer = stack.get("/ping/10000/100")
     ledger.wait_until_consumed()

@@ -14,12 +14,12 @@ def client(port: int, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_a_run_ends_with_a_table_of_its_stages(shared_stack):
-    ended = client(shared_stack.port, "ping", "5000", "100")
+def test_a_run_ends_with_a_table_of_its_stages(stack):
+    ended = client(stack.port, "ping", "5000", "100")
     rows = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines() if line.strip()}
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert rows["Run"][0].startswith(f"http://localhost:{shared_stack.port}/runs/")
+    assert rows["Run"][0].startswith(f"http://localhost:{stack.port}/runs/")
     assert rows["sent"] == ["pong_received", "pong_answered", "ping_received"]
     assert rows["messages"] == rows["distinct"] == ["5,000"] * 4
     assert rows["duplicates"] == rows["missing"] == ["0"] * 4
@@ -28,8 +28,8 @@ def test_a_run_ends_with_a_table_of_its_stages(shared_stack):
     assert "\x1b" not in ended.stdout
 
 
-def test_json_is_the_run_and_nothing_else(shared_stack):
-    ended = client(shared_stack.port, "pong", "5000", "100", "--json")
+def test_json_is_the_run_and_nothing_else(stack):
+    ended = client(stack.port, "pong", "5000", "100", "--json")
     run = json.loads(ended.stdout)
 
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -37,8 +37,8 @@ def test_json_is_the_run_and_nothing_else(shared_stack):
     assert {name: stage["distinct"] for name, stage in run["stages"].items()} == {"sent": 5000, "ping_received": 5000}
 
 
-def test_what_the_api_refuses_is_told_in_its_words(shared_stack):
-    refused = client(shared_stack.port, "ping", "0", "100", "--json")
+def test_what_the_api_refuses_is_told_in_its_words(stack):
+    refused = client(stack.port, "ping", "0", "100", "--json")
 
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "num_messages must be a whole number from 1 to 1000000 (messages), not 0.\n"

@@ -3,11 +3,11 @@
 from tests.integration.processes import eventually
 
 
-def test_both_consumers_log_a_line_per_hundred_messages(stack, ledger):
-    assert stack.get("/ping/10000/100").status_code == 200
+def test_both_consumers_log_a_line_per_hundred_messages(fresh_stack, ledger):
+    assert fresh_stack.get("/ping/10000/100").status_code == 200
     ledger.wait_until_consumed()
 
-    for process, topic in (stack.pong, "pong"), (stack.ping, "ping"):
+    for process, topic in (fresh_stack.pong, "pong"), (fresh_stack.ping, "ping"):
         lines = eventually(lambda p=process: len(p.stats()) >= 100 and p.stats())
         assert [line["total"] for line in lines] == [100 * (number + 1) for number in range(100)]
         assert {line["topic"] for line in lines} == {topic}
@@ -17,24 +17,24 @@ def test_both_consumers_log_a_line_per_hundred_messages(stack, ledger):
         assert all(0 <= line["latency_p50_ms"] <= line["latency_max_ms"] < 60_000 for line in lines)
 
 
-def test_lines_add_up_over_requests(stack, ledger):
-    assert stack.get("/pong/250/10").status_code == 200
+def test_lines_add_up_over_requests(fresh_stack, ledger):
+    assert fresh_stack.get("/pong/250/10").status_code == 200
     ledger.wait_until_consumed()
-    eventually(lambda: len(stack.ping.stats()) == 2)
+    eventually(lambda: len(fresh_stack.ping.stats()) == 2)
 
     for _ in range(5):
-        assert stack.get("/pong/10/10").status_code == 200
+        assert fresh_stack.get("/pong/10/10").status_code == 200
     ledger.wait_until_consumed()
-    eventually(lambda: len(stack.ping.stats()) == 3)
-    assert stack.ping.stats()[-1]["total"] == 300
-    assert stack.pong.stats() == []
+    eventually(lambda: len(fresh_stack.ping.stats()) == 3)
+    assert fresh_stack.ping.stats()[-1]["total"] == 300
+    assert fresh_stack.pong.stats() == []
 
 
-def test_the_size_of_the_batch_is_set_by_the_environment(stack, ledger):
-    stack.ping.terminate()
-    ping = stack.start_service("ping", CONSUMER_METRIC_BATCH="7")
-    stack.wait_until_ready()
-    assert stack.get("/pong/50/10").status_code == 200
+def test_the_size_of_the_batch_is_set_by_the_environment(fresh_stack, ledger):
+    fresh_stack.ping.terminate()
+    ping = fresh_stack.start_service("ping", CONSUMER_METRIC_BATCH="7")
+    fresh_stack.wait_until_ready()
+    assert fresh_stack.get("/pong/50/10").status_code == 200
     ledger.wait_until_consumed()
 
     eventually(lambda: len(ping.stats()) == 7)

@@ -4,18 +4,14 @@ import json
 import signal
 import time
 import uuid
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import requests
 
-from messaging.stamp import unpack
 from tests.integration.ledger import produce
-from tests.integration.processes import eventually
+from tests.integration.processes import FINAL, eventually
 
 PING_STAGES = ["sent", "pong_received", "pong_answered", "ping_received"]
-FINAL = "done", "failed", "stopped"
 
 
 def post(stack, path: str, **headers: str) -> requests.Response:
@@ -230,28 +226,6 @@ def test_events_tell_of_a_run_until_it_ends(stack):
     assert_complete(told[-1][1], 50_000)
     assert told[-1][1] == run_of(stack, answer)
     assert later == told[-1:]
-
-
-@pytest.mark.parametrize(("service", "sign"), [("pong", "SIGKILL"), ("ping", "SIGKILL"), ("pong", "SIGTERM")])
-def test_a_run_outlasts_a_service_that_ends_in_the_middle(stack, ledger, service, sign):
-    answer = post(stack, "/ping/60000/100")
-    stage = "sent" if service == "ping" else "pong_received"
-    eventually(lambda: run_of(stack, answer)["stages"][stage]["messages"] > 3000)
-    getattr(stack, service).popen.send_signal(getattr(signal, sign))
-    stack.start_service(service)
-    run = finished(stack, answer, 90)
-    ledger.wait_until_consumed(60)
-    run = run_of(stack, answer)
-
-    assert_complete(run, 60_000)
-    # what the run says of itself is what the topics hold
-    sent, answered = ledger.records("pong"), ledger.records("ping")
-    assert {unpack(record.key)[1] for record in sent} == {unpack(record.key)[1] for record in answered}
-    assert run["stages"]["sent"]["messages"] <= len(sent)
-    assert run["stages"]["ping_received"]["messages"] >= len(answered) == ledger.count("ping")
-    if sign == "SIGTERM":
-        assert {stage["duplicates"] for stage in run["stages"].values()} == {0}
-        assert Counter(Counter(record.key for record in answered).values()) == {1: 60_000}
 
 
 def test_a_queued_run_goes_on_where_a_service_was_stopped(stack, ledger):

@@ -44,21 +44,25 @@ def start(brokers, tmp_path):
         yield start
 
 
-@pytest.fixture
-def stack(brokers, start):
-    """ping, pong and the API, ready, with nothing consumed yet."""
-    stack = Stack(brokers, start)
-    stack.wait_until_ready()
-    return stack
-
-
-@pytest.fixture(scope="module")
-def shared_stack(brokers, tmp_path_factory):
-    """ping, pong and the API for all tests of a module; these leave it as it was."""
+@pytest.fixture(scope="session")
+def _stack(brokers, tmp_path_factory):
     with processes(brokers, tmp_path_factory.mktemp("stack")) as start:
-        stack = Stack(brokers, start)
-        stack.wait_until_ready()
-        yield stack
+        yield Stack(brokers, start)
+
+
+@pytest.fixture
+def stack(_stack):
+    """ping, pong and the API of the whole session: ready, and with nothing left to do."""
+    _stack.heal()
+    return _stack
+
+
+@pytest.fixture
+def fresh_stack(_stack):
+    """The same, with ping and pong just started: they have counted and logged nothing."""
+    _stack.heal()
+    _stack.restart()
+    return _stack
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A service for test_consumers: its handler is too slow for Kafka at first, then raises, then does its work."""
+"""A service for test_messages: its handler is too slow for Kafka at first, then raises, then does its work."""
 
 import os
 import time

@@ -1,0 +1,126 @@
+"""The books of a run, kept by nobody under test: what Kafka holds, compared with what was promised and reported."""
+
+import json
+import struct
+from base64 import b64decode
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pyroaring import BitMap
+
+from tests.integration.ledger import Ledger, Record
+
+TOPICS = {"ping": ("pong", "ping"), "pong": ("ping",)}
+"""Through which topics the messages of a run go, by the service that sends it."""
+
+
+@dataclass
+class Hop:
+    """What one topic holds of one run."""
+
+    count: int = 0
+    numbers: set[int] = field(default_factory=set)
+    messages: set[tuple[bytes, bytes]] = field(default_factory=set)
+
+    def add(self, number: int, record: Record) -> None:
+        self.count += 1
+        self.numbers.add(number)
+        self.messages.add((record.key, record.value))
+
+
+STAMP = struct.Struct(">16sQQ")
+"""Run, number and time in a message's key."""
+
+
+def stamp_of(record: Record) -> tuple[str, int] | None:
+    """Run and number of one of our messages; None if it is somebody else's."""
+    if len(record.key or b"") != STAMP.size or record.key.startswith(b"\xff"):  # test_messages has such keys
+        return None
+    run, number, _ = STAMP.unpack(record.key)
+    return str(UUID(bytes=run)), number
+
+
+class Books:
+    """What topics `ping`, `pong` and `runs` hold, read by a client of its own."""
+
+    def __init__(self, ledger: Ledger):
+        self.hops: dict[tuple[str, str], Hop] = defaultdict(Hop)  # by run and topic
+        for topic in "pong", "ping":
+            for record in ledger.records(topic):
+                if stamp := stamp_of(record):
+                    self.hops[stamp[0], topic].add(stamp[1], record)
+        self.recorded = recorded(ledger)
+
+    def lost(self, run: dict) -> int:
+        """How many messages were acknowledged and are not there, or have no answer."""
+        hops = [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+        acknowledged = self.acknowledged(run)
+        return max(len(acknowledged - hop.numbers) for hop in hops) + len(hops[0].messages - hops[-1].messages)
+
+    def duplicates(self, run: dict) -> int:
+        """How many messages are there more than once, over all topics."""
+        hops = [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+        return sum(hop.count - len(hop.numbers) for hop in hops)
+
+    def acknowledged(self, run: dict) -> set[int]:
+        """The numbers of which the services say that Kafka has acknowledged them; all, where a run is done."""
+        if run["state"] == "done":
+            return set(range(run["num_messages"]))
+        return set(self.recorded[run["id"], "sent"])
+
+    def check(self, run: dict) -> None:
+        """Raises AssertionError unless a run, as GET /runs/ID gives it, is what the topics hold."""
+        hops = [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+        sent, last = hops[0], hops[-1]
+        attempted = set(range(run["num_messages"]))
+        assert self.acknowledged(run) <= sent.numbers, "acknowledged, but not there"
+        assert sent.numbers <= attempted, "there, but never sent"
+        assert last.messages == sent.messages, "not every message came back as it was"
+        assert {len(value) for _, value in sent.messages} <= {run["size"]}
+
+        for stage, numbers in self._stages(run).items():
+            reported = run["stages"][stage]
+            assert set(self.recorded[run["id"], stage]) == numbers, stage
+            assert reported["distinct"] == reported["messages"] - reported["duplicates"] == len(numbers), stage
+        # Whatever is in the topic has been received, some of it perhaps twice.
+        assert run["stages"]["ping_received"]["messages"] >= last.count
+        if run["state"] == "done":
+            assert {stage["missing"] for stage in run["stages"].values()} == {0}
+        else:
+            assert run["reason"]
+
+    def _stages(self, run: dict) -> dict[str, set[int]]:
+        """Which messages each stage must have seen, going by the topics."""
+        hops = [self.hops[run["id"], topic].numbers for topic in TOPICS[run["service"]]]
+        between = {"pong_received": hops[0], "pong_answered": hops[0]} if run["service"] == "ping" else {}
+        return {"sent": self.acknowledged(run), **between, "ping_received": hops[-1]}
+
+
+def recorded(ledger: Ledger) -> dict[tuple[str, str], BitMap]:
+    """The numbers that are on record in topic `runs`, by run and stage: of each key only its newest value counts."""
+    newest = {
+        record.key: record.value for record in ledger.records("runs") if record.key and record.key.count(b"/") > 1
+    }
+    numbers: dict[tuple[str, str], BitMap] = defaultdict(BitMap)
+    for key, value in newest.items():
+        state = json.loads(value or "null")
+        if isinstance(state, dict) and "numbers" in state:
+            run, stage, _ = key.decode().split("/", 2)
+            numbers[run, stage] |= BitMap.deserialize(b64decode(state["numbers"]))
+    return numbers
+
+
+def check_committed(ledger: Ledger) -> None:
+    """Raises AssertionError if pong or ping has committed a message that is not on record as handled."""
+    for service in "pong", "ping":
+        committed = ledger.committed(service, service)  # before the record, which then is as new at least
+        handled = recorded(ledger)
+        at = Counter(ledger.starts(service))
+        for record in ledger.records(service):
+            offset, at[record.partition] = at[record.partition], at[record.partition] + 1
+            if offset < committed.get(record.partition, 0) and (stamp := stamp_of(record)):
+                run, number = stamp
+                stages = ["pong_received", "pong_answered"] if service == "pong" else ["ping_received"]
+                for stage in stages:
+                    assert number in handled[run, stage], f"{service} has committed, but not handled, {number}"

@@ -1,0 +1,54 @@
+"""Faults, one by one: a quick pass of each; with --repeat several of each, under a heavier load, and longer ones."""
+
+from dataclasses import asdict
+
+import pytest
+
+from tests.faults.trial import Row, Trial
+
+ROWS = pytest.StashKey[dict[str, Row]]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--repeat", type=int, default=0, help="so many times each fault, with longer runs and outages too")
+
+
+def pytest_configure(config):
+    config.stash[ROWS] = {}
+    config.addinivalue_line("markers", "long: an outage that a quick pass has no time for")
+
+
+def pytest_generate_tests(metafunc):
+    repeat = metafunc.config.getoption("--repeat")
+    if repeat and "trial" in metafunc.fixturenames:
+        metafunc.parametrize("_round", range(repeat), ids="round{}".format)
+        metafunc.fixturenames.append("_round")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--repeat"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture
+def trial(request, stack, ledger):
+    """What a fault is tried on; the first line of the test's docstring names it in the table."""
+    name = request.function.__doc__.partition("\n")[0].rstrip(".")
+    if hasattr(request.node, "callspec"):
+        name = name.format(**request.node.callspec.params)
+    row = request.config.stash[ROWS].setdefault(name, Row(name))
+    return Trial(stack, ledger, row, bool(request.config.getoption("--repeat")))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows = config.stash[ROWS].values()
+    if not any(row.runs for row in rows):
+        return
+    terminalreporter.section("faults")
+    terminalreporter.line(f"{'fault':<58} runs   messages  lost  duplicates  recovered in")
+    for row in rows:
+        terminalreporter.line(
+            "{fault:<58} {runs:>4} {messages:>10,} {lost:>5} {duplicates:>11,} {seconds:>11.1f} s".format(**asdict(row))
+        )

@@ -1,0 +1,51 @@
+"""Kafka and its ZooKeeper, killed and frozen."""
+
+import time
+
+import pytest
+
+from tests.integration.processes import eventually
+
+
+@pytest.mark.parametrize("seconds", [5, pytest.param(40, marks=pytest.mark.long)])
+def test_kafka_killed(trial, seconds):
+    """Kafka killed, back after {seconds} s"""
+    kafka = trial.stack.brokers.kafka
+    trial.start_both()
+    with trial.fault():
+        kafka.kill()
+        time.sleep(seconds)
+        kafka.start()
+    trial.finish(("done", "failed"), 120)
+
+
+@pytest.mark.parametrize("seconds", [15, pytest.param(60, marks=pytest.mark.long)])
+def test_kafka_frozen(trial, seconds):
+    """Kafka frozen for {seconds} s"""
+    kafka = trial.stack.brokers.kafka
+    trial.start_both()
+    with trial.fault():
+        kafka.suspend()
+        began = time.monotonic()
+        answer = trial.stack.get("/ping/1000/100")
+        waited = time.monotonic() - began
+        time.sleep(max(0, seconds - waited))
+        kafka.resume()
+    assert waited < 25
+    assert answer.status_code in ((503, 504) if seconds > 20 else (200, 503, 504))
+    if "Link" in answer.headers:
+        trial.follow(answer.headers["Link"].split(">")[0][1:])
+    trial.finish(seconds=120)
+
+
+def test_zookeeper_killed(trial):
+    """ZooKeeper killed, back after 8 s"""
+    zookeeper = trial.stack.brokers.zookeeper
+    trial.start_both()
+    with trial.fault():
+        zookeeper.kill()
+        assert trial.stack.get("/ping/1000/100").status_code == 200  # a new run goes through as well
+        time.sleep(8)
+        zookeeper.start()
+    trial.finish()
+    eventually(lambda: trial.stack.get("/readyz").status_code == 200)

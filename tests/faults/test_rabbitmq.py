@@ -1,0 +1,90 @@
+"""RabbitMQ, restarted, frozen and short of memory."""
+
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from brokers.rabbitmq import server
+
+
+def link(answer) -> str:
+    return answer.headers["Link"].split(">")[0][1:]
+
+
+@pytest.mark.parametrize("seconds", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_restarted(trial, seconds):
+    """RabbitMQ restarted in the middle of a call, away for {seconds} s"""
+    rabbitmq = trial.stack.brokers.rabbitmq
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(trial.stack.get, f"/ping/{trial.messages}/100")
+        trial.start_both()
+        with trial.fault():
+            rabbitmq.stop()
+            absent = trial.stack.get("/ping/10/10")
+            ready = trial.stack.get("/readyz")
+            time.sleep(seconds)
+            rabbitmq.start()
+            after = [trial.stack.get("/ping/10/10").status_code for _ in range(10)]
+        answer = call.result()
+    trial.follow(link(answer))
+    trial.finish()
+
+    assert answer.status_code in (200, 503, 504)
+    assert (absent.status_code, "RabbitMQ does not answer" in absent.json()["detail"]) == (503, True)
+    assert (ready.status_code, "rabbitmq" in ready.json()["failing"]) == (503, True)
+    assert after == [200] * 10
+
+
+def test_frozen(trial):
+    """RabbitMQ frozen for 8 s"""
+    rabbitmq = trial.stack.brokers.rabbitmq
+    trial.start_both()
+    with trial.fault(), ThreadPoolExecutor(8) as pool:
+        rabbitmq.suspend()
+        began = time.monotonic()
+        answers = list(pool.map(lambda _: trial.stack.get("/ping/10/10"), range(8)))
+        queued = trial.stack.request("POST", "/ping/10/10")
+        ready = trial.stack.get("/readyz")
+        waited = time.monotonic() - began
+        rabbitmq.resume()
+        after = trial.stack.get("/ping/10/10").status_code
+    trial.finish()
+
+    assert {answer.status_code for answer in (*answers, queued, ready)} == {503}
+    assert waited < 20
+    assert after == 200
+
+
+def test_memory_alarm(trial):
+    """RabbitMQ takes no messages (memory alarm)"""
+    stack = trial.stack
+    trial.start_both()
+    with trial.fault():
+        set_memory_watermark(stack.brokers.rabbitmq, 0)
+        try:
+            began = time.monotonic()
+            answers = [stack.get("/ping/10/10"), stack.request("POST", "/ping/10/10")]
+            waited = time.monotonic() - began
+            ready = stack.get("/readyz")
+        finally:
+            set_memory_watermark(stack.brokers.rabbitmq, 0.4)
+    for answer in answers:
+        if answer.status_code == 504:  # RabbitMQ takes the first message of a connection even then
+            trial.follow(link(answer))
+    trial.finish()
+
+    assert {answer.status_code for answer in answers} <= {503, 504}
+    assert waited < 25
+    assert ready.json().get("failing") == ["rabbitmq"]
+    assert not trial.strangers, "sent behind the caller's back"
+    assert stack.get("/ping/10/10").status_code == 200
+
+
+def set_memory_watermark(rabbitmq, fraction: float) -> None:
+    command = [Path(server()).with_name("rabbitmqctl"), "set_vm_memory_high_watermark", str(fraction)]
+    subprocess.run(
+        command, env=rabbitmq.environment(), cwd=rabbitmq.directory, check=True, capture_output=True, timeout=30
+    )

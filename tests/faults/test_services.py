@@ -1,0 +1,126 @@
+"""ping and pong, killed, stopped, doubled and absent."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.faults.audit import check_committed
+from tests.integration.processes import eventually
+
+
+@pytest.mark.parametrize("service", ["ping", "pong"])
+def test_killed(trial, service):
+    """{service} killed in the middle of a batch"""
+    trial.start_both()
+    with trial.fault():
+        getattr(trial.stack, service).kill()
+        check_committed(trial.ledger)
+        setattr(trial.stack, service, trial.stack.start_service(service))
+    trial.finish()
+
+
+@pytest.mark.parametrize("service", ["ping", "pong"])
+def test_stopped(trial, service):
+    """{service} stopped by SIGTERM in the middle of a batch"""
+    trial.start_both()
+    process = getattr(trial.stack, service)
+    with trial.fault():
+        code, _ = process.terminate(10)
+        check_committed(trial.ledger)
+        setattr(trial.stack, service, trial.stack.start_service(service))
+    trial.finish()
+
+    assert code == 0
+    assert "Traceback" not in process.log
+    assert trial.duplicates == 0
+
+
+def test_stopped_while_kafka_is_gone(trial):
+    """ping and pong stopped by SIGTERM while Kafka is gone"""
+    stack = trial.stack
+    trial.start_both()
+    with trial.fault():
+        stack.brokers.kafka.kill()
+        with ThreadPoolExecutor() as pool:
+            ended = list(pool.map(lambda process: process.terminate(10), [stack.ping, stack.pong]))
+        stack.ping, stack.pong = stack.start_service("ping"), stack.start_service("pong")
+        eventually(lambda: "waiting for Kafka at" in stack.ping.log)
+        stack.brokers.kafka.start()
+    trial.finish()
+
+    assert [code for code, _ in ended] == [0, 0]
+
+
+def test_instances_come_and_go(trial):
+    """A second pong joins and leaves under load"""
+    trial.start_both()
+    with trial.fault():
+        for _ in range(5 if trial.long else 2):
+            second = trial.stack.start_service("pong")
+            eventually(second.assigned)
+            trial.start("ping", 20_000)
+            code, _ = second.terminate(10)
+            assert code == 0
+    trial.finish()
+
+
+@pytest.mark.parametrize("service", ["ping", "pong"])
+def test_down(trial, service):
+    """{service} is down when it is asked"""
+    getattr(trial.stack, service).terminate()
+    with trial.fault():
+        began = time.monotonic()
+        answer = trial.stack.get(f"/{service}/1000/100")
+        waited = time.monotonic() - began
+        trial.start(service)  # waits in RabbitMQ
+        time.sleep(1)
+        setattr(trial.stack, service, trial.stack.start_service(service))
+    trial.finish()
+
+    assert (answer.status_code, waited < 5) == (503, True)
+    assert f"{service} is not running" in answer.json()["detail"]
+    assert answer.headers["Retry-After"]
+    assert not trial.strangers, "sent behind the caller's back"
+
+
+def test_frozen(trial):
+    """ping frozen for 20 s"""
+    trial.start_both()
+    with trial.fault():
+        trial.stack.ping.freeze()
+        began = time.monotonic()
+        answer = trial.stack.get("/ping/1000/100")
+        waited = time.monotonic() - began
+        assert trial.stack.get("/pong/10/10").status_code == 200  # the API goes on
+        time.sleep(max(0, 20 - waited))
+        trial.stack.ping.resume()
+    trial.follow(answer.headers["Link"].split(">")[0][1:])
+    trial.finish()
+
+    assert (answer.status_code, waited < 20) == (504, True)
+
+
+def test_nothing_is_there_at_start(trial):
+    """All brokers absent at start"""
+    stack = trial.stack
+    for process in stack.ping, stack.pong, stack.api:
+        process.terminate()
+    stack.brokers.stop()
+    with trial.fault():
+        stack.ping, stack.pong = stack.start_service("ping"), stack.start_service("pong")
+        stack.port, stack.api = stack.start_api()
+        for process in stack.ping, stack.pong:
+            eventually(lambda process=process: "waiting for Kafka at" in process.log)
+        eventually(lambda: stack.get("/healthz").status_code == 200)
+        ready = stack.get("/readyz")
+        request = stack.get("/ping/10/10")
+        stack.brokers.start()
+        stack.wait_until_ready()
+    trial.start()
+    trial.finish()
+
+    assert (ready.status_code, ready.json()["failing"]) == (503, ["kafka", "rabbitmq"])
+    assert "Kafka does not answer" in ready.json()["detail"]
+    assert "RabbitMQ does not answer" in ready.json()["detail"]
+    assert request.status_code == 503

@@ -1,0 +1,94 @@
+"""One fault, from the runs it meets to the audit of what has become of them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.faults.audit import Books, check_committed
+from tests.integration.ledger import Ledger
+from tests.integration.processes import FINAL, Stack, eventually
+
+
+@dataclass
+class Row:
+    """What was seen of a fault, as the table at the end gives it."""
+
+    fault: str
+    runs: int = 0
+    messages: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    seconds: float = 0.0
+    """From the end of the fault to the end of the last run."""
+    states: tuple[str, ...] = ()
+
+
+class Trial:
+    """Runs that a fault meets, and what came of them. `messages` is how many a run has by default."""
+
+    def __init__(self, stack: Stack, ledger: Ledger, row: Row, long: bool):
+        self.stack = stack
+        self.ledger = ledger
+        self.long = long
+        self.messages = 200_000 if long else 40_000
+        self._row = row
+        self._paths: list[str] = []
+        self._healed: float | None = None
+        self.duplicates = 0
+        self.strangers: set[str] = set()
+        """Runs of which the topics hold messages, but which were not followed."""
+
+    def start(self, service: str = "ping", messages: int | None = None) -> str:
+        """Accept a run and return where it is to be found."""
+        answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/100")
+        assert answer.status_code == 202, answer.text
+        return self.follow(answer.headers["Location"])
+
+    def start_both(self) -> None:
+        """A run of ping and one of pong, and wait until both are in the middle of it."""
+        self.start("ping")
+        self.start("pong", self.messages // 2)
+        self.wait_until_under_way()
+
+    def follow(self, path: str) -> str:
+        """Have the run at this path audited as well."""
+        self._paths.append(path)
+        return path
+
+    def run(self, path: str) -> dict:
+        return self.stack.get(path).json()
+
+    def wait_until_under_way(self) -> None:
+        def under_way(path: str) -> bool:
+            stages = self.run(path)["stages"].values()
+            return all(stage["messages"] > 2000 for stage in stages)
+
+        eventually(lambda: all(map(under_way, self._paths)), what="the runs do not begin")
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """What goes wrong, and its end."""
+        yield
+        self._healed = time.monotonic()
+
+    def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:
+        """Wait until all runs have ended, in one of these states, then compare what everybody says."""
+        eventually(lambda: all(self.run(path)["state"] in FINAL for path in self._paths), seconds, "a run does not end")
+        ended = time.monotonic()
+        self.ledger.wait_until_consumed(60)
+        books = Books(self.ledger)
+        runs = [self.run(path) for path in self._paths]
+
+        self._row.runs += len(runs)
+        self._row.messages += sum(run["num_messages"] for run in runs)
+        self._row.lost += sum(map(books.lost, runs))
+        self.duplicates = sum(map(books.duplicates, runs))
+        self.strangers = {run for run, _ in books.hops} - {run["id"] for run in runs}
+        self._row.duplicates += self.duplicates
+        self._row.seconds = max(self._row.seconds, ended - (self._healed or ended))
+        self._row.states = (*self._row.states, *(run["state"] for run in runs))
+        for run in runs:
+            books.check(run)
+            assert run["state"] in states, run
+        check_committed(self.ledger)

@@ -6,6 +6,7 @@ For example:
         subprocess.run(command, env=os.environ | brokers.environment)
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ class Brokers:
     """
 
     def __init__(self, directory: str | Path, ports: Literal["free", "usual"] = "free"):
-        directory = Path(directory).resolve()
+        self.directory = directory = Path(directory).resolve()
         zookeeper = kafka = rabbitmq = 0
         if ports == "usual":
             zookeeper, kafka, rabbitmq = 2181, port("KAFKA_PORT", 9092), port("RABBITMQ_PORT", 5672)
@@ -53,6 +54,21 @@ class Brokers:
         """The settings by which a service finds them."""
         return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "AMQP_URI": self.amqp_uri}
 
+    def claim(self) -> None:
+        """Keep other runners off this directory while this process lives. Raises BrokerError if one has it."""
+        path = self.directory / "lock"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._lock = path.open("a")  # open until the process ends, however it does, and with it the lock
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BrokerError(
+                "`make run` or `python3 -m brokers start` is at work in this folder already: "
+                "use that one, or end it with Ctrl-C and try again."
+            ) from None
+        except OSError as error:
+            raise BrokerError(f"{path} cannot be written: {error.strerror}.") from None
+
     def start(self) -> None:
         """Start those that do not run; return when all are ready. After a BrokerError none is left."""
         if names := self.missing():
@@ -64,6 +80,9 @@ class Brokers:
                 broker.launch()
             for broker in self:
                 broker.wait()
+        except OSError as error:
+            self.stop()
+            raise BrokerError(f"The brokers cannot be started in {self.directory}: {error}.") from None
         except BaseException:
             self.stop()
             raise

@@ -32,6 +32,7 @@ def main() -> None:
             brokers.stop()
         else:
             if command == "start":
+                brokers.claim()
                 brokers.start()
             if not show(brokers):
                 sys.exit(1)

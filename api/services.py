@@ -106,6 +106,8 @@ class Services:
             raise not_running(service) from None
         except RemoteError as error:
             log.error("%s failed: %s", service, error)
+            if error.exc_type == "TooLarge":  # the same again would end the same
+                raise Problem(400, f"{error.value}.") from None
             raise Problem(503, f"{service} did not finish: {error.value}. Try again; its log says more.") from None
         except BROKEN as error:
             raise no_rabbitmq(self._config["AMQP_URI"], error) from None

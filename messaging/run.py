@@ -9,7 +9,7 @@ from functools import cache
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 from pyroaring import BitMap
 
 from messaging.delivery import Delivery, DeliveryFailed
@@ -33,6 +33,10 @@ ACKNOWLEDGE_SECONDS = 150
 
 PUBLISH_SECONDS = 0.2
 """How often the state of the sending goes on record."""
+
+
+class TooLarge(DeliveryFailed):
+    """Kafka refuses messages of this size, however often they are sent."""
 
 
 class RunStopped(Exception):
@@ -111,6 +115,7 @@ class Sending:
         self._sent_before = topic.recorder.sent_before(run)
         self._pending: deque[Block] = deque()
         self._error: str | None = None
+        self._too_large = False
         self.acknowledged = 0
         self.failed = 0
 
@@ -139,6 +144,11 @@ class Sending:
                 next_publication = time.monotonic() + PUBLISH_SECONDS
                 topic.recorder.publish()
         self._await()
+        if self._too_large:
+            raise TooLarge(
+                f"Kafka does not take messages of {self._size} bytes. Ask for smaller ones, lower MAX_SIZE, or raise"
+                " Kafka's message.max.bytes"
+            )
         if self._error:
             raise DeliveryFailed(
                 f"Kafka acknowledged {self.acknowledged} of {self._num_messages} messages, then: {self._error}"
@@ -178,6 +188,7 @@ class Sending:
         if len(acknowledged) < len(block.numbers) and not self._error:
             errors = block.delivery.errors
             self._error = repr(errors[0]) if errors else "it did not answer in time"
+            self._too_large = bool(errors) and isinstance(errors[0], MessageSizeTooLargeError)
 
 
 @cache

@@ -1,8 +1,10 @@
 """The HTTP side: runs of messages, sent while you wait or in the background, and what came of them."""
 
 import re
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from uuid import UUID, uuid4
 
 from flask import Flask, Response, jsonify, request, url_for
@@ -20,6 +22,10 @@ from messaging.limits import check_run
 SEND = "/<any(ping, pong):service>/<num_messages>/<size>"
 PAGE = 100
 """The most runs on one page of GET /runs."""
+WAITING = 96
+"""So many requests of one process may wait for their run at once: each holds one of gunicorn's threads."""
+
+_waiting = threading.BoundedSemaphore(WAITING)
 
 
 def create_app() -> Flask:
@@ -45,7 +51,7 @@ def create_app() -> Flask:
         headers = {"Link": f'<{run_url(run_id)}>; rel="describedby"'}
         began = False
         try:
-            with services.connected(service) as call:
+            with waiting(), services.connected(service) as call:
                 if "Idempotency-Key" in request.headers:
                     only_once(run_id, service, numbers)
                 began = True
@@ -68,9 +74,11 @@ def create_app() -> Flask:
         run_id = requested_id()
         run = begin(run_id, service, numbers)
         applied = [name for name in ("respond-async", "wait") if name in prefer]
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not runs.is_over(run):
-            runs.wait_for_change(run, run.version, left)
+        if seconds:
+            with waiting():
+                deadline = time.monotonic() + seconds
+                while (left := deadline - time.monotonic()) > 0 and not runs.is_over(run):
+                    runs.wait_for_change(run, run.version, left)
         over = seconds > 0 and runs.is_over(run)
         if over:
             response = jsonify(runs.view(run))
@@ -179,6 +187,17 @@ def create_app() -> Flask:
         return response
 
     return app
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Raises Problem 503 if too many wait already."""
+    if not _waiting.acquire(blocking=False):
+        raise Problem(503, f"{WAITING} requests wait for their runs already; ask later, or for 202 without waiting.")
+    try:
+        yield
+    finally:
+        _waiting.release()
 
 
 def whole_number(name: str, text: str) -> int:

@@ -10,7 +10,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 bind = os.environ.get("API_BIND") or "127.0.0.1:8000"
 worker_class = "api.worker.Worker"  # threads, for nameko's proxies block
 workers = 2
-threads = 32  # half of them for event streams, see api/events.py
+threads = 128  # for WAITING requests (api/app.py), for STREAMS (api/events.py), and some for all others
 timeout = 30  # seconds without a sign of life from a worker; requests may take longer
 graceful_timeout = 8  # seconds for requests under way after SIGTERM; docker-compose gives 10
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # its heartbeat file needs no disk

@@ -102,10 +102,11 @@ def test_one_runner_which_leaves_nothing_behind(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("while_it_starts", ["kafka.Kafka", "config.yml ping"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_end_while_the_brokers_start(folder, number):
+def test_asked_to_end_while_it_starts(folder, number, while_it_starts):
     with runner(folder) as (process, log):
-        eventually(lambda: pid_of("kafka.Kafka", folder))
+        eventually(lambda: pid_of(while_it_starts, folder))
         process.send_signal(number)
         process.send_signal(signal.SIGINT)  # an impatient user
         assert end_of(process) in (0, 130)  # of two signals at once, either may be the first

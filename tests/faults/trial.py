@@ -39,9 +39,9 @@ class Trial:
         self.strangers: set[str] = set()
         """Runs of which the topics hold messages, but which were not followed."""
 
-    def start(self, service: str = "ping", messages: int | None = None) -> str:
-        """Accept a run and return where it is to be found."""
-        answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/100")
+    def start(self, service: str = "ping", messages: int | None = None, size: int = 100) -> str:
+        """Have a run accepted and return where it is to be found."""
+        answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/{size}")
         assert answer.status_code == 202, answer.text
         return self.follow(answer.headers["Location"])
 

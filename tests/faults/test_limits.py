@@ -1,0 +1,52 @@
+"""As much as may be asked for: large messages, many runs, many who wait."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+MOST = 512 * 2**20
+"""Bytes of memory that a process may ever have had; in docker-compose.yml its container has twice that."""
+
+
+def test_large_messages_and_many_runs(trial):
+    """The largest messages, and 20 runs at once"""
+    with trial.fault():
+        trial.start("ping", 1000 if trial.long else 100, 1_000_000)
+        for number in range(20):
+            trial.start(("ping", "pong")[number % 2], 5000)
+    trial.finish(seconds=120)
+
+    assert max(peak_memory(pid) for pid in pids(trial.stack)) < MOST
+
+
+def pids(stack) -> list[int]:
+    """The processes of the stack, with gunicorn's workers."""
+    parents = [process.popen.pid for process in (stack.ping, stack.pong, stack.api)]
+    children = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in parents]
+    return parents + [int(pid) for pids in children for pid in pids]
+
+
+def peak_memory(pid: int) -> int:
+    """In bytes."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024
+
+
+def test_more_who_wait_than_there_is_room_for(trial):
+    """300 requests wait for a service that does not answer"""
+    stack = trial.stack
+    with trial.fault(), ThreadPoolExecutor(300) as pool:
+        stack.ping.freeze()
+        answers = [pool.submit(stack.get, "/ping/10/10") for _ in range(300)]
+        time.sleep(2)
+        began = time.monotonic()
+        assert stack.get("/healthz").status_code == stack.get("/pong/10/10").status_code == 200
+        waited = time.monotonic() - began
+        time.sleep(1)
+        stack.ping.resume()
+        statuses = {answer.result().status_code for answer in answers}
+    trial.start()
+    trial.finish()
+
+    assert waited < 5
+    assert statuses == {200, 503}

@@ -38,7 +38,7 @@ STAMP = struct.Struct(">16sQQ")
 
 def stamp_of(record: Record) -> tuple[str, int] | None:
     """Run and number of one of our messages; None if it is somebody else's."""
-    if len(record.key or b"") != STAMP.size or record.key.startswith(b"\xff"):  # test_messages has such keys
+    if len(record.key or b"") != STAMP.size or record.key == b"\xff" * STAMP.size:  # the latter by test_messages
         return None
     run, number, _ = STAMP.unpack(record.key)
     return str(UUID(bytes=run)), number

@@ -1,9 +1,12 @@
 """After all the faults: every run of the session once more, from the topics' beginning."""
 
+import pytest
+
 from tests.faults.audit import Books
 from tests.integration.ledger import Ledger
 
 
+@pytest.mark.long
 def test_every_run_of_this_session(stack):
     with Ledger(stack.brokers.kafka_bootstrap) as ledger:
         ledger.wait_until_consumed()

@@ -31,7 +31,7 @@ class Trial:
         self.stack = stack
         self.ledger = ledger
         self.long = long
-        self.messages = 200_000 if long else 40_000
+        self.messages = 100_000 if long else 40_000
         self._row = row
         self._paths: list[str] = []
         self._healed: float | None = None

@@ -17,7 +17,8 @@ run: setup ## run everything on this machine until Ctrl-C
 	@$(VENV)/python run.py
 
 test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
-	$(VENV)/python -m pytest $(ARGS)
+	@# Most tests wait most of the time. Two at a time, each with brokers of its own.
+	$(VENV)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-faults: setup ## inject each fault several times under load and print what was lost (25 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)

@@ -21,8 +21,8 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     repeat = metafunc.config.getoption("--repeat")
     if repeat and "trial" in metafunc.fixturenames:
-        metafunc.parametrize("_round", range(repeat), ids="round{}".format)
         metafunc.fixturenames.append("_round")
+        metafunc.parametrize("_round", range(repeat))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -22,10 +22,10 @@ from messaging.limits import check_run
 SEND = "/<any(ping, pong):service>/<num_messages>/<size>"
 PAGE = 100
 """The most runs on one page of GET /runs."""
-WAITING = 96
-"""So many requests of one process may wait for their run at once: each holds one of gunicorn's threads."""
+WAITING = 48
+"""So many requests of one process may wait for a service at once: each holds one of gunicorn's threads."""
 
-_waiting = threading.BoundedSemaphore(WAITING)
+_waiting = {service: threading.BoundedSemaphore(WAITING) for service in ("ping", "pong")}
 
 
 def create_app() -> Flask:
@@ -51,7 +51,7 @@ def create_app() -> Flask:
         headers = {"Link": f'<{run_url(run_id)}>; rel="describedby"'}
         began = False
         try:
-            with waiting(), services.connected(service) as call:
+            with waiting(service), services.connected(service) as call:
                 if "Idempotency-Key" in request.headers:
                     only_once(run_id, service, numbers)
                 began = True
@@ -75,7 +75,7 @@ def create_app() -> Flask:
         run = begin(run_id, service, numbers)
         applied = [name for name in ("respond-async", "wait") if name in prefer]
         if seconds:
-            with waiting():
+            with waiting(service):
                 deadline = time.monotonic() + seconds
                 while (left := deadline - time.monotonic()) > 0 and not runs.is_over(run):
                     runs.wait_for_change(run, run.version, left)
@@ -190,14 +190,14 @@ def create_app() -> Flask:
 
 
 @contextmanager
-def waiting() -> Iterator[None]:
+def waiting(service: str) -> Iterator[None]:
     """Raises Problem 503 if too many wait already."""
-    if not _waiting.acquire(blocking=False):
-        raise Problem(503, f"{WAITING} requests wait for their runs already; ask later, or for 202 without waiting.")
+    if not _waiting[service].acquire(blocking=False):
+        raise Problem(503, f"{WAITING} requests wait for {service} already; ask later, or for 202 without waiting.")
     try:
         yield
     finally:
-        _waiting.release()
+        _waiting[service].release()
 
 
 def whole_number(name: str, text: str) -> int:

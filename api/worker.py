@@ -5,6 +5,7 @@ nothing, or half of a request, hold up all others. Here the main loop takes in t
 gets it once it is complete. (HTTP/1 without TLS, as this API is served; a proxy before it does what else there is.)
 """
 
+import errno
 import selectors
 import socket
 import struct
@@ -27,8 +28,10 @@ class Worker(ThreadWorker):
     def accept(self, listener: socket.socket) -> None:
         try:
             client, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # another worker was first, or the client is gone
+        except OSError as error:  # another worker was first, or the client is gone, or there are no more files
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(0.05)  # until connections end; gunicorn's own accept would end the worker
+            return
         for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
             client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.nr_conns += 1

@@ -57,11 +57,11 @@ def create_app() -> Flask:
                 began = True
                 return jsonify(call(*numbers, run_id=str(run_id))), headers
         except Problem as problem:
-            if isinstance(problem, NotTaken):
-                runs.revoke(run_id)
-            elif problem.status == 504:
+            if problem.status == 504 or isinstance(problem, NotTaken):
                 # The service puts its runs on record itself, but has perhaps not come to this one yet.
                 runs.accept(run_id, service, *numbers)
+            if isinstance(problem, NotTaken):
+                runs.revoke(run_id)
             if began or problem.status == 409:
                 problem.headers |= headers
             raise

@@ -59,7 +59,8 @@ def create_app() -> Flask:
         except Problem as problem:
             if problem.status == 504 or isinstance(problem, NotTaken):
                 # The service puts its runs on record itself, but has perhaps not come to this one yet.
-                runs.accept(run_id, service, *numbers)
+                with suppress(Problem):
+                    runs.accept(run_id, service, *numbers)
             if isinstance(problem, NotTaken):
                 runs.revoke(run_id)
             if began or problem.status == 409:
@@ -105,9 +106,11 @@ def create_app() -> Flask:
             if ours:
                 try:
                     services.queue(service, *numbers, run_id=str(run_id))
+                except NotTaken:
+                    runs.revoke(run_id)
+                    raise
                 except Problem:
                     runs.withdraw(run_id, token)
-                    runs.revoke(run_id)
                     raise
         if problem := same_key(run, service, numbers):
             raise problem

@@ -19,9 +19,11 @@ def check_ready(config: dict) -> dict[str, str]:
     """What is not ready, each with a sentence; empty if all is. Takes CHECK_SECONDS at most."""
     failing: dict[str, str] = {}
     for name, check in {"rabbitmq": _rabbitmq, "kafka": _kafka}.items():
+        answer = _pools[name].submit(check, config)
         try:
-            failing |= _pools[name].submit(check, config).result(CHECK_SECONDS / 2)
+            failing |= answer.result(CHECK_SECONDS / 2)
         except TimeoutError:
+            answer.cancel()  # or they would queue up while nothing answers
             failing[name] = f"{name} accepts connections, but does not answer; it may be overloaded or frozen."
     return failing
 

@@ -240,7 +240,9 @@ class Runs:
             raise _no_kafka(repr(error)) from None
 
     def _ready(self) -> None:
-        with self._starting:
+        if not self._starting.acquire(timeout=KAFKA_SECONDS):
+            raise _no_kafka("still connecting")
+        try:
             if self._producer is None:
                 try:
                     ensure_runs_topic(self._config, Stopping(), seconds=0)
@@ -251,6 +253,8 @@ class Runs:
                 except KafkaError as error:
                     raise _no_kafka(repr(error)) from None
                 self._reader.start()
+        finally:
+            self._starting.release()
         if not self._reader.wait_until_caught_up(KAFKA_SECONDS):
             raise _no_kafka("topic runs was not read in time")
 

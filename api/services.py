@@ -30,7 +30,7 @@ BROKEN = (OSError, AMQPError, OperationalError)
 ANSWER_SECONDS = 4
 """How long RabbitMQ may take for what it answers by itself, at once; and to take a call."""
 
-COMING_SECONDS = 2.5
+COMING_SECONDS = 3.5
 """How long a service may take to come back after RabbitMQ has, or while it is started anew."""
 
 
@@ -82,7 +82,7 @@ class Services:
             raise NotTaken(
                 503,
                 f"RabbitMQ did not take the call ({_say(error)}), so nothing is sent. Is it running, and not short of"
-                " memory or disk space? `rabbitmq-diagnostics alarms` tells.",
+                " memory or disk space? `rabbitmq-diagnostics alarms` tells. Try again, with a new Idempotency-Key.",
             ) from None
 
     @contextmanager

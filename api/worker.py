@@ -10,6 +10,7 @@ import selectors
 import socket
 import struct
 import time
+from contextlib import suppress
 from functools import partial
 
 from gunicorn import http, util
@@ -24,6 +25,13 @@ STALL_SECONDS = 10
 """How long a client may take or send nothing while a thread serves it."""
 
 
+class Connection(TConn):
+    def close(self, graceful: bool = False) -> None:
+        """Close it, unless it is closed already."""
+        if self.sock.fileno() != -1:
+            super().close(graceful)
+
+
 class Worker(ThreadWorker):
     def accept(self, listener: socket.socket) -> None:
         try:
@@ -35,20 +43,38 @@ class Worker(ThreadWorker):
         for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
             client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.nr_conns += 1
-        self._await_head(TConn(self.cfg, client, address, listener.getsockname()))
+        self._await_head(Connection(self.cfg, client, address, listener.getsockname()))
 
-    def on_client_socket_readable(self, connection: TConn, client: socket.socket) -> None:
+    def on_client_socket_readable(self, connection: Connection, client: socket.socket) -> None:
         """The next request of a connection that was kept."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(connection)
         self._await_head(connection)
 
-    def _await_head(self, connection: TConn) -> None:
+    def enqueue_req(self, connection: Connection) -> None:
+        """Give a connection to a thread, once its next head is there: of that gunicorn may have read a half already."""
+        head = connection.parser.unreader.take_buffered()
+        if b"\r\n\r\n" in head:
+            connection.parser.unreader.unread(head)
+            super().enqueue_req(connection)
+        else:
+            connection.sock.setblocking(False)
+            self._await_head(connection, head)
+
+    def handle(self, connection: Connection) -> object:
+        """Serve a request, in a thread. Gunicorn closes in its main loop, and waits there for the client to do so."""
+        keep = super().handle(connection)
+        if not keep:
+            with suppress(OSError):
+                connection.close(graceful=True)
+        return keep
+
+    def _await_head(self, connection: Connection, head: bytes = b"") -> None:
         connection.timeout = time.monotonic() + HEAD_SECONDS  # gunicorn closes it then
         self.pending_conns.append(connection)
-        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._receive, connection, bytearray()))
+        self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._receive, connection, bytearray(head)))
 
-    def _receive(self, connection: TConn, head: bytearray, client: socket.socket) -> None:
+    def _receive(self, connection: Connection, head: bytearray, client: socket.socket) -> None:
         try:
             received = client.recv(HEAD_BYTES)
         except BlockingIOError:
@@ -56,7 +82,7 @@ class Worker(ThreadWorker):
         except OSError:
             received = b""
         head += received
-        too_large = len(head) > HEAD_BYTES
+        too_large = len(head) > HEAD_BYTES and b"\r\n\r\n" not in head
         if received and not too_large and b"\r\n\r\n" not in head:
             return
         self.poller.unregister(client)
@@ -68,7 +94,8 @@ class Worker(ThreadWorker):
             self.enqueue_req(connection)
             return
         if too_large:
-            util.write_error(client, 431, "Request Header Fields Too Large", f"More than {HEAD_BYTES} bytes.")
+            with suppress(OSError):
+                util.write_error(client, 431, "Request Header Fields Too Large", f"More than {HEAD_BYTES} bytes.")
         self.nr_conns -= 1
         connection.close()
 

@@ -134,6 +134,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
         servers = self._parse_config()["bootstrap_servers"]
         ensure_topics([self._topic_name], servers, self.container.config, self.stopping)
         super().setup()
+        self._producer.partitions_for(self._topic_name)  # now that Kafka is there: later it could wait a minute
         self._topic = Topic(
             self._topic_name,
             self.container.service_name,

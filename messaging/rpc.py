@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import nameko.messaging
 import nameko.rpc
-from amqp.exceptions import AccessRefused, AMQPError
+from amqp.exceptions import AccessRefused, AMQPError, MessageNacked
 from eventlet import Timeout
 from kombu import Connection, Message
 from kombu.exceptions import OperationalError
@@ -131,8 +131,10 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
     def handle_result(self, message, result, exc_info):
         try:
-            return super().handle_result(message, result, exc_info)
-        except (OSError, AMQPError, OperationalError) as error:  # nameko would end the whole service
+            # As long as one may take to stop: RabbitMQ that is frozen, or takes no messages, is waited for no longer.
+            with Timeout(self.stopping.left):
+                return super().handle_result(message, result, exc_info)
+        except (OSError, AMQPError, OperationalError, MessageNacked, Timeout) as error:  # nameko would end the service
             log.warning("an answer was lost with RabbitMQ: %s", error)
             self.queue_consumer.ack_message(message)
             return result, exc_info

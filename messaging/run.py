@@ -73,7 +73,7 @@ def send_run(topic: "Topic", num_messages: int, size: int, run_id: str, queued: 
         sending.send()
         seconds = time.perf_counter() - started
         note(run, outcome="sent")
-    except (DeliveryFailed, RunStopped) as error:
+    except (DeliveryFailed, RunStopped, KafkaError) as error:
         if queued and topic.stopping.asked:
             raise CallAgain from None
         stopped = isinstance(error, RunStopped) and not topic.stopping.asked

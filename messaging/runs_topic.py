@@ -13,7 +13,6 @@ from collections.abc import Callable
 from uuid import UUID
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from pyroaring import BitMap
 
 from messaging.lifecycle import STARTUP_SECONDS, Stopping
@@ -91,7 +90,7 @@ class TopicReader:
         while not self._stopping.asked:
             try:
                 self._read()
-            except KafkaError as error:
+            except Exception as error:  # whatever it is: without this thread nothing is known any more
                 log.warning("cannot read topic %s, trying again: %r", RUNS, error)
                 time.sleep(1)
 
@@ -107,11 +106,9 @@ class TopicReader:
                     self._caught_up.set()
                 for record in consumer.poll(timeout_ms=200).get(PARTITION, ()):
                     try:
-                        parsed = parse(record.key, record.value)
-                    except (ValueError, KeyError) as error:
+                        self._apply(*parse(record.key, record.value), record.offset)
+                    except Exception as error:  # somebody else's, or of another version
                         log.warning("topic %s, offset %d: not a record of a run: %r", RUNS, record.offset, error)
-                        continue
-                    self._apply(*parsed, record.offset)
         finally:
             consumer.close(autocommit=False)
 

@@ -1,10 +1,16 @@
 """Clients of the API that are slow, many, or gone in the middle."""
 
+import resource
 import socket
+import struct
 import time
 from contextlib import ExitStack
 
 REQUEST = b"GET /ping/10/10 HTTP/1.1\r\nHost: x\r\n"
+
+
+ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+RESET = struct.pack("ii", 1, 0)
 
 
 def connect(stack, sent: bytes) -> socket.socket:
@@ -16,9 +22,12 @@ def connect(stack, sent: bytes) -> socket.socket:
 def test_a_thousand_connections(trial):
     """A thousand connections that say nothing, or half a request"""
     stack = trial.stack
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for this process, which has the other ends
     with ExitStack() as clients, trial.fault():
         for number in range(1000):
-            clients.enter_context(connect(stack, REQUEST if number % 2 else b""))
+            said = [b"", REQUEST, ALIVE + REQUEST, ALIVE.replace(b"1.1", b"1.0")][number % 4]
+            clients.enter_context(connect(stack, said))
         answers = []
         for _ in range(5):
             began = time.monotonic()
@@ -38,8 +47,11 @@ def test_requests_cut_off(trial):
         for _ in range(50):
             connect(stack, REQUEST).close()
             connect(stack, REQUEST + b"\r\n").close()  # carried out, and nobody there to hear of it
+            with connect(stack, REQUEST + b"x" * 100_000) as client:  # too much, and gone without a farewell
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         for _ in range(5):
             connect(stack, b"GET /runs/x/events HTTP/1.1\r\nHost: x\r\n\r\n").close()
         assert stack.get("/ping/10/10").status_code == 200
     trial.finish()
     assert "Traceback" not in stack.api.log
+    assert "Exception in worker process" not in stack.api.log

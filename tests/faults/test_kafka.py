@@ -36,6 +36,7 @@ def test_kafka_frozen(trial, seconds):
     if "Link" in answer.headers:
         trial.follow(answer.headers["Link"].split(">")[0][1:])
     trial.finish(seconds=120)
+    assert not trial.strangers, "sent, and nobody was told"
 
 
 def test_zookeeper_killed(trial):

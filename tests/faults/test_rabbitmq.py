@@ -50,12 +50,14 @@ def test_frozen(trial):
         ready = trial.stack.get("/readyz")
         waited = time.monotonic() - began
         rabbitmq.resume()
-        after = trial.stack.get("/ping/10/10").status_code
+        after = trial.stack.get("/ping/10/10")
+    trial.follow(link(after))
     trial.finish()
 
     assert {answer.status_code for answer in (*answers, queued, ready)} == {503}
     assert waited < 20
-    assert after == 200
+    assert after.status_code == 200
+    assert not trial.strangers, "sent behind the caller's back"
 
 
 def test_memory_alarm(trial):

@@ -50,6 +50,8 @@ class Trial:
         self.start("ping")
         self.start("pong", self.messages // 2)
         self.wait_until_under_way()
+        states = [self.run(path)["state"] for path in self._paths]
+        assert set(states) - set(FINAL), "the runs have ended already: the fault would meet nothing"
 
     def follow(self, path: str) -> str:
         """Have the run at this path audited as well."""

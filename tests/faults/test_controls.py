@@ -56,17 +56,18 @@ def test_kafka_killed_before_it_has_stored(brokers, topic, acks):
     """The producer with the options of config.yml, and with acks=0: an acknowledgement must mean stored."""
     options = config.load()["KAFKA_PRODUCER"] | {"bootstrap_servers": brokers.kafka_bootstrap, "acks": acks}
     producer = KafkaProducer(**options)
-    futures = [producer.send(topic, str(number).encode()) for number in range(1000)]
-    producer.flush(30)
+    producer.partitions_for(topic)
+    stored = {b"stored %d" % number for number in range(1000)}
+    produce(brokers.kafka_bootstrap, topic, [(None, value) for value in stored])
     brokers.kafka.suspend()
-    futures += [producer.send(topic, str(number).encode()) for number in range(1000, 2000)]
+    futures = [producer.send(topic, b"%d" % number) for number in range(1000)]
     eventually(lambda: all(future.succeeded() for future in futures) or acks == "all")
-    acknowledged = {str(number).encode() for number, future in enumerate(futures) if future.succeeded()}
+    acknowledged = stored | {b"%d" % number for number, future in enumerate(futures) if future.succeeded()}
     brokers.kafka.kill()
     producer.close(timeout=0)
     brokers.kafka.start()
 
-    assert len(acknowledged) >= 1000
     with Ledger(brokers.kafka_bootstrap) as ledger:
+        eventually(lambda: ledger.count(topic) >= 1000, what="Kafka does not have its topics back")
         if lost := acknowledged - {record.value for record in ledger.records(topic)}:
             raise Lost(len(lost))

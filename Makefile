@@ -20,7 +20,7 @@ test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 	@# Most tests wait most of the time. Two at a time, each with brokers of its own.
 	$(VENV)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-test-faults: setup ## inject each fault several times under load and print what was lost (25 minutes)
+test-faults: setup ## inject each fault several times under load and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)
 
 lint: .venv/locked ## check style

@@ -50,5 +50,7 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.line(f"{'fault':<58} runs  failed   messages  lost  duplicates  recovered in")
     for row in rows:
         terminalreporter.line(
-            "{fault:<58} {runs:>4} {failed:>7} {messages:>10,} {lost:>5} {duplicates:>11,} {seconds:>11.1f} s".format(**asdict(row))
+            "{fault:<58} {runs:>4} {failed:>7} {messages:>10,} {lost:>5} {duplicates:>11,} {seconds:>11.1f} s".format(
+                **asdict(row)
+            )
         )

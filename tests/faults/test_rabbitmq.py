@@ -92,3 +92,18 @@ def set_memory_watermark(rabbitmq, fraction: float) -> None:
     subprocess.run(
         command, env=rabbitmq.environment(), cwd=rabbitmq.directory, check=True, capture_output=True, timeout=30
     )
+
+
+def test_services_stopped_while_it_is_frozen(trial):
+    """ping and pong stopped by SIGTERM while RabbitMQ is frozen"""
+    stack = trial.stack
+    trial.start_both()
+    with trial.fault():
+        stack.brokers.rabbitmq.suspend()
+        with ThreadPoolExecutor() as pool:
+            ended = list(pool.map(lambda process: process.terminate(10), [stack.ping, stack.pong]))
+        stack.brokers.rabbitmq.resume()
+        stack.ping, stack.pong = stack.start_service("ping"), stack.start_service("pong")
+    trial.finish()
+
+    assert [code for code, _ in ended] == [0, 0]

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from uuid import UUID, uuid4
 
 from flask import Flask, Response, jsonify, request, url_for
@@ -73,13 +73,13 @@ def create_app() -> Flask:
         numbers = checked(num_messages, size)
         seconds = wait_seconds(prefer)
         run_id = requested_id()
-        run = begin(run_id, service, numbers)
+        # The place to wait comes first: a 503 for want of one must not leave a run behind.
+        with waiting(service) if seconds else nullcontext():
+            run = begin(run_id, service, numbers)
+            deadline = time.monotonic() + seconds
+            while (left := deadline - time.monotonic()) > 0 and not runs.is_over(run):
+                runs.wait_for_change(run, run.version, left)
         applied = [name for name in ("respond-async", "wait") if name in prefer]
-        if seconds:
-            with waiting(service):
-                deadline = time.monotonic() + seconds
-                while (left := deadline - time.monotonic()) > 0 and not runs.is_over(run):
-                    runs.wait_for_change(run, run.version, left)
         over = seconds > 0 and runs.is_over(run)
         if over:
             response = jsonify(runs.view(run))

@@ -82,18 +82,18 @@ class Worker(ThreadWorker):
         except OSError:
             received = b""
         head += received
-        too_large = len(head) > HEAD_BYTES and b"\r\n\r\n" not in head
-        if received and not too_large and b"\r\n\r\n" not in head:
+        complete = b"\r\n\r\n" in head
+        if received and not complete and len(head) <= HEAD_BYTES:
             return
         self.poller.unregister(client)
         self.pending_conns.remove(connection)
-        if received and not too_large:
+        if received and complete:
             connection.parser = connection.parser or http.get_parser(self.cfg, client, connection.client)
             connection.parser.unreader.unread(bytes(head))
             connection.data_ready = True
-            self.enqueue_req(connection)
+            super().enqueue_req(connection)
             return
-        if too_large:
+        if received:
             with suppress(OSError):
                 util.write_error(client, 431, "Request Header Fields Too Large", f"More than {HEAD_BYTES} bytes.")
         self.nr_conns -= 1

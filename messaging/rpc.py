@@ -1,9 +1,9 @@
 """RPC over RabbitMQ: nameko's entrypoint, bounded in number, and patient when the service stops.
 
-Three things differ from nameko's own: calls cannot take all of the service's workers, of which its Kafka consumer
-needs one; a service told to stop answers the calls it has before it closes its connection (nameko closes it at once,
-and RabbitMQ hands the unacknowledged calls to the next instance, which does them again); and RabbitMQ is waited for at
-start with a bound, and not for ever when stopping.
+What differs from nameko's own: calls cannot take all of the service's workers, of which its Kafka consumer needs one; a
+service told to stop answers the calls it has before it closes its connection (nameko closes it at once, and RabbitMQ
+hands the unacknowledged calls to the next instance, which does them again), and leaves those that come after that in
+their queue; and RabbitMQ is waited for with a bound, at start, with an answer and when stopping.
 """
 
 import logging
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 8
 """Of nameko's 10 workers; the next calls wait in RabbitMQ, for this instance or another."""
-
 
 RETRY_SECONDS = 1
 """Between two attempts to connect."""

@@ -57,13 +57,13 @@ class Books:
 
     def lost(self, run: dict) -> int:
         """How many messages were acknowledged and are not there, or have no answer."""
-        hops = [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+        hops = self._hops(run)
         acknowledged = self.acknowledged(run)
         return max(len(acknowledged - hop.numbers) for hop in hops) + len(hops[0].messages - hops[-1].messages)
 
     def duplicates(self, run: dict) -> int:
         """How many messages are there more than once, over all topics."""
-        hops = [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+        hops = self._hops(run)
         return sum(hop.count - len(hop.numbers) for hop in hops)
 
     def acknowledged(self, run: dict) -> set[int]:
@@ -74,7 +74,7 @@ class Books:
 
     def check(self, run: dict) -> None:
         """Raises AssertionError unless a run, as GET /runs/ID gives it, is what the topics hold."""
-        hops = [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+        hops = self._hops(run)
         sent, last = hops[0], hops[-1]
         attempted = set(range(run["num_messages"]))
         assert self.acknowledged(run) <= sent.numbers, "acknowledged, but not there"
@@ -93,11 +93,16 @@ class Books:
         else:
             assert run["reason"]
 
+    def _hops(self, run: dict) -> list[Hop]:
+        """What the topics hold of it, in the order in which its messages go through them."""
+        return [self.hops[run["id"], topic] for topic in TOPICS[run["service"]]]
+
     def _stages(self, run: dict) -> dict[str, set[int]]:
         """Which messages each stage must have seen, going by the topics."""
-        hops = [self.hops[run["id"], topic].numbers for topic in TOPICS[run["service"]]]
-        between = {"pong_received": hops[0], "pong_answered": hops[0]} if run["service"] == "ping" else {}
-        return {"sent": self.acknowledged(run), **between, "ping_received": hops[-1]}
+        hops = self._hops(run)
+        first = hops[0].numbers
+        between = {"pong_received": first, "pong_answered": first} if run["service"] == "ping" else {}
+        return {"sent": self.acknowledged(run), **between, "ping_received": hops[-1].numbers}
 
 
 def recorded(ledger: Ledger) -> dict[tuple[str, str], BitMap]:

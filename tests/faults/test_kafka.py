@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.integration.processes import eventually
+from tests.integration.processes import eventually, link
 
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(40, marks=pytest.mark.long)])
@@ -34,7 +34,7 @@ def test_kafka_frozen(trial, seconds):
     assert waited < 25
     assert answer.status_code in ((503, 504) if seconds > 20 else (200, 503, 504))
     if "Link" in answer.headers:
-        trial.follow(answer.headers["Link"].split(">")[0][1:])
+        trial.follow(link(answer))
     trial.finish(seconds=120)
     assert not trial.strangers, "sent, and nobody was told"
 

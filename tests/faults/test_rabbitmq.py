@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from brokers.rabbitmq import server
-
-
-def link(answer) -> str:
-    return answer.headers["Link"].split(">")[0][1:]
+from tests.integration.processes import link
 
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(20, marks=pytest.mark.long)])
@@ -100,10 +97,9 @@ def test_services_stopped_while_it_is_frozen(trial):
     trial.start_both()
     with trial.fault():
         stack.brokers.rabbitmq.suspend()
-        with ThreadPoolExecutor() as pool:
-            ended = list(pool.map(lambda process: process.terminate(10), [stack.ping, stack.pong]))
+        codes = stack.stop_services()
         stack.brokers.rabbitmq.resume()
-        stack.ping, stack.pong = stack.start_service("ping"), stack.start_service("pong")
+        stack.start_services()
     trial.finish()
 
-    assert [code for code, _ in ended] == [0, 0]
+    assert codes == [0, 0]

@@ -1,12 +1,11 @@
 """ping and pong, killed, stopped, doubled and absent."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.faults.audit import check_committed
-from tests.integration.processes import eventually
+from tests.integration.processes import eventually, link
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
@@ -42,14 +41,13 @@ def test_stopped_while_kafka_is_gone(trial):
     trial.start_both()
     with trial.fault():
         stack.brokers.kafka.kill()
-        with ThreadPoolExecutor() as pool:
-            ended = list(pool.map(lambda process: process.terminate(10), [stack.ping, stack.pong]))
-        stack.ping, stack.pong = stack.start_service("ping"), stack.start_service("pong")
+        codes = stack.stop_services()
+        stack.start_services()
         eventually(lambda: "waiting for Kafka at" in stack.ping.log)
         stack.brokers.kafka.start()
     trial.finish()
 
-    assert [code for code, _ in ended] == [0, 0]
+    assert codes == [0, 0]
 
 
 def test_instances_come_and_go(trial):
@@ -95,7 +93,7 @@ def test_frozen(trial):
         assert trial.stack.get("/pong/10/10").status_code == 200  # the API goes on
         time.sleep(max(0, 17 - waited))
         trial.stack.ping.resume()
-    trial.follow(answer.headers["Link"].split(">")[0][1:])
+    trial.follow(link(answer))
     trial.finish()
 
     assert (answer.status_code, waited < 20) == (504, True)
@@ -108,7 +106,7 @@ def test_nothing_is_there_at_start(trial):
         process.terminate()
     stack.brokers.stop()
     with trial.fault():
-        stack.ping, stack.pong = stack.start_service("ping"), stack.start_service("pong")
+        stack.start_services()
         stack.port, stack.api = stack.start_api()
         for process in stack.ping, stack.pong:
             eventually(lambda process=process: "waiting for Kafka at" in process.log)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -33,6 +34,11 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what or condition} {error or ''}")
         time.sleep(0.05)
+
+
+def link(answer: requests.Response) -> str:
+    """Where the run of an answer is to be found, by its header Link."""
+    return answer.headers["Link"].split(">")[0][1:]
 
 
 class Process:
@@ -107,8 +113,7 @@ class Stack:
         self.brokers = brokers
         self._start = start
         self._others: list[Process] = []
-        self.ping = self.start_service("ping")
-        self.pong = self.start_service("pong")
+        self.start_services()
         self.port, self.api = self.start_api()
 
     def start_api(self, **environment: str) -> tuple[int, Process]:
@@ -121,6 +126,15 @@ class Stack:
     def start_service(self, name: str, **environment: str) -> Process:
         """One more instance of a service."""
         return self._started(name, *NAMEKO_RUN, name, **environment)
+
+    def start_services(self) -> None:
+        """ping and pong, in the place of those that have ended."""
+        self.ping, self.pong = self.start_service("ping"), self.start_service("pong")
+
+    def stop_services(self) -> list[int]:
+        """SIGTERM for ping and pong at once; their exit codes. Fails if one takes longer than 10 s."""
+        with ThreadPoolExecutor() as pool:
+            return [code for code, _ in pool.map(Process.terminate, [self.ping, self.pong])]
 
     def _started(self, *command: str, **environment: str) -> Process:
         self._others.append(self._start(*command, **environment))

@@ -1,8 +1,9 @@
-"""What ping and pong share: nameko extensions for Kafka and RPC, and the statistics of what was consumed."""
+"""What ping and pong share. Six layers; each imports only from those below it (docs/architecture.md).
 
-from messaging.consumer import consume
-from messaging.producer import TopicProducer
-from messaging.rpc import rpc
-from messaging.stats import ConsumerStats
-
-__all__ = ["ConsumerStats", "TopicProducer", "consume", "rpc"]
+extensions  nameko: the entrypoint, the dependency providers, RPC, statistics, stopping
+delivery    when work is done and its offsets may be committed
+journal     what was asked and seen of each run, published to Kafka and read from it
+clients     the one door to Kafka
+settings, stopping
+runs        pure: stamp, batch, request, stage, payload, the sending loop
+"""

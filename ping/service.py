@@ -1,6 +1,7 @@
 """Ping: sends messages to topic `pong` when asked to, and consumes what comes back in topic `ping`."""
 
-from messaging import ConsumerStats, TopicProducer, consume, rpc
+from messaging.extensions import ConsumerStats, TopicProducer, consume, rpc
+from messaging.runs.batch import Batch
 
 
 class PingService:
@@ -10,11 +11,11 @@ class PingService:
     stats = ConsumerStats()
 
     @rpc
-    def send(self, num_messages, size, run_id=None, queued=False):
-        """Send `num_messages` of `size` bytes to pong; the answer is that of `messaging.run.send_run`."""
+    def send(self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> dict[str, float]:
+        """Send `num_messages` of `size` bytes to pong; returns the five figures."""
         return self.pong_topic.send_run(num_messages, size, run_id, queued)
 
     @consume("ping")
-    def receive(self, batch):
+    def receive(self, batch: Batch) -> None:
         # Answering nothing is what ends the loop.
         self.stats.record(batch)

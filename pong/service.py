@@ -1,6 +1,8 @@
 """Pong: sends messages to topic `ping` when asked to, and answers each message of topic `pong` with one to `ping`."""
 
-from messaging import ConsumerStats, TopicProducer, consume, rpc
+from messaging.delivery.answers import Answers
+from messaging.extensions import ConsumerStats, TopicProducer, consume, rpc
+from messaging.runs.batch import Batch
 
 
 class PongService:
@@ -10,12 +12,12 @@ class PongService:
     stats = ConsumerStats()
 
     @rpc
-    def send(self, num_messages, size, run_id=None, queued=False):
-        """Send `num_messages` of `size` bytes to ping; the answer is that of `messaging.run.send_run`."""
+    def send(self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> dict[str, float]:
+        """Send `num_messages` of `size` bytes to ping; returns the five figures."""
         return self.ping_topic.send_run(num_messages, size, run_id, queued)
 
     @consume("pong")
-    def answer(self, batch):
+    def answer(self, batch: Batch) -> Answers:
         answers = self.ping_topic.forward(batch)
         self.stats.record(batch)
         return answers  # the batch is done once Kafka has acknowledged them all

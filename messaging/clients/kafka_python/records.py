@@ -1,11 +1,11 @@
-"""Reading Kafka's record batches faster: one loop over the bytes, where kafka-python makes a dozen calls per message.
+"""Reads Kafka's record batches faster: one loop over the bytes, where kafka-python makes a dozen calls per message.
 
-Format: https://kafka.apache.org/documentation/#recordbatch, message format v2. Headers and timestamps are skipped, for
-nothing here asks for them. Stands on the inner parts of kafka-python 2.0.6, which is why the Pipfile pins it.
+Format: https://kafka.apache.org/documentation/#recordbatch, message format v2. Headers and timestamps are skipped
+because nothing here needs them. Depends on the inner parts of kafka-python 2.0.6, so the Pipfile pins it.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CorruptRecordException
@@ -14,7 +14,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 
 class Message(NamedTuple):
-    """What is read of a message."""
+    """The parts of a message that are read."""
 
     offset: int
     partition: int
@@ -28,12 +28,12 @@ def read_faster(consumer: KafkaConsumer) -> None:
     fetcher._unpack_message_set = partial(_unpack, fetcher._subscriptions)
 
 
-def _unpack(subscriptions, partition: TopicPartition, records: MemoryRecords) -> list[Message]:
-    """As the fetcher's method of the same purpose."""
+def _unpack(subscriptions: Any, partition: TopicPartition, records: MemoryRecords) -> list[Message]:
+    """Stands in for the fetcher's own method."""
     messages: list[Message] = []
     while (batch := records.next_batch()) is not None:
         if isinstance(batch, DefaultRecordBatch):
-            # By this kafka-python knows where to go on after messages that compaction has removed.
+            # Tells kafka-python where to go on after messages that compaction has removed.
             state = subscriptions.assignment[partition]
             state.last_offset_from_message_batch = batch.base_offset + batch.last_offset_delta
             if not batch.is_control_batch:
@@ -44,7 +44,7 @@ def _unpack(subscriptions, partition: TopicPartition, records: MemoryRecords) ->
 
 
 def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
-    """The messages of a batch. Raises CorruptRecordException where the bytes are none."""
+    """Return the messages of a batch. Raises CorruptRecordException if the bytes are not a batch."""
     batch._maybe_uncompress()
     buffer, pos = bytes(batch._buffer), batch._pos
     base_offset = batch.base_offset
@@ -54,10 +54,10 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             length, pos = _varint(buffer, pos)
             end = pos + length
             pos += 1  # attributes
-            while buffer[pos] & 0x80:  # the time, since that of the batch
+            while buffer[pos] & 0x80:  # the time since that of the batch
                 pos += 1
             delta, pos = _varint(buffer, pos + 1)
-            # A length of one byte, as most are, without a call.
+            # Most lengths have one byte and need no call.
             if (size := buffer[pos]) < 0x80:
                 size, pos = (size >> 1) ^ -(size & 1), pos + 1
             else:
@@ -65,7 +65,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             key = None if size < 0 else buffer[pos : (pos := pos + size)]
             size, pos = _varint(buffer, pos)
             value = None if size < 0 else buffer[pos : (pos := pos + size)]
-            if pos >= end:  # at least the number of headers follows
+            if pos >= end:  # the number of headers follows at least
                 raise CorruptRecordException(f"a record ends at {pos}, not before {end}")
             pos = end
             messages.append(Message(base_offset + delta, partition, key, value))
@@ -77,7 +77,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
 
 
 def _varint(buffer: bytes, pos: int) -> tuple[int, int]:
-    """A number in zigzag encoding, and where it ends."""
+    """Return a number in zigzag encoding, and where it ends."""
     number = buffer[pos]
     pos += 1
     if number & 0x80:

@@ -3,10 +3,12 @@
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from nameko.extensions import DependencyProvider
 
-from messaging.batch import Batch
+from messaging.extensions.stopping import settings_of
+from messaging.runs.batch import Batch
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +92,10 @@ class ConsumerStats(DependencyProvider):
     """Injects an object with `record(batch)`; counts per topic for as long as the process lives."""
 
     def setup(self) -> None:
-        self._batch_size = self.container.config["CONSUMER_METRIC_BATCH"]
+        self._batch_size = settings_of(self.container).consumer_metric_batch
         self._topics: dict[str, TopicStats] = {}
 
-    def get_dependency(self, worker_ctx) -> "ConsumerStats":
+    def get_dependency(self, worker_ctx: Any) -> "ConsumerStats":
         return self
 
     def record(self, batch: Batch) -> None:

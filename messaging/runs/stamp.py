@@ -1,56 +1,58 @@
 """The stamp of a message, its Kafka key: which run it belongs to, its number in it, and when it was first sent.
 
 32 bytes: run id (16, a UUID), sequence number (8, big-endian, from 0), time first sent (8, big-endian, microseconds
-since the epoch). It is the key and not a header, because kafka-python is markedly slower with headers.
+since the epoch). The stamp is the key and not a header, because kafka-python is markedly slower with headers.
 """
 
 import struct
 import time
 from collections.abc import Sequence
+from typing import cast
 
 _STAMP = struct.Struct(">16sQQ")
 SIZE = _STAMP.size
 
-LARGEST_NUMBER = 2**32 - 1  # what a roaring bitmap holds
+LARGEST_NUMBER = 2**32 - 1
+"""The largest number that a roaring bitmap holds."""
 
-# A key of 32 bytes may be somebody else's: a number or a time outside of these bounds gives it away.
+# A foreign key may have 32 bytes too. Its number or its time is then out of these bounds.
 _EARLIEST = 1_577_836_800_000_000  # 2020, in microseconds since the epoch
 _CLOCK_SKEW = 3_600_000_000  # an hour ahead of this machine's clock, in microseconds
 
 
-def stamps(run_id: bytes, numbers: range) -> list[bytes]:
-    """Keys for the messages of a run with these sequence numbers, first sent now."""
+def stamps(run_id: bytes, numbers: Sequence[int]) -> list[bytes]:
+    """Return keys for the messages of a run with these sequence numbers, first sent now."""
     pack, clock = _STAMP.pack, time.time_ns
     return [pack(run_id, number, clock() // 1000) for number in numbers]
 
 
 def unpack(key: bytes) -> tuple[bytes, int, int]:
-    """Run id, sequence number and time first sent (microseconds since the epoch); ValueError if it is no stamp."""
+    """Return run id, sequence number and time first sent (microseconds since the epoch). Raises ValueError."""
     if words([key]) is None:
         raise ValueError(f"not a stamp: {key!r}")
-    return _STAMP.unpack(key)
+    return cast(tuple[bytes, int, int], _STAMP.unpack(key))
 
 
 def words(keys: Sequence[bytes | None]) -> tuple[int, ...] | None:
-    """All stamps as one row of numbers, four each: the run id's two halves, sequence number, time first sent.
+    """Return all stamps as one row of numbers, four each: the run id's two halves, sequence number, time first sent.
 
-    None unless every key is a stamp. In few calls for all of them, for this is done with every message.
+    None unless every key is a stamp. It takes a few calls for all keys, because every message passes through here.
     """
-    if None in keys or set(map(len, keys)) != {SIZE}:
+    if None in keys or set(map(len, cast(Sequence[bytes], keys))) != {SIZE}:
         return None
-    row = struct.unpack(f">{len(keys) * 4}Q", b"".join(keys))
+    row = struct.unpack(f">{len(keys) * 4}Q", b"".join(cast(Sequence[bytes], keys)))
     times = row[3::4]
     latest = time.time_ns() // 1000 + _CLOCK_SKEW
     return row if min(times) >= _EARLIEST and max(times) <= latest and max(row[2::4]) <= LARGEST_NUMBER else None
 
 
 def is_one_run(row: tuple[int, ...]) -> bool:
-    """Whether the stamps of such a row are all of the same run."""
+    """Return True if all stamps of such a row belong to the same run."""
     return row[0::4].count(row[0]) == row[1::4].count(row[1]) == len(row) // 4
 
 
 def sent_times(keys: Sequence[bytes | None]) -> list[int | None]:
-    """When each message was first sent, in microseconds since the epoch; None for a key that is no stamp."""
+    """Return when each message was first sent, in microseconds since the epoch; None for a key that is no stamp."""
     latest = time.time_ns() // 1000 + _CLOCK_SKEW
     return [_sent_time(key, latest) for key in keys]
 
@@ -58,5 +60,5 @@ def sent_times(keys: Sequence[bytes | None]) -> list[int | None]:
 def _sent_time(key: bytes | None, latest: int) -> int | None:
     if key is None or len(key) != SIZE:
         return None
-    _, number, sent = _STAMP.unpack(key)
+    _, number, sent = cast(tuple[bytes, int, int], _STAMP.unpack(key))
     return sent if number <= LARGEST_NUMBER and _EARLIEST <= sent <= latest else None

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import nameko.messaging
 import nameko.rpc
@@ -20,8 +21,9 @@ from kombu.exceptions import OperationalError
 from nameko.extensions import ProviderCollector
 from nameko.utils import sanitize_url
 
-from messaging.lifecycle import STARTUP_SECONDS, Stopping
-from messaging.run import CallAgain
+from messaging.extensions.starting import STARTUP_SECONDS
+from messaging.extensions.stopping import Stopping
+from messaging.runs.outcome import CallAgain
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +44,10 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
     stopping = Stopping()
     prefetch_count = CALLS_AT_ONCE
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._unanswered: set[Message] = set()
-        self._waiting_since = time.monotonic()
+        self._waiting_since: float | None = time.monotonic()
 
     def start(self) -> None:
         if not self.stopping.asked:
@@ -77,19 +79,19 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
             return
         self._gt.kill(_Stopped())
 
-    def unregister_provider(self, provider) -> None:
+    def unregister_provider(self, provider: Any) -> None:
         # Not nameko's: that forgets the provider while it starts, and `run` then consumes for ever.
         ProviderCollector.unregister_provider(self, provider)
 
-    def handle_message(self, provider, body, message) -> None:
+    def handle_message(self, provider: Any, body: Any, message: Message) -> None:
         self._unanswered.add(message)
         super().handle_message(provider, body, message)
 
-    def ack_message(self, message) -> None:
+    def ack_message(self, message: Message) -> None:
         super().ack_message(message)
         self._unanswered.discard(message)
 
-    def requeue_message(self, message) -> None:
+    def requeue_message(self, message: Message) -> None:
         # Goes back into its queue when the connection closes. Given back now, RabbitMQ would hand it to us once more.
         self._unanswered.discard(message)
 
@@ -100,7 +102,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
             if not self._unanswered:
                 self.should_stop = True
 
-    def on_consume_ready(self, connection, channel, consumers, **kwargs) -> None:
+    def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **kwargs: Any) -> None:
         super().on_consume_ready(connection, channel, consumers, **kwargs)
         self._unanswered.clear()  # calls of an earlier connection are no longer ours to answer
         self._waiting_since = None
@@ -122,13 +124,13 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
     stopping = Stopping()
     queue_consumer = QueueConsumer()
 
-    def handle_message(self, body, message) -> None:
+    def handle_message(self, body: Any, message: Message) -> None:
         if self.stopping.asked:  # nameko would answer that there is no such method, and so take it from the queue
             self.requeue_message(message)
         else:
             super().handle_message(body, message)
 
-    def handle_result(self, message, result, exc_info):
+    def handle_result(self, message: Message, result: Any, exc_info: Any) -> Any:
         try:
             # As long as one may take to stop: RabbitMQ that is frozen, or takes no messages, is waited for no longer.
             with Timeout(self.stopping.left):
@@ -149,7 +151,7 @@ class Rpc(nameko.rpc.Rpc):
         self.stopping.ask()
         super().stop()
 
-    def handle_result(self, message, worker_ctx, result, exc_info):
+    def handle_result(self, message: Message, worker_ctx: Any, result: Any, exc_info: Any) -> Any:
         if exc_info is not None and isinstance(exc_info[1], CallAgain):
             self.rpc_consumer.requeue_message(message)
             return result, exc_info

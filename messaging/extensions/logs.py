@@ -1,13 +1,12 @@
-"""What the log need not show."""
+"""Keeps tracebacks out of the log where the text says everything."""
 
 import logging
 
-from messaging.delivery import DeliveryFailed
-from messaging.run import CallAgain, RunStopped
+from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped
 
 
 class NoTraceback(logging.Filter):
-    """nameko logs whatever a handler raises as if it were a bug. Of these, meant for the caller, the text says all."""
+    """nameko logs whatever a handler raises as if it were a bug. These exceptions are meant for the caller."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], CallAgain | DeliveryFailed | RunStopped):

@@ -1,0 +1,15 @@
+"""The one door to Kafka. Nothing else imports a Kafka library."""
+
+from importlib import import_module
+from typing import cast
+
+from messaging.clients.protocols import Client, Waiting, directly
+from messaging.settings import KafkaSettings
+
+ADAPTERS = {"kafka-python": "messaging.clients.kafka_python"}
+"""The module of each client library; its `connect` makes a `Client`."""
+
+
+def connect(settings: KafkaSettings, waiting: Waiting = directly, library: str = "kafka-python") -> Client:
+    """Return a client of the library. It opens no connection yet."""
+    return cast(Client, import_module(ADAPTERS[library]).connect(settings, waiting))

@@ -1,0 +1,29 @@
+"""What can go wrong with Kafka, in our words. An adapter raises nothing else."""
+
+
+class ClientError(Exception):
+    """Something went wrong with Kafka. `str` gives the reason."""
+
+    too_large = False
+
+
+class Unavailable(ClientError):
+    """Kafka did not answer, or not in time. The same may succeed later."""
+
+
+class Refused(ClientError):
+    """Kafka will never take this message, so there is no use in sending it again."""
+
+
+class TooLarge(Refused):
+    """Kafka refuses a message of this size."""
+
+    too_large = True
+
+
+class TooFewBrokers(ClientError):
+    """Fewer brokers run than a topic wants replicas."""
+
+
+class Fenced(ClientError):
+    """A newer producer or member has taken over. This one must stop."""

@@ -1,0 +1,42 @@
+"""Topics and groups of a cluster, by kafka-python's admin client."""
+
+from collections.abc import Sequence
+
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
+
+from messaging.clients.errors import TooFewBrokers
+from messaging.clients.kafka_python.errors import translated
+from messaging.clients.protocols import Topic
+
+# Naming a version saves asking the broker for it, which would take longer than the question itself.
+BROKER_VERSION = 2, 5, 0
+
+
+class KafkaPythonAdmin:
+    def __init__(self, servers: str, seconds: float):
+        self._milliseconds = round(seconds * 1000)
+        with translated():
+            self._admin = KafkaAdminClient(
+                bootstrap_servers=servers, api_version=BROKER_VERSION, request_timeout_ms=self._milliseconds
+            )
+
+    def create(self, topic: Topic) -> bool:
+        new = NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=dict(topic.options))
+        with translated():
+            try:
+                self._admin.create_topics([new], timeout_ms=self._milliseconds)
+            except TopicAlreadyExistsError:
+                return False
+            except InvalidReplicationFactorError as error:
+                raise TooFewBrokers(
+                    f"REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not {topic.replicas}."
+                ) from error
+        return True
+
+    def group_states(self, groups: Sequence[str]) -> dict[str, str]:
+        with translated():
+            return {group.group: group.state for group in self._admin.describe_consumer_groups(groups)}
+
+    def close(self) -> None:
+        self._admin.close()

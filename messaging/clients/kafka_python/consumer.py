@@ -1,0 +1,123 @@
+"""A member of a consumer group with kafka-python, whose rebalances come out as data."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from messaging.clients.kafka_python.errors import translated
+from messaging.clients.kafka_python.reader import fetch
+from messaging.clients.kafka_python.records import read_faster
+from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 1
+
+
+class _Interrupted(BaseException):
+    """Leads out of kafka-python's poll when the group takes partitions away. It swallows every Exception there."""
+
+
+class _Listener(ConsumerRebalanceListener):
+    """Makes data of kafka-python's callbacks.
+
+    kafka-python calls `on_partitions_revoked` inside poll, and gives the partitions away when it returns. The first
+    call leaves the poll, so that the caller can finish and commit; the next poll calls it again and goes on.
+    """
+
+    def __init__(self) -> None:
+        self.changes: list[Taken | Given] = []
+        self._told = False
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if revoked and not self._told:
+            self._told = True
+            self.changes.append(Taken(frozenset(Partition(*partition) for partition in revoked)))
+            raise _Interrupted
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._told = False
+        self.changes.append(Given(frozenset(Partition(*partition) for partition in assigned)))
+
+
+class KafkaPythonConsumer:
+    """Belongs to one greenthread."""
+
+    def __init__(self, topics: Sequence[str], options: Mapping[str, Any], waiting: Waiting):
+        self._waiting = waiting
+        self._listener = _Listener()
+        self._paused: set[TopicPartition] | None = None
+        self._confirmed: dict[Partition, int] = {}
+        with translated():
+            self._consumer = KafkaConsumer(**options)
+        read_faster(self._consumer)
+        self._consumer.subscribe(topics=topics, listener=self._listener)
+        # A slow handler must not cost the membership, nor delay others that want to join.
+        self.keep_alive_seconds = min(1.0, self._consumer.config["max_poll_interval_ms"] / 3000)
+
+    def poll(self, seconds: float) -> Polled:
+        try:
+            fetched = fetch(self._consumer, seconds, self._waiting)
+        except _Interrupted:
+            fetched = []
+        changes, self._listener.changes = self._listener.changes, []
+        if changes:
+            self._confirmed.clear()
+        if self._paused is not None:
+            # A rebalance may have brought partitions that are not paused: their messages are taken back.
+            for messages in fetched:
+                for partition in messages.next_offsets:
+                    first = messages.offsets[messages.partitions.index(partition.number)]
+                    self._consumer.seek(_theirs(partition), first)
+            fetched = []
+            self.pause()
+        return Polled(fetched, changes)
+
+    def pause(self) -> None:
+        assignment = self._consumer.assignment()
+        self._paused = (self._paused or set()) | assignment
+        self._consumer.pause(*assignment)
+
+    def resume(self) -> None:
+        for partition in (self._paused or set()) & self._consumer.assignment():
+            # Without this seek kafka-python 2.0.6 goes on after the last message that it had fetched, not after the
+            # last one that it had returned. It would lose what it throws away on pausing.
+            self._consumer.seek(partition, self._consumer.position(partition))
+            self._consumer.resume(partition)
+        self._paused = None
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        self._consumer.seek(_theirs(partition), offset)
+
+    def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        with translated():
+            self._waiting(lambda: self._consumer.commit(_with_metadata(offsets)), seconds)
+        self._confirmed.update(offsets)
+
+    def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
+        self._consumer.commit_async(_with_metadata(offsets), callback=self._on_commit)
+
+    def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
+        if isinstance(response, Exception):
+            log.warning("offsets were not committed, the next commit has them too: %r", response)
+        else:
+            self._confirmed.update((Partition(*partition), offset.offset) for partition, offset in offsets.items())
+
+    @property
+    def confirmed(self) -> Mapping[Partition, int]:
+        return self._confirmed
+
+    def close(self) -> None:
+        with translated():
+            self._waiting(lambda: self._consumer.close(autocommit=False), CLOSE_SECONDS)
+
+
+def _theirs(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)
+
+
+def _with_metadata(offsets: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {_theirs(partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}

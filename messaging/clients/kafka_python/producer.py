@@ -1,0 +1,95 @@
+"""Sending with kafka-python: its future per message stays inside, a delivery comes out."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+from kafka.future import Future
+
+from messaging.clients.errors import ClientError, Refused
+from messaging.clients.kafka_python.errors import translate, translated
+
+
+class KafkaPythonDelivery:
+    """Messages that were handed to kafka-python together, a future each."""
+
+    def __init__(self, futures: list[Future]):
+        self._futures = futures
+        self._known = 0  # that many futures, from the first one on, are known to be done
+
+    @property
+    def done(self) -> bool:
+        futures = self._futures
+        while self._known < len(futures) and futures[self._known].is_done:
+            self._known += 1
+        return self._known == len(futures)
+
+    def wait(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not self.done:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            with suppress(KafkaError):  # the failure of that future, for `failures`, or the end of the time
+                self._futures[self._known].get(timeout=left)
+        return True
+
+    @property
+    def acknowledged(self) -> list[bool]:
+        return [future.is_done and future.exception is None for future in self._futures]
+
+    @property
+    def failures(self) -> Mapping[int, ClientError]:
+        return {
+            index: translate(future.exception)
+            for index, future in enumerate(self._futures)
+            if future.exception is not None
+        }
+
+
+class KafkaPythonProducer:
+    """Safe to be used by many threads, as kafka-python's own producer is."""
+
+    def __init__(self, options: Mapping[str, Any]):
+        with translated():
+            self._producer = KafkaProducer(**options)
+
+    def partitions(self, topic: str) -> int:
+        with translated():
+            return len(self._producer.partitions_for(topic) or ())
+
+    def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        partitions: Sequence[int],
+    ) -> KafkaPythonDelivery:
+        send = partial(self._producer.send, topic)
+        with translated():
+            if None in values and (None, None) in zip(keys, values, strict=True):
+                futures = list(map(partial(_send_if_possible, send), keys, values, partitions))
+            else:
+                futures = list(map(send, values, keys, repeat(None), partitions))
+        return KafkaPythonDelivery(futures)
+
+    def flush(self, seconds: float) -> bool:
+        try:
+            self._producer.flush(timeout=seconds)
+        except KafkaError:
+            return False
+        return True
+
+    def close(self, seconds: float) -> None:
+        self._producer.close(timeout=seconds)
+
+
+def _send_if_possible(send: Any, key: bytes | None, value: bytes | None, partition: int) -> Future:
+    if key is None and value is None:
+        return Future().failure(Refused("kafka-python cannot send a message that has neither a key nor a value"))
+    return send(value, key, None, partition)

@@ -1,0 +1,97 @@
+"""Reading partitions with kafka-python, without a group."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from messaging.clients.kafka_python.errors import translated
+from messaging.clients.kafka_python.records import Message, read_faster
+from messaging.clients.protocols import Fetched, Partition, Polled, Waiting
+
+GRACE_SECONDS = 10
+"""How much longer than asked a poll may take. Without a broker kafka-python's own bound does not hold."""
+
+
+class KafkaPythonReader:
+    """Belongs to one thread."""
+
+    def __init__(self, options: Mapping[str, Any], waiting: Waiting):
+        self._waiting = waiting
+        self._options = options
+        with translated():
+            self._consumer = KafkaConsumer(**options)
+        read_faster(self._consumer)
+
+    def assign(self, offsets: Mapping[Partition, int]) -> None:
+        self._consumer.assign([_theirs(partition) for partition in offsets])
+        for partition, offset in offsets.items():
+            self._consumer.seek(_theirs(partition), offset)
+
+    def poll(self, seconds: float) -> Polled:
+        return Polled(fetch(self._consumer, seconds, self._waiting))
+
+    def position(self, partition: Partition) -> int:
+        with translated():
+            return int(self._consumer.position(_theirs(partition)))
+
+    def partitions(self, topic: str) -> list[Partition]:
+        with translated():
+            return [Partition(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
+
+    def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        with translated():
+            return _ours(self._consumer.beginning_offsets(list(map(_theirs, partitions))))
+
+    def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        with translated():
+            return _ours(self._consumer.end_offsets(list(map(_theirs, partitions))))
+
+    def offsets_at(self, partitions: Sequence[Partition], milliseconds: int) -> dict[Partition, int]:
+        with translated():
+            found = self._consumer.offsets_for_times({_theirs(partition): milliseconds for partition in partitions})
+        ends = self.ends(partitions)
+        return {
+            Partition(*partition): ends[Partition(*partition)] if at is None else at.offset
+            for partition, at in found.items()
+        }
+
+    def committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        with translated():
+            consumer = KafkaConsumer(**{**self._options, "group_id": group})
+            try:
+                return {partition: consumer.committed(_theirs(partition)) or 0 for partition in partitions}
+            finally:
+                consumer.close(autocommit=False)
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False)
+
+
+def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fetched]:
+    """Poll once; return the messages by topic."""
+    started = time.perf_counter()
+    with translated():
+        polled = waiting(lambda: consumer.poll(timeout_ms=round(seconds * 1000)), seconds + GRACE_SECONDS)
+    took = time.perf_counter() - started
+    topics: dict[str, list[Message]] = {}
+    next_offsets: dict[str, dict[Partition, int]] = {}
+    for partition, messages in polled.items():
+        if messages:
+            topics.setdefault(partition.topic, []).extend(messages)
+            next_offsets.setdefault(partition.topic, {})[Partition(*partition)] = messages[-1].offset + 1
+    return [_columns(topic, messages, next_offsets[topic], took) for topic, messages in topics.items()]
+
+
+def _columns(topic: str, messages: list[Message], next_offsets: dict[Partition, int], seconds: float) -> Fetched:
+    offsets, partitions, keys, values = zip(*messages, strict=True)
+    return Fetched(topic, partitions, offsets, keys, values, next_offsets, seconds)
+
+
+def _theirs(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)
+
+
+def _ours(offsets: Mapping[TopicPartition, int]) -> dict[Partition, int]:
+    return {Partition(*partition): offset for partition, offset in offsets.items()}

@@ -1,0 +1,215 @@
+"""The door to Kafka: what every client library must offer. Columns go in, one delivery comes out.
+
+No object and no callback per message passes through the door, because both cost more than the message.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeVar
+
+from messaging.clients.errors import ClientError
+
+T = TypeVar("T")
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Messages of one topic from one poll, as columns of equal length, in the order of each partition."""
+
+    topic: str
+    partitions: Sequence[int]
+    offsets: Sequence[int]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    next_offsets: Mapping[Partition, int]
+    """Where each partition goes on after these messages."""
+    seconds: float
+    """How long the poll took."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The group takes these partitions away. Until the next poll their offsets can still be committed."""
+
+    partitions: frozenset[Partition]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The group has given these partitions to this consumer: all that it has now."""
+
+    partitions: frozenset[Partition]
+
+
+@dataclass(frozen=True)
+class Polled:
+    """What a poll brought: messages, or changes of the partitions, in their order."""
+
+    fetched: Sequence[Fetched] = ()
+    changes: Sequence[Taken | Given] = ()
+
+
+class Delivery(Protocol):
+    """Messages that were handed over together, on their way to Kafka."""
+
+    @property
+    def done(self) -> bool:
+        """True once each message was acknowledged or has failed."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until done, but no longer than this; return `done`."""
+
+    @property
+    def acknowledged(self) -> Sequence[bool]:
+        """For each message, in order: True if Kafka has acknowledged it."""
+
+    @property
+    def failures(self) -> Mapping[int, ClientError]:
+        """Why messages failed, by their index. Each is `Unavailable` or `Refused`."""
+
+
+class Producer(Protocol):
+    """Sends messages. Safe to be used by many threads."""
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions the topic has. Raises Unavailable."""
+
+    def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        partitions: Sequence[int],
+    ) -> Delivery:
+        """Hand messages over without waiting for Kafka. Raises Unavailable if not even that is possible."""
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""
+
+    def close(self, seconds: float) -> None:
+        """Give up what is still under way after this time."""
+
+
+class Reader(Protocol):
+    """Reads partitions that it chooses itself. Belongs to one thread."""
+
+    def assign(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these partitions, each from its offset on."""
+
+    def poll(self, seconds: float) -> Polled:
+        """Wait for messages, but no longer than this. Raises Unavailable."""
+
+    def position(self, partition: Partition) -> int:
+        """Return the offset of the next message that a poll would bring. Raises Unavailable."""
+
+    def partitions(self, topic: str) -> Sequence[Partition]:
+        """Return the partitions of a topic; none if there is no such topic. Raises Unavailable."""
+
+    def beginnings(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Return the first offset that each partition still has. Raises Unavailable."""
+
+    def ends(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Return the offset after the newest message of each partition. Raises Unavailable."""
+
+    def offsets_at(self, partitions: Sequence[Partition], milliseconds: int) -> Mapping[Partition, int]:
+        """Return the offset of the first message since this time (since the epoch), or the end. Raises Unavailable."""
+
+    def committed(self, group: str, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Return the offsets that a group has committed, 0 if it has none. Raises Unavailable."""
+
+    def close(self) -> None: ...
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Belongs to one thread."""
+
+    keep_alive_seconds: float
+    """Poll at least this often to stay in the group."""
+
+    def poll(self, seconds: float) -> Polled:
+        """Wait for messages or changes, but no longer than this. Raises Unavailable."""
+
+    def pause(self) -> None:
+        """Have polls bring no messages until `resume`. They still keep the membership, and tell of changes."""
+
+    def resume(self) -> None:
+        """Go on after the last message that a poll has brought."""
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Have the next poll go on at this offset."""
+
+    def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        """Commit offsets and wait for it. Raises Unavailable."""
+
+    def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
+        """Begin to commit offsets. Those that Kafka has confirmed appear in `confirmed`."""
+
+    @property
+    def confirmed(self) -> Mapping[Partition, int]:
+        """The newest offsets that Kafka has confirmed, of the partitions that this consumer has now."""
+
+    def close(self) -> None:
+        """Leave the group without committing anything."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic to create, with its own settings."""
+
+    name: str
+    partitions: int
+    replicas: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Admin(Protocol):
+    """Asks for what concerns the whole cluster."""
+
+    def create(self, topic: Topic) -> bool:
+        """Create a topic; return False if it exists, and leave it as it is. Raises TooFewBrokers, Unavailable."""
+
+    def group_states(self, groups: Sequence[str]) -> Mapping[str, str]:
+        """Return the state of each consumer group, such as "Stable". Raises Unavailable."""
+
+    def close(self) -> None: ...
+
+
+class Client(Protocol):
+    """Makes everything above, all for the same cluster. `options` are the library's own, over those of the settings."""
+
+    servers: str
+
+    def producer(self, **options: object) -> Producer:
+        """Raises Unavailable."""
+
+    def reader(self) -> Reader:
+        """Raises Unavailable."""
+
+    def consumer(self, group: str, topics: Sequence[str], **options: object) -> Consumer:
+        """Raises Unavailable."""
+
+    def admin(self, seconds: float = 10) -> Admin:
+        """Make one whose calls take no longer than this. Raises Unavailable."""
+
+
+class Waiting(Protocol):
+    """How a blocking call of a library is made: directly, or so that other greenthreads go on meanwhile."""
+
+    def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
+        """Return what `call` returns. Raises Unavailable after this many seconds, if that can be done."""
+        raise NotImplementedError
+
+
+def directly(call: Callable[[], T], seconds: float | None = None) -> T:
+    """Make the call in this thread. For processes with native threads, where nothing can interrupt it."""
+    return call()

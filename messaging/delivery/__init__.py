@@ -1,0 +1,1 @@
+"""When work is done and may be committed: at-least-once."""

@@ -1,0 +1,100 @@
+"""The commit policy, at least once: handled, then answers acknowledged, then on record, then committed."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from messaging.clients.protocols import Partition
+from messaging.runs.batch import Batch
+
+
+class Pending(Protocol):
+    """Answers that a handler has sent. `messaging.delivery.answers.Answers` is one."""
+
+    @property
+    def refused(self) -> int: ...
+    def settled(self) -> bool: ...
+    def wait(self, seconds: float) -> bool: ...
+
+
+class Journal(Protocol):
+    """Where handled messages are put on record. `mark` grows with each change."""
+
+    @property
+    def mark(self) -> int: ...
+    def answered(self, batch: Batch, failed: int) -> None: ...
+    def recorded(self, mark: int) -> bool: ...
+
+
+@dataclass
+class Checkpoint:
+    """A batch that was handled, where its partitions go on after it, and what it still waits for."""
+
+    batch: Batch
+    offsets: Mapping[Partition, int]
+    answers: Pending | None
+    cost: int
+    """About how many bytes its answers take while they are under way."""
+    mark: int | None = None
+    """The journal's mark once everything was acknowledged."""
+
+
+class Checkpoints:
+    """The handled batches in their order. A batch is passed when it and all before it are done and on record."""
+
+    def __init__(self, journal: Journal):
+        self._journal = journal
+        self._queue: deque[Checkpoint] = deque()
+        self._passed: dict[Partition, int] = {}
+        self.in_flight = 0
+        """About how many bytes of answers are not acknowledged yet."""
+
+    def add(self, batch: Batch, offsets: Mapping[Partition, int], answers: Pending | None, cost: int = 0) -> None:
+        """Note a batch that was handled just now."""
+        self._queue.append(Checkpoint(batch, offsets, answers, cost if answers else 0))
+        self.in_flight += self._queue[-1].cost
+
+    def advance(self) -> None:
+        """Take every step that is possible now."""
+        for checkpoint in self._queue:
+            if checkpoint.mark is None and not self._acknowledged(checkpoint):
+                break
+        while self._queue:
+            mark = self._queue[0].mark
+            if mark is None or not self._journal.recorded(mark):
+                break
+            self._passed.update(self._queue.popleft().offsets)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the oldest answers, but no longer than this; return True if none are under way any more."""
+        oldest = next((each.answers for each in self._queue if each.mark is None), None)
+        if oldest is not None:
+            oldest.wait(seconds)
+        self.advance()
+        return all(each.mark is not None for each in self._queue)
+
+    @property
+    def done(self) -> bool:
+        """True if all batches are passed."""
+        return not self._queue
+
+    def uncommitted(self, confirmed: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Return the offsets that may be committed and are not confirmed yet."""
+        return {p: offset for p, offset in self._passed.items() if confirmed.get(p) != offset}
+
+    def forget(self) -> None:
+        """Drop everything: other instances may have these partitions from now on."""
+        self._queue.clear()
+        self._passed.clear()
+        self.in_flight = 0
+
+    def _acknowledged(self, checkpoint: Checkpoint) -> bool:
+        answers = checkpoint.answers
+        if answers is not None:
+            if not answers.settled():
+                return False
+            self._journal.answered(checkpoint.batch, answers.refused)
+            self.in_flight -= checkpoint.cost
+        checkpoint.mark = self._journal.mark
+        return True

@@ -1,0 +1,66 @@
+"""Sending to one topic with a bound on what is under way, so that memory stays small."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from messaging.clients.errors import ClientError
+from messaging.clients.protocols import Delivery, Producer
+from messaging.runs.outcome import DeliveryFailed
+from messaging.stopping import StopRequest
+
+IN_FLIGHT_BYTES = 4 * 2**20
+"""How much may be handed over and not yet acknowledged, in bytes. kafka-python's own `buffer_memory` bounds nothing.
+
+It keeps Kafka busy. More would only cost memory, and time to look for garbage in it."""
+
+MESSAGE_OVERHEAD = 1024
+"""About what the client keeps of each message beside its key and value, in bytes."""
+
+ROOM_SECONDS = 150
+"""How long to wait for acknowledgements to make room; longer than the client's own timeout."""
+
+
+def cost_of(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> int:
+    """Return about how many bytes these messages take while they are under way."""
+    return len(keys) * MESSAGE_OVERHEAD + sum(map(len, filter(None, values)))
+
+
+class Outbox:
+    """Hands messages of a topic to the client, once there is room. Safe to be used by many greenthreads."""
+
+    def __init__(self, topic: str, producer: Producer, stop: StopRequest):
+        self.topic = topic
+        self._producer = producer
+        self._stop = stop
+        self._in_flight: deque[tuple[Delivery, int]] = deque()
+        self._in_flight_bytes = 0
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the topic has."""
+        return self._producer.partitions(self.topic)
+
+    def send(self, keys: Sequence[bytes | None], values: Sequence[bytes | None], partitions: Sequence[int]) -> Delivery:
+        """Hand messages over once there is room. Raises DeliveryFailed if there is none within ROOM_SECONDS."""
+        cost = cost_of(keys, values)
+        self._make_room(cost)
+        try:
+            delivery = self._producer.send(self.topic, keys, values, partitions)
+        except ClientError as error:
+            raise DeliveryFailed(str(error)) from error
+        self._in_flight.append((delivery, cost))
+        self._in_flight_bytes += cost
+        time.sleep(0)  # lets the client's sender run, and heartbeats, and other calls
+        return delivery
+
+    def _make_room(self, cost: int) -> None:
+        deadline = time.monotonic() + ROOM_SECONDS
+        while self._in_flight and self._in_flight_bytes + cost > IN_FLIGHT_BYTES:
+            oldest, _ = self._in_flight[0]
+            if not oldest.wait(0.2) and (time.monotonic() > deadline or self._stop.overdue):
+                raise DeliveryFailed(
+                    f"Kafka has acknowledged nothing of topic {self.topic} for {ROOM_SECONDS} s; is it running?"
+                )
+            while self._in_flight and self._in_flight[0][0].done:
+                self._in_flight_bytes -= self._in_flight.popleft()[1]

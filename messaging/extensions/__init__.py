@@ -1,0 +1,8 @@
+"""nameko extensions for Kafka and RabbitMQ: what a service class is made of."""
+
+from messaging.extensions.consumer import consume
+from messaging.extensions.rpc import rpc
+from messaging.extensions.statistics import ConsumerStats
+from messaging.extensions.topics import TopicProducer
+
+__all__ = ["ConsumerStats", "TopicProducer", "consume", "rpc"]

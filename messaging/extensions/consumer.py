@@ -1,0 +1,238 @@
+"""Receiving from Kafka: nameko-kafka's entrypoint, made to hand over polled batches and to commit only what is done.
+
+One greenthread alone touches the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
+service, one at a time, and may return `Answers`: its batch is done once Kafka has acknowledged those, while the next
+batches are worked on already. Offsets are committed on a clock, and only up to what is done. What a killed service had
+not finished comes again.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import nameko_kafka
+from eventlet import Timeout
+from eventlet.event import Event
+
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Client, Consumer, Fetched, Given, Partition, Polled, Taken
+from messaging.clients.protocols import Topic as NewTopic
+from messaging.delivery.checkpoints import Checkpoints, Pending
+from messaging.delivery.outbox import IN_FLIGHT_BYTES, cost_of
+from messaging.extensions.journal import RunJournal
+from messaging.extensions.starting import connected
+from messaging.extensions.stopping import Stopping, settings_of
+from messaging.runs.batch import Batch
+from messaging.stopping import STOP_SECONDS
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+COMMIT_SECONDS = 0.2
+REBALANCE_SECONDS = 3
+"""How long a rebalance may be held up by work in hand. The work that is not done by then comes again."""
+RETRY_SECONDS = 30
+"""The longest time between two attempts at a batch whose handler raises."""
+
+
+class Result(NamedTuple):
+    """How a handler has ended."""
+
+    answers: Pending | None
+    failed: bool
+
+
+class BatchConsumer(nameko_kafka.KafkaConsumer):
+    """Calls the decorated method with a `Batch` for each poll that brings messages of a topic.
+
+    Options are kafka-python's, over those of KAFKA_CONSUMER in the configuration. The group is the service's name, so
+    all instances of a service share its topics. A handler that raises gets the same batch again.
+    """
+
+    stopping = Stopping()
+    journal = RunJournal()
+
+    def __init__(self, *topics: str, **options: Any):
+        super().__init__(*topics, **options)
+        self.options = options  # nameko-kafka's own copy leaves out those that are false
+        self._thread: Any = None
+        self._joined = False  # a member of the group, though perhaps one without partitions
+        self._epoch = 0  # grows with each rebalance
+        self._next_commit = 0.0
+
+    @property
+    def group(self) -> str:
+        """The consumer group."""
+        return str(self.options.get("group_id") or self.container.service_name)
+
+    def setup(self) -> None:
+        settings = settings_of(self.container)
+        partitions, replicas = settings.topic_partitions, settings.replication_factor
+        topics = [NewTopic(name, partitions, replicas) for name in self._topics]
+
+        def make(client: Client) -> Consumer:
+            return client.consumer(self.group, self._topics, **self.options)
+
+        self.prepare(connected(self.container, topics, make, self.stopping))
+
+    def prepare(self, consumer: Consumer) -> None:
+        """Work with this consumer."""
+        self._consumer = consumer
+        self._checkpoints = Checkpoints(self.journal.writer)
+        self._health_file = settings_of(self.container).health_file
+
+    def start(self) -> None:
+        self._thread = self.container.spawn_managed_thread(self.run, identifier="consumer")
+
+    def stop(self) -> None:
+        self.stopping.ask()
+        if self._thread is None:
+            return
+        with Timeout(self.stopping.left, False):
+            self._thread.wait()
+            return
+        log.warning("not everything in hand was finished and committed: the rest will come again")
+        self._thread.kill()  # while Kafka is away a poll may never return
+
+    def kill(self) -> None:
+        self.stopping.ask()
+
+    def run(self) -> None:
+        """Poll, hand over and commit until told to stop; then finish the work in hand."""
+        try:
+            while not self.stopping.asked:
+                self.turn()
+            self._finish(STOP_SECONDS)
+        finally:
+            try:
+                self._consumer.close()
+            except Unavailable as error:
+                log.warning("the consumer did not leave its group: %s", error)
+
+    def turn(self) -> None:
+        """Poll once, hand over what came, and commit if it is time."""
+        polled = self._poll(POLL_SECONDS)
+        epoch = self._epoch
+        for fetched in polled.fetched:
+            self._work_on(fetched, epoch)
+        self._checkpoints.advance()
+        if time.monotonic() >= self._next_commit:
+            self._next_commit = time.monotonic() + COMMIT_SECONDS
+            self._commit()
+
+    def _poll(self, seconds: float) -> Polled:
+        polled = self._consumer.poll(seconds)
+        for change in polled.changes:
+            if isinstance(change, Taken):
+                self._give_back()
+            else:
+                self._join(change)
+        return polled
+
+    def _work_on(self, fetched: Fetched, epoch: int) -> None:
+        batch = Batch(fetched.topic, fetched.partitions, fetched.keys, fetched.values, fetched.seconds)
+        cost = cost_of(batch.keys, batch.values)
+        self._stay_until(partial(self._has_room, cost))
+        if epoch != self._epoch:
+            return  # the group has other partitions for us by now, and this batch comes again where it belongs
+        offsets: Mapping[Partition, int] = fetched.next_offsets
+        answers = self._handle(batch)
+        self.journal.writer.received(batch)
+        if epoch != self._epoch:
+            offsets = {}  # not ours to commit: others have got these messages as well by now
+        self._checkpoints.add(batch, offsets, answers, cost)
+        self._checkpoints.advance()
+
+    def _has_room(self, cost: int, seconds: float) -> bool:
+        """Return True if answers to another batch may be under way, after waiting for it for this long."""
+        in_flight = self._checkpoints.in_flight
+        if in_flight == 0 or in_flight + cost <= IN_FLIGHT_BYTES or self.stopping.overdue:
+            return True
+        self._checkpoints.wait(seconds)
+        return False
+
+    def _handle(self, batch: Batch) -> Pending | None:
+        """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""
+        pause = 1
+        while True:
+            handled: Event = Event()
+            self.container.spawn_worker(self, (batch,), {}, handle_result=partial(_tell, handled))
+            self._stay_until(partial(_wait, handled))
+            result: Result = handled.wait()
+            if not result.failed:
+                return result.answers
+            log.error("%d messages of topic %s were not handled; once more in %d s", len(batch), batch.topic, pause)
+            over = time.monotonic() + pause
+            self._stay_until(lambda seconds, over=over: _sleep_until(over, seconds))
+            pause = min(2 * pause, RETRY_SECONDS)
+
+    def _stay_until(self, happens: Any) -> None:
+        """Call `happens` until it returns True, and stay a member of the group meanwhile.
+
+        `happens` takes the longest time, in seconds, that it may wait.
+        """
+        paused = False
+        while not happens(self._consumer.keep_alive_seconds):
+            if not paused:
+                self._consumer.pause()
+                paused = True
+            self._poll(0)
+        if paused:
+            self._consumer.resume()
+
+    def _commit(self) -> None:
+        offsets = self._checkpoints.uncommitted(self._consumer.confirmed)
+        if offsets:
+            self._consumer.commit_soon(offsets)
+        if self._health_file and self._joined:
+            self._health_file.touch()
+
+    def _finish(self, seconds: float) -> None:
+        """Wait until everything that was handed over is done, and commit it, both within this time."""
+        deadline = time.monotonic() + seconds
+        while not self._checkpoints.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() < deadline:
+            pass
+        self.journal.writer.flush(deadline - time.monotonic())
+        self._checkpoints.advance()
+        offsets = self._checkpoints.uncommitted(self._consumer.confirmed)
+        if offsets:
+            try:
+                self._consumer.commit(offsets, max(0.1, deadline - time.monotonic()))
+            except Unavailable as error:
+                log.warning("offsets were not committed, some messages will come again: %s", error)
+
+    def _give_back(self) -> None:
+        """Finish and commit the work in hand before others get the partitions, so that they do not get it again."""
+        self._joined = False
+        self._finish(REBALANCE_SECONDS)
+        self._epoch += 1
+        self._checkpoints.forget()
+
+    def _join(self, given: Given) -> None:
+        self._joined = True
+        names = ", ".join(f"{partition.topic}/{partition.number}" for partition in sorted(given.partitions))
+        log.info("assigned: %s", names or "no partition")
+
+
+def _wait(event: Event, seconds: float) -> bool:
+    with Timeout(seconds, False):
+        # May wake early: eventlet's select() wakes its greenthread twice if two of kafka-python's sockets become ready
+        # at once. So ask the event.
+        event.wait()
+    return bool(event.ready())
+
+
+def _sleep_until(time_: float, seconds: float) -> bool:
+    time.sleep(max(0.0, min(seconds, time_ - time.monotonic())))
+    return time.monotonic() >= time_
+
+
+def _tell(handled: Event, worker_ctx: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+    """Serve as nameko's `handle_result`, which the worker calls when the handler has returned or raised."""
+    handled.send(Result(result, exc_info is not None))
+    return result, exc_info
+
+
+consume = BatchConsumer.decorator

@@ -1,0 +1,29 @@
+"""One request to stop for all extensions of a service, and the service's checked settings."""
+
+from typing import Any
+
+from nameko.containers import ServiceContainer
+from nameko.extensions import SharedExtension
+
+from messaging import settings
+from messaging.settings import Settings
+from messaging.stopping import StopRequest
+
+SETTINGS = "SETTINGS"
+
+
+class Stopping(SharedExtension, StopRequest):
+    """One per service."""
+
+    def bind(self, container: ServiceContainer) -> Any:
+        # nameko binds everything before it sets up anything, so a wrong setting ends the process before any connects.
+        settings_of(container)
+        return super().bind(container)
+
+
+def settings_of(container: Any) -> Settings:
+    """Return the settings of a service. A wrong one ends the process with a sentence."""
+    if SETTINGS not in container.config:
+        container.config[SETTINGS] = settings.check(container.config)
+    checked: Settings = container.config[SETTINGS]
+    return checked

@@ -1,0 +1,60 @@
+"""Latencies counted in buckets of at most 1 % width. Counts of several instances add up."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+_MANTISSA_BITS = 8
+"""Leading bits of a latency that are kept: a bucket is at most 1/128 wide."""
+
+LONGEST = 3_600_000_000
+"""An hour, in microseconds. Longer latencies count as this one, negative ones as 0."""
+
+
+class Latencies:
+    """Counts latencies, given in microseconds."""
+
+    def __init__(self, counts: Counter[int] | None = None, longest: int = 0):
+        self.counts = Counter() if counts is None else counts
+        """How many latencies are in each bucket, by the bucket's smallest value."""
+        self.longest = longest
+
+    def add(self, latencies: Sequence[int]) -> None:
+        """Count these latencies. Cheap per message: one pass over all of them, then a step per bucket."""
+        shift = _shift(max(min(latencies), 0))
+        for latency, count in Counter([latency >> shift for latency in latencies]).items():
+            self.counts[_bucket(_within(latency << shift))] += count
+        self.longest = max(self.longest, _within(max(latencies)))
+
+    def percentiles(self, fractions: Iterable[float]) -> list[float]:
+        """Return the latency, in ms, that each fraction of the messages does not exceed; fractions ascend."""
+        total = self.counts.total()
+        wanted = [max(1.0, fraction * total) for fraction in fractions]
+        found: list[float] = []
+        seen = 0
+        for start in sorted(self.counts):
+            seen += self.counts[start]
+            while len(found) < len(wanted) and seen >= wanted[len(found)] - 1e-6:
+                found.append(min(start + (1 << _shift(start)) - 1, self.longest) / 1000)
+        return found
+
+    @classmethod
+    def sum(cls, several: Iterable["Latencies"]) -> "Latencies":
+        """Return the counts of all of them together."""
+        total = cls()
+        for one in several:
+            total.counts.update(one.counts)
+            total.longest = max(total.longest, one.longest)
+        return total
+
+
+def _within(latency: int) -> int:
+    return min(max(latency, 0), LONGEST)
+
+
+def _shift(latency: int) -> int:
+    return max(latency.bit_length() - _MANTISSA_BITS, 0)
+
+
+def _bucket(latency: int) -> int:
+    shift = _shift(latency)
+    return latency >> shift << shift

@@ -1,0 +1,41 @@
+"""How the sending of a run ends: with its figures, or with one of these exceptions."""
+
+from dataclasses import dataclass
+
+
+class DeliveryFailed(Exception):
+    """Kafka did not acknowledge every message. The text says how many it did, and why not the others."""
+
+
+class TooLarge(DeliveryFailed):
+    """Kafka refuses messages of this size, however often they are sent."""
+
+
+class RunStopped(Exception):
+    """A user ended the run, or the service stops. The text says how many messages were sent."""
+
+
+class CallAgain(Exception):
+    """The service stops and the run goes on at the next instance: the call goes back into its queue."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped, to go on at the next instance")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the sender measured: `seconds` from the first send to the last acknowledgement."""
+
+    num_messages: int
+    size: int
+    seconds: float
+
+    def as_json(self) -> dict[str, float]:
+        """The five figures of the specification; a MB is 10^6 bytes of payload."""
+        return {
+            "num_messages": self.num_messages,
+            "size": self.size,
+            "total time": self.seconds,
+            "byte rate (MB/s)": self.num_messages * self.size / self.seconds / 1e6,
+            "message rate (msg/s)": self.num_messages / self.seconds,
+        }

@@ -1,0 +1,42 @@
+"""What a run may ask for. The API checks the numbers, and the services check them again."""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+class Limits(Protocol):
+    """The limits that a user sets. `messaging.settings.Settings` has them."""
+
+    @property
+    def max_messages(self) -> int: ...
+    @property
+    def max_size(self) -> int: ...
+    @property
+    def max_bytes(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as it was asked for: `size` in bytes per message, `created` in microseconds since the epoch."""
+
+    run: UUID
+    service: str
+    num_messages: int
+    size: int
+    created: int
+
+
+def check_limits(num_messages: int, size: int, limits: Limits) -> None:
+    """Raise ValueError, with a sentence for the user, unless the numbers are within the limits."""
+    _check("num_messages", num_messages, 1, limits.max_messages, "messages")
+    _check("size", size, 0, limits.max_size, "bytes")
+    # Each number may reach its limit, but not both at once: Kafka would keep a terabyte, and twice that for ping.
+    total = num_messages * size
+    if total > limits.max_bytes:
+        raise ValueError(f"num_messages times size must be at most {limits.max_bytes} (bytes), not {total}.")
+
+
+def _check(name: str, value: int, least: int, most: int, unit: str) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number from {least} to {most} ({unit}), not {value!r}.")

@@ -1,0 +1,163 @@
+"""The sending of a run: random messages of one size, as fast as Kafka takes them, each with a number and a time."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
+from typing import NamedTuple, Protocol
+
+from pyroaring import BitMap
+
+from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
+from messaging.runs.payload import Payloads
+from messaging.runs.request import Request
+from messaging.runs.stamp import stamps
+
+BLOCK_MESSAGES = 200
+"""That many messages with consecutive numbers go to one partition, the next ones to the next partition."""
+
+BLOCK_BYTES = 2**20
+"""At most this much is handed over at once: large messages must leave other greenthreads their turns."""
+
+ACKNOWLEDGE_SECONDS = 150
+"""How long to wait for the last acknowledgements; longer than the client's own timeout."""
+
+
+class Failure(Protocol):
+    """Why a message was not acknowledged. `str` gives the reason."""
+
+    @property
+    def too_large(self) -> bool: ...
+
+
+class Delivery(Protocol):
+    """Messages on their way to Kafka."""
+
+    @property
+    def done(self) -> bool: ...
+    @property
+    def acknowledged(self) -> Sequence[bool]: ...
+    @property
+    def failures(self) -> Mapping[int, Failure]: ...
+    def wait(self, seconds: float) -> bool: ...
+
+
+class Out(Protocol):
+    """Something to send with. `send` raises DeliveryFailed if there is no room for more."""
+
+    @property
+    def partitions(self) -> int: ...
+    def send(
+        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], partitions: Sequence[int]
+    ) -> Delivery: ...
+
+
+class Stop(Protocol):
+    """Something that says when to stop; `overdue` ends even the wait for what is under way."""
+
+    @property
+    def asked(self) -> bool: ...
+    @property
+    def overdue(self) -> bool: ...
+
+
+Report = Callable[[Sequence[int], int, int, int], object]
+"""Told what Kafka has acknowledged: numbers, size of all together, partition, time sent."""
+
+
+class Block(NamedTuple):
+    """Messages that were handed over together; `time_sent` in microseconds since the epoch."""
+
+    numbers: Sequence[int]
+    partition: int
+    time_sent: int
+    delivery: Delivery
+
+
+class Sending:
+    """Sends one run, except for the numbers in `sent_before`."""
+
+    def __init__(self, request: Request, out: Out, stop: Stop, report: Report, sent_before: BitMap | None = None):
+        self._request = request
+        self._out = out
+        self._stop = stop
+        self._report = report
+        self._sent_before = sent_before or BitMap()
+        self._pending: deque[Block] = deque()
+        self._error: str | None = None
+        self._too_large = False
+        self.acknowledged = 0
+        self.failed = 0
+
+    def send(self) -> None:
+        """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
+        stopped = False
+        payloads = Payloads(self._request.size)
+        for numbers in self._blocks():
+            stopped = self._stop.asked
+            if stopped or self._error:
+                break
+            self._hand_over(numbers, payloads)
+            while self._pending and self._pending[0].delivery.done:
+                self._account(self._pending.popleft())
+        self._await()
+        self._raise_if_incomplete(stopped)
+
+    def _blocks(self) -> Iterator[Sequence[int]]:
+        """Yield sequence numbers to send at once: blocks, or parts of blocks if the messages are large."""
+        count, size = self._request.num_messages, self._request.size
+        step = max(1, min(BLOCK_MESSAGES, BLOCK_BYTES // max(size, 1)))
+        for block in range(0, count, BLOCK_MESSAGES):
+            end = min(block + BLOCK_MESSAGES, count)
+            for start in range(block, end, step):
+                numbers: Sequence[int] = range(start, min(start + step, end))
+                if self._sent_before:
+                    numbers = list(BitMap(numbers) - self._sent_before)
+                if numbers:
+                    yield numbers
+
+    def _hand_over(self, numbers: Sequence[int], payloads: Payloads) -> None:
+        run = self._request.run
+        # Runs begin at different partitions, so that many small ones spread as well.
+        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % self._out.partitions
+        time_sent = time.time_ns() // 1000
+        keys = stamps(run.bytes, numbers)
+        try:
+            delivery = self._out.send(keys, payloads.cut(len(keys)), [partition] * len(keys))
+        except DeliveryFailed as error:
+            self._error = str(error)
+        else:
+            self._pending.append(Block(numbers, partition, time_sent, delivery))
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
+        for block in self._pending:
+            while time.monotonic() < deadline and not self._stop.overdue and not block.delivery.wait(0.2):
+                pass
+            self._account(block)
+        self._pending.clear()
+
+    def _account(self, block: Block) -> None:
+        """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
+        acknowledged = list(compress(block.numbers, block.delivery.acknowledged))
+        if acknowledged:
+            self._report(acknowledged, len(acknowledged) * self._request.size, block.partition, block.time_sent)
+        self.acknowledged += len(acknowledged)
+        self.failed += len(block.numbers) - len(acknowledged)
+        if len(acknowledged) < len(block.numbers) and not self._error:
+            failure = next(iter(block.delivery.failures.values()), None)
+            self._error = "Kafka did not answer in time" if failure is None else str(failure)
+            self._too_large = failure is not None and failure.too_large
+
+    def _raise_if_incomplete(self, stopped: bool) -> None:
+        count, size = self._request.num_messages, self._request.size
+        if self._too_large:
+            raise TooLarge(
+                f"Kafka does not take messages of {size} bytes. Ask for smaller ones, lower MAX_SIZE, or raise"
+                " Kafka's message.max.bytes"
+            )
+        if self._error:
+            raise DeliveryFailed(f"Kafka acknowledged {self.acknowledged} of {count} messages, then: {self._error}")
+        sent = len(self._sent_before) + self.acknowledged
+        if stopped and sent < count:
+            raise RunStopped(f"stopped; {sent} of {count} messages were sent")

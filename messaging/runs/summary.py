@@ -1,0 +1,84 @@
+"""One stage of a run over all its instances: states merged into the figures that GET /runs/ID shows."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from pyroaring import BitMap
+
+from messaging.runs.latencies import Latencies
+from messaging.runs.stage import Stage, union
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """What a stage has seen of a run. `byte_rate` is in MB/s (10^6 bytes), `first` and `last` are ISO times in UTC."""
+
+    messages: int
+    distinct: int
+    duplicates: int
+    missing: int
+    failed: int
+    bytes: int
+    first: str | None
+    last: str | None
+    message_rate: float | None
+    byte_rate: float | None
+    latency_ms: dict[str, float] | None
+    partitions: dict[str, int]
+    instances: dict[str, int]
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as members of a JSON object."""
+        return asdict(self)
+
+
+def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected: int) -> StageSummary:
+    """Merge the states of a stage, each with the instance it comes from.
+
+    `sent` has the numbers that the stage may expect; None means all `expected` numbers.
+    """
+    stages = [stage for _, stage in states]
+    numbers = union(stages)
+    messages = sum(stage.messages for stage in stages)
+    size = sum(stage.bytes for stage in stages)
+    first = min((stage.first for stage in stages if stage.first), default=None)
+    last = max((stage.last for stage in stages if stage.last), default=None)
+    seconds = (last - first) / 1e6 if first and last else 0.0  # 0 if all messages came at once: then there is no rate
+    partitions: Counter[int] = Counter()
+    instances: Counter[str] = Counter()
+    for instance, stage in states:
+        partitions.update(stage.partitions)
+        instances[instance] += stage.messages
+    return StageSummary(
+        messages=messages,
+        distinct=len(numbers),
+        duplicates=messages - len(numbers),
+        missing=expected - len(numbers) if sent is None else len(sent - numbers),
+        failed=sum(stage.failed for stage in stages),
+        bytes=size,
+        first=iso(first),
+        last=iso(last),
+        message_rate=messages / seconds if seconds else None,
+        byte_rate=size / seconds / 1e6 if seconds else None,
+        latency_ms=_latency(stages) if messages else None,
+        partitions={str(number): count for number, count in sorted(partitions.items())},
+        instances=dict(sorted(instances.items())),
+    )
+
+
+def _latency(stages: Sequence[Stage]) -> dict[str, float]:
+    latencies = Latencies.sum(stage.latencies for stage in stages)
+    at = latencies.percentiles(PERCENTILES.values())
+    return dict(zip(PERCENTILES, at, strict=True)) | {"max": latencies.longest / 1000}
+
+
+def iso(microseconds: int | None) -> str | None:
+    """Return an instant as ISO 8601 in UTC, to the millisecond."""
+    if microseconds is None:
+        return None
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:03d}Z"

@@ -1,0 +1,144 @@
+"""The settings: what each may be, and its default. Every process checks them once, before it does anything else.
+
+config.yml holds them for nameko, which puts the environment's values in: as text, because YAML would turn 010 into 8.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+PATH = Path(__file__).parent.parent / "config.yml"
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """Where Kafka is, and the options of the client library for consumers and for producers."""
+
+    servers: str
+    consumer: Mapping[str, Any]
+    producer: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked settings. Times are in seconds, sizes in bytes."""
+
+    amqp_uri: str
+    kafka: KafkaSettings
+    topic_partitions: int
+    replication_factor: int
+    consumer_metric_batch: int
+    max_messages: int
+    max_size: int
+    max_bytes: int
+    request_timeout: int
+    runs_pending: int
+    runs_kept: int
+    run_stalled: int
+    health_file: Path | None
+
+
+class Number(NamedTuple):
+    """A whole number: its default, the least and the most it may be."""
+
+    default: int
+    least: int
+    most: int
+
+    def parse(self, text: str) -> int:
+        """Raises ValueError."""
+        if not re.fullmatch("[0-9]{1,18}", text) or not self.least <= int(text) <= self.most:
+            raise ValueError(f"must be a whole number from {self.least} to {self.most}, not {text[:50]!r}")
+        return int(text)
+
+
+class Address(NamedTuple):
+    """An address as text: its default, what it must be, and a check that answers False or raises ValueError."""
+
+    default: str
+    must: str
+    is_valid: Callable[[str], bool]
+
+    def parse(self, text: str) -> str:
+        """Raises ValueError."""
+        try:
+            valid = self.is_valid(text)
+        except ValueError:
+            valid = False
+        if not valid:
+            # The part before an @ may be a password. A log must not show it.
+            shown = re.sub(".*@", "***@", text, flags=re.DOTALL)
+            raise ValueError(f"{self.must}, not {shown[:50]!r}")
+        return text
+
+
+def _is_rabbitmq(text: str) -> bool:
+    url = urlsplit(text)
+    return url.scheme in ("amqp", "amqps", "pyamqp") and bool(url.hostname) and url.port != 0
+
+
+def _is_kafka(text: str) -> bool:
+    host = r"\[[0-9a-fA-F:.]+\]|[\w.-]+"
+    servers = [re.fullmatch(rf"\s*(?:{host}):([0-9]{{1,5}})\s*", server, re.ASCII) for server in text.split(",")]
+    return all(server and 0 < int(server[1]) < 65536 for server in servers)
+
+
+NUMBERS = {
+    "TOPIC_PARTITIONS": Number(4, 1, 1000),
+    "REPLICATION_FACTOR": Number(1, 1, 100),
+    "CONSUMER_METRIC_BATCH": Number(100, 1, 1_000_000_000),
+    "MAX_MESSAGES": Number(1_000_000, 1, 1_000_000_000),
+    "MAX_SIZE": Number(1_000_000, 1, 2_097_000),  # KAFKA_PRODUCER's max_request_size allows no more
+    "MAX_BYTES": Number(1_000_000_000, 1, 1_000_000_000_000_000),
+    "REQUEST_TIMEOUT": Number(60, 1, 86_400),
+    "RUNS_PENDING": Number(100, 1, 1_000_000),
+    "RUNS_KEPT": Number(1000, 1, 1_000_000),
+    "RUN_STALLED": Number(30, 1, 86_400),
+}
+AMQP_URI = Address(
+    "amqp://guest:guest@localhost:5672",
+    "must be amqp://, amqps:// or pyamqp:// and a host, such as amqp://user:password@host:5672",
+    _is_rabbitmq,
+)
+KAFKA_SERVERS = Address("localhost:9092", "must be host:port, or several with commas", _is_kafka)
+
+
+def load() -> Settings:
+    """Read config.yml and check it, for processes that `nameko run` does not start: the API, tests, benchmarks."""
+    import yaml
+    from nameko.cli.main import setup_yaml_parser  # nameko's parser fills in ${NAME}
+
+    setup_yaml_parser()
+    return check(yaml.safe_load(PATH.read_text()))
+
+
+def check(config: dict[str, Any]) -> Settings:
+    """Return the settings of a nameko configuration; a setting that is absent or empty has its default.
+
+    A setting that is wrong ends the process with one sentence: the user has to change it first.
+    nameko reads AMQP_URI by itself, so its default is put into `config`.
+    """
+    numbers = {name.lower(): _parse(name, number, config.get(name)) for name, number in NUMBERS.items()}
+    consumer, producer = config["KAFKA_CONSUMER"], config["KAFKA_PRODUCER"]
+    servers = _parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
+    config["AMQP_URI"] = _parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
+    health_file = config.get("HEALTH_FILE")
+    return Settings(
+        amqp_uri=config["AMQP_URI"],
+        kafka=KafkaSettings(
+            servers, consumer | {"bootstrap_servers": servers}, producer | {"bootstrap_servers": servers}
+        ),
+        health_file=Path(health_file) if health_file else None,
+        **numbers,
+    )
+
+
+def _parse(name: str, setting: Number | Address, value: object) -> Any:
+    text = "" if value is None else str(value).strip()
+    try:
+        return setting.parse(text) if text else setting.default
+    except ValueError as error:
+        raise SystemExit(f"{name} {error}.") from None

@@ -1,0 +1,34 @@
+"""A request to stop, and how much time is left for it."""
+
+import time
+
+STOP_SECONDS = 4
+"""How long a batch in hand and its acknowledgements may take after SIGTERM. The rest is redelivered later.
+
+Less than half of the 10 s that docker-compose gives a container, because closing the connections takes time too."""
+
+
+class StopRequest:
+    """Says if, and how long ago, a process was told to stop."""
+
+    _since: float | None = None
+
+    def ask(self) -> None:
+        """Tell everyone who looks at this to stop."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    @property
+    def asked(self) -> bool:
+        return self._since is not None
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left to stop; at least 0.1."""
+        gone = 0.0 if self._since is None else time.monotonic() - self._since
+        return max(0.1, STOP_SECONDS + 1 - gone)
+
+    @property
+    def overdue(self) -> bool:
+        """True once it is time to give up what is still being waited for."""
+        return self._since is not None and time.monotonic() - self._since > STOP_SECONDS

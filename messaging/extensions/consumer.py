@@ -24,6 +24,7 @@ from messaging.delivery.outbox import IN_FLIGHT_BYTES, cost_of
 from messaging.extensions.journal import RunJournal
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
+from messaging.journal.writer import JournalWriter
 from messaging.runs.batch import Batch
 from messaging.stopping import STOP_SECONDS
 
@@ -75,12 +76,13 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         def make(client: Client) -> Consumer:
             return client.consumer(self.group, self._topics, **self.options)
 
-        self.prepare(connected(self.container, topics, make, self.stopping))
+        self.prepare(connected(self.container, topics, make, self.stopping), self.journal.opened().writer)
 
-    def prepare(self, consumer: Consumer) -> None:
-        """Work with this consumer."""
+    def prepare(self, consumer: Consumer, writer: JournalWriter) -> None:
+        """Work with this consumer, and put on record with this writer."""
         self._consumer = consumer
-        self._checkpoints = Checkpoints(self.journal.writer)
+        self._writer = writer
+        self._checkpoints = Checkpoints(writer)
         self._health_file = settings_of(self.container).health_file
 
     def start(self) -> None:
@@ -139,19 +141,21 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             return  # the group has other partitions for us by now, and this batch comes again where it belongs
         offsets: Mapping[Partition, int] = fetched.next_offsets
         answers = self._handle(batch)
-        self.journal.writer.received(batch)
+        self._writer.received(batch)
         if epoch != self._epoch:
             offsets = {}  # not ours to commit: others have got these messages as well by now
         self._checkpoints.add(batch, offsets, answers, cost)
         self._checkpoints.advance()
 
     def _has_room(self, cost: int, seconds: float) -> bool:
-        """Return True if answers to another batch may be under way, after waiting for it for this long."""
-        in_flight = self._checkpoints.in_flight
-        if in_flight == 0 or in_flight + cost <= IN_FLIGHT_BYTES or self.stopping.overdue:
-            return True
-        self._checkpoints.wait(seconds)
-        return False
+        """Return True if there is room for answers to another batch; wait for it, but no longer than this."""
+        deadline = time.monotonic() + seconds
+        while 0 < self._checkpoints.in_flight > IN_FLIGHT_BYTES - cost and not self.stopping.overdue:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._checkpoints.wait(left)
+        return True
 
     def _handle(self, batch: Batch) -> Pending | None:
         """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""
@@ -194,7 +198,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         deadline = time.monotonic() + seconds
         while not self._checkpoints.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() < deadline:
             pass
-        self.journal.writer.flush(deadline - time.monotonic())
+        self._writer.flush(deadline - time.monotonic())
         self._checkpoints.advance()
         offsets = self._checkpoints.uncommitted(self._consumer.confirmed)
         if offsets:

@@ -10,9 +10,6 @@ from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.records import Message, read_faster
 from messaging.clients.protocols import Fetched, Partition, Polled, Waiting
 
-GRACE_SECONDS = 10
-"""How much longer than asked a poll may take. Without a broker kafka-python's own bound does not hold."""
-
 
 class KafkaPythonReader:
     """Belongs to one thread."""
@@ -73,7 +70,7 @@ def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fet
     """Poll once; return the messages by topic."""
     started = time.perf_counter()
     with translated():
-        polled = waiting(lambda: consumer.poll(timeout_ms=round(seconds * 1000)), seconds + GRACE_SECONDS)
+        polled = waiting(lambda: consumer.poll(timeout_ms=round(seconds * 1000)))
     took = time.perf_counter() - started
     topics: dict[str, list[Message]] = {}
     next_offsets: dict[str, dict[Partition, int]] = {}

@@ -23,9 +23,11 @@ test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 test-faults: setup ## inject each fault several times under load and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)
 
-lint: .venv/locked ## check style
+lint: .venv/locked ## check style, layers and types
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
+	$(VENV)/lint-imports
+	$(VENV)/mypy
 
 audit: .venv/locked ## look for known vulnerabilities of the packages
 	@$(VENV)/python .ci/audit.py

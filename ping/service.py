@@ -1,5 +1,7 @@
 """Ping: sends messages to topic `pong` when asked to, and consumes what comes back in topic `ping`."""
 
+from typing import Any
+
 from messaging.extensions import ConsumerStats, TopicProducer, consume, rpc
 from messaging.runs.batch import Batch
 
@@ -11,9 +13,9 @@ class PingService:
     stats = ConsumerStats()
 
     @rpc
-    def send(self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> dict[str, float]:
-        """Send `num_messages` of `size` bytes to pong; returns the five figures."""
-        return self.pong_topic.send_run(num_messages, size, run_id, queued)
+    def send(self, num_messages: int, size: int, **run: Any) -> dict[str, float]:
+        """Send `num_messages` of `size` bytes to pong; return the five figures. `run` is for `Topic.send_run`."""
+        return self.pong_topic.send_run(num_messages, size, **run)
 
     @consume("ping")
     def receive(self, batch: Batch) -> None:

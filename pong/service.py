@@ -1,5 +1,7 @@
 """Pong: sends messages to topic `ping` when asked to, and answers each message of topic `pong` with one to `ping`."""
 
+from typing import Any
+
 from messaging.delivery.answers import Answers
 from messaging.extensions import ConsumerStats, TopicProducer, consume, rpc
 from messaging.runs.batch import Batch
@@ -12,9 +14,9 @@ class PongService:
     stats = ConsumerStats()
 
     @rpc
-    def send(self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> dict[str, float]:
-        """Send `num_messages` of `size` bytes to ping; returns the five figures."""
-        return self.ping_topic.send_run(num_messages, size, run_id, queued)
+    def send(self, num_messages: int, size: int, **run: Any) -> dict[str, float]:
+        """Send `num_messages` of `size` bytes to ping; return the five figures. `run` is for `Topic.send_run`."""
+        return self.ping_topic.send_run(num_messages, size, **run)
 
     @consume("pong")
     def answer(self, batch: Batch) -> Answers:

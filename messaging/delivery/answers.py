@@ -1,14 +1,17 @@
 """Messages that a handler has sent on: its batch is done once Kafka has acknowledged them."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
-from itertools import compress
 from typing import NamedTuple
 
 from messaging.clients.errors import Refused
 from messaging.clients.protocols import Delivery
 
 log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 5
+"""The longest time, in seconds, before what has failed is sent again."""
 
 
 class Columns(NamedTuple):
@@ -18,41 +21,62 @@ class Columns(NamedTuple):
     values: Sequence[bytes | None]
     partitions: Sequence[int]
 
+    def only(self, indices: Sequence[int]) -> "Columns":
+        """Return the messages at these indices."""
+        return Columns(
+            [self.keys[index] for index in indices],
+            [self.values[index] for index in indices],
+            [self.partitions[index] for index in indices],
+        )
+
 
 class Answers:
-    """Messages that must reach Kafka: what has failed for a passing reason is handed over again."""
+    """Messages that must reach Kafka: what has failed for a passing reason is handed over again, after a pause."""
 
-    def __init__(self, hand_over: Callable[[Columns], Delivery], columns: Columns):
+    def __init__(
+        self,
+        hand_over: Callable[[Columns], Delivery],
+        columns: Columns,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._hand_over = hand_over
         self._columns = columns
-        self._delivery = hand_over(columns)
-        self.refused = 0
-        """How many messages Kafka refuses for good, as far as `settled` has found."""
+        self._clock = clock
+        self._indices: Sequence[int] = range(len(columns.keys))  # of the messages that are under way
+        self._delivery: Delivery | None = hand_over(columns)
+        self._pause = 0.5
+        self._again_at = 0.0
+        self.refused: list[int] = []
+        """The indices of the messages that Kafka refuses for good, as far as `settled` has found."""
 
     def wait(self, seconds: float) -> bool:
         """Wait until each message was acknowledged or has failed, but no longer than this."""
-        return self._delivery.wait(seconds)
+        if self._delivery is not None:
+            return self._delivery.wait(seconds)
+        time.sleep(max(0.0, min(seconds, self._again_at - self._clock())))
+        return False
 
     def settled(self) -> bool:
         """Return True if nothing is left to do: Kafka has acknowledged every message, or refused it for good.
 
         Hands over again what has failed for a passing reason, so this may stay False for a long time.
         """
+        if self._delivery is None:
+            if self._clock() >= self._again_at:
+                self._delivery = self._hand_over(self._columns.only(self._indices))
+            return False
         if not self._delivery.done:
             return False
-        failures = self._delivery.failures
-        refused = [error for error in failures.values() if isinstance(error, Refused)]
+        failures = {self._indices[index]: error for index, error in self._delivery.failures.items()}
+        refused = [index for index, error in failures.items() if isinstance(error, Refused)]
         if refused:
-            self.refused += len(refused)
-            log.error("%d messages cannot be sent and are left out: %s", len(refused), refused[0])
-        passing = {index: error for index, error in failures.items() if not isinstance(error, Refused)}
+            self.refused += refused
+            log.error("%d messages cannot be sent and are left out: %s", len(refused), failures[refused[0]])
+        passing = [index for index in failures if index not in set(refused)]
         if not passing:
             return True
-        log.warning("sending %d messages again: %s", len(passing), next(iter(passing.values())))
-        again = [index in passing for index in range(len(self._columns.keys))]
-        keys, values, partitions = self._columns
-        self._columns = Columns(
-            list(compress(keys, again)), list(compress(values, again)), list(compress(partitions, again))
-        )
-        self._delivery = self._hand_over(self._columns)
+        log.warning("sending %d messages again in %.1f s: %s", len(passing), self._pause, failures[passing[0]])
+        self._indices, self._delivery = passing, None
+        self._again_at = self._clock() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return False

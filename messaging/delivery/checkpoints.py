@@ -1,7 +1,7 @@
 """The commit policy, at least once: handled, then answers acknowledged, then on record, then committed."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ class Pending(Protocol):
     """Answers that a handler has sent. `messaging.delivery.answers.Answers` is one."""
 
     @property
-    def refused(self) -> int: ...
+    def refused(self) -> Sequence[int]: ...
     def settled(self) -> bool: ...
     def wait(self, seconds: float) -> bool: ...
 
@@ -23,7 +23,7 @@ class Journal(Protocol):
 
     @property
     def mark(self) -> int: ...
-    def answered(self, batch: Batch, failed: int) -> None: ...
+    def answered(self, batch: Batch, refused: Sequence[int]) -> None: ...
     def recorded(self, mark: int) -> bool: ...
 
 

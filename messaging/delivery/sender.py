@@ -3,13 +3,19 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from pyroaring import BitMap
-
-from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped
+from messaging.clients.errors import ClientError, Unavailable
+from messaging.clients.protocols import Delivery
+from messaging.delivery.ownership import PAST_SECONDS, Claims, Ownership, PastReader
+from messaging.journal.past import Past
+from messaging.journal.requests import Standing
+from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
+from messaging.journal.states import Sender as Ended
+from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
 from messaging.runs.request import Limits, Request, check_limits
 from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
@@ -17,96 +23,168 @@ from messaging.stopping import StopRequest
 RECORD_SECONDS = 10
 """How long the outcome may take to get on record before the call is answered all the same."""
 
+UNRECORDED = 4000
+"""How many messages may be acknowledged and not on record yet. A new owner would send them again."""
 
-class Journal(Protocol):
+KEEP_UP_SECONDS = 120
+"""How long to wait for the record to catch up before the run has failed."""
+
+LOOK_BACK = 24 * 3600 * 1_000_000
+"""How old, in microseconds, a call can be that is delivered again and was not put on record by the API."""
+
+
+class Writer(Protocol):
     """Where the sending of a run is put on record."""
 
-    def begin(self, request: Request) -> None: ...
-    def end(self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0) -> None: ...
+    @property
+    def process(self) -> str: ...
+    def begin(self, request: Request, claim: str) -> None: ...
     def sent(self, run: UUID, numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None: ...
+    def end(
+        self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
+    ) -> None: ...
+    def keep_up(self, run: UUID, most: int) -> bool: ...
     def flush(self, seconds: float) -> bool: ...
 
 
-class Past(Protocol):
-    """What others have put on record of a run."""
-
-    def sent_before(self, run: UUID) -> BitMap: ...
-    def stop_asked(self, run: UUID) -> bool: ...
+class Requests(Protocol):
+    def claim(self, request: Request, writer: str) -> Delivery: ...
 
 
 @dataclass(frozen=True)
-class StopOfRun:
-    """Says when to stop one run: when its user or the whole service wants it."""
+class Journal:
+    """What the sender needs of the record of runs."""
 
-    run: UUID
-    past: Past
-    service: StopRequest
+    writer: Writer
+    requests: Requests
+    claims: Claims
+    past: PastReader
 
-    @property
-    def asked(self) -> bool:
-        return self.service.asked or self.past.stop_asked(self.run)
 
-    @property
-    def overdue(self) -> bool:
-        return self.service.overdue
+@dataclass(frozen=True)
+class Call:
+    """A call to send a run: `created`, in microseconds since the epoch, is None if nobody else can know its id."""
+
+    num_messages: int
+    size: int
+    run_id: str | None = None
+    queued: bool = False
+    created: int | None = None
+    redelivered: bool = False
 
 
 class Sender:
     """Sends runs for one service. Safe to be used by many greenthreads."""
 
-    def __init__(self, service: str, out: Out, journal: Journal, past: Past, stop: StopRequest, limits: Limits):
+    def __init__(self, service: str, out: Out, journal: Journal, stop: StopRequest, limits: Limits):
         self._service = service
         self._out = out
         self._journal = journal
-        self._past = past
         self._stop = stop
         self._limits = limits
         self._under_way: dict[UUID, Future[Figures]] = {}
+        self._numbers = count(1)
 
-    def send_run(self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False) -> Figures:
-        """Send `num_messages` with `size` random bytes each; return once Kafka has acknowledged every one.
+    def send_run(self, call: Call) -> Figures:
+        """Send the messages of a run; return once Kafka has acknowledged every one.
 
-        `run_id` is a UUID as text. Messages that are on record as sent, by an instance that did not finish the run,
-        are not sent again. Nobody waits for the answer of a `queued` run, so it outlasts this instance. A call that
-        RabbitMQ delivers again meanwhile, because a connection was lost, ends as the first one does.
+        Messages that are on record as sent, by an instance that did not finish the run, are not sent again. Nobody
+        waits for the answer of a queued run, so it outlasts this instance. A call that RabbitMQ delivers again
+        meanwhile, because a connection was lost, ends as the first one does.
 
-        Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain.
+        Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain, Superseded.
         """
-        check_limits(num_messages, size, self._limits)
-        run = UUID(run_id) if run_id else uuid4()
+        check_limits(call.num_messages, call.size, self._limits)
+        run = UUID(call.run_id) if call.run_id else uuid4()
         if run in self._under_way:
             return self._under_way[run].result()
         outcome = self._under_way[run] = Future()
         try:
-            request = Request(run, self._service, num_messages, size, time.time_ns() // 1000)
-            outcome.set_result(self._send(request, queued))
+            outcome.set_result(self._own(call, run))
         except Exception as error:
             outcome.set_exception(error)
         finally:
             del self._under_way[run]
         return outcome.result()
 
-    def _send(self, request: Request, queued: bool) -> Figures:
-        run = request.run
-        self._journal.begin(request)
+    def _own(self, call: Call, run: UUID) -> Figures:
+        """Claim the run, read what is on record of it, and send the rest."""
+        claims = self._journal.claims
+        now = time.time_ns() // 1000
+        request = Request(run, self._service, call.num_messages, call.size, call.created or now)
+        claim = f"{self._journal.writer.process}.{next(self._numbers)}"
+        with claims.watched(run) as standing:
+            ownership = Ownership(claim, standing, claims, self._stop)
+            try:
+                past = self._take(call, request, ownership)
+            except ClientError as error:
+                if call.queued:
+                    raise CallAgain from error
+                raise DeliveryFailed(f"Kafka does not answer: {error}") from error
+            if past.ended:
+                return _as_before(past.ended)
+            standing.stopped = standing.stopped or past.standing.stopped or past.standing.failed is not None
+            return self._send(request, ownership, past, call.queued)
+
+    def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
+        """Write the claim, and return everything on record of the run. Raises ClientError."""
+        claims = self._journal.claims
+        delivery = self._journal.requests.claim(request, ownership.claim)
+        if call.created is None and not call.redelivered:
+            # Nobody else can know this run, so nothing is on record of it, except that it was given up.
+            if not claims.wait_until_reading(PAST_SECONDS):
+                raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
+            return Past(Standing(stopped=claims.is_ended(request.run)))
+        since = call.created or request.created - LOOK_BACK
+        return ownership.take(replace(request, created=since), delivery, self._journal.past)
+
+    def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
+        run, writer = request.run, self._journal.writer
+        writer.begin(request, ownership.claim)
+
+        def report(numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None:
+            writer.sent(run, numbers, size, partition, time_sent)
+            self._keep_up(run, ownership)
+
         started = time.perf_counter()
-        sending = Sending(
-            request,
-            self._out,
-            StopOfRun(run, self._past, self._stop),
-            lambda *acknowledged: self._journal.sent(run, *acknowledged),
-            self._past.sent_before(run),
-        )
+        sending = Sending(request, self._out, ownership, report, past.sent)
         try:
             sending.send()
             seconds = time.perf_counter() - started
-            self._journal.end(run, "sent")
+            writer.end(run, DONE, seconds=seconds)
         except (DeliveryFailed, RunStopped) as error:
-            if queued and self._stop.asked:
-                raise CallAgain from None
-            stopped = isinstance(error, RunStopped) and not self._stop.asked
-            self._journal.end(run, "stopped" if stopped else "failed", str(error), sending.failed)
+            raise self._ended(error, run, ownership, queued, sending.failed) from None
+        except Exception as error:
+            writer.end(run, FAILED, f"an error in the service: {error!r}", sending.failed)
             raise
         finally:
-            self._journal.flush(1 if self._stop.asked else RECORD_SECONDS)
+            writer.flush(1 if self._stop.asked else RECORD_SECONDS)
         return Figures(request.num_messages, request.size, seconds)
+
+    def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: int) -> Exception:
+        """Put on record how the sending has ended before all was sent; return what the caller is told."""
+        writer = self._journal.writer
+        if ownership.superseded:
+            writer.end(run, YIELDED)
+            return Superseded()
+        if queued and self._stop.asked:
+            writer.end(run, YIELDED)
+            return CallAgain()
+        stopped = isinstance(error, RunStopped) and not self._stop.asked
+        writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
+        return error
+
+    def _keep_up(self, run: UUID, ownership: Ownership) -> None:
+        """Wait while too much is sent and not on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
+        deadline = time.monotonic() + KEEP_UP_SECONDS
+        while not self._journal.writer.keep_up(run, UNRECORDED) and not ownership.overdue:
+            if time.monotonic() > deadline:
+                raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
+            self._journal.writer.flush(0.5)
+
+
+def _as_before(ended: Ended) -> Figures:
+    """Return, or raise, how the run has ended before."""
+    if ended.outcome == DONE:
+        return Figures(ended.request.num_messages, ended.request.size, ended.seconds or 0.001)
+    raise (RunStopped if ended.outcome == STOPPED else DeliveryFailed)(ended.reason)

@@ -1,4 +1,4 @@
-"""The journal of a service's process: one writer, published on a clock, and one reader for its senders."""
+"""The journal of a service's process: published on a clock, and read for its senders."""
 
 import threading
 from typing import NamedTuple
@@ -9,8 +9,11 @@ from nameko.extensions import SharedExtension
 from messaging.clients.protocols import Client, Producer
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
-from messaging.journal.reader import SendersView
-from messaging.journal.records import runs_topic
+from messaging.journal.claims import Claims
+from messaging.journal.past import PastReader
+from messaging.journal.requests import requests_topic
+from messaging.journal.requests_writer import RequestsWriter
+from messaging.journal.states import states_topic
 from messaging.journal.writer import JournalWriter
 
 PUBLISH_SECONDS = 0.2
@@ -18,10 +21,12 @@ CLOSE_SECONDS = 1
 
 
 class OpenJournal(NamedTuple):
-    """Where a service puts on record what it has seen, and what its senders must know of others' records."""
+    """Where a service puts on record what it has seen, and reads what others have."""
 
     writer: JournalWriter
-    past: SendersView
+    requests: RequestsWriter
+    claims: Claims
+    past: PastReader
 
 
 class RunJournal(SharedExtension):
@@ -45,19 +50,22 @@ class RunJournal(SharedExtension):
         def make(client: Client) -> tuple[Client, Producer]:
             return client, client.producer()
 
-        topics = [runs_topic(settings.replication_factor)]
-        client, self._producer = connected(self.container, topics, make, self.stopping)
-        writer = JournalWriter(self._producer, self.container.service_name)
-        self._opened.send(OpenJournal(writer, SendersView(client, settings.runs_kept)))
+        replicas = settings.replication_factor
+        topics = [requests_topic(replicas), states_topic(settings.topic_partitions, replicas)]
+        client, producer = connected(self.container, topics, make, self.stopping)
+        self._producer = producer
+        writer = JournalWriter(producer, self.container.service_name)
+        requests = RequestsWriter(lambda: producer)
+        self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client)))
 
     def start(self) -> None:
-        self.opened().past.start()
+        self.opened().claims.start()
         self.container.spawn_managed_thread(self._publish, identifier="journal")
 
     def stop(self) -> None:
         if self._producer is not None:
             self._stopped.set()
-            self.opened().past.stop()
+            self.opened().claims.stop()
             self._producer.close(CLOSE_SECONDS)
 
     kill = stop

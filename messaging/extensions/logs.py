@@ -2,14 +2,14 @@
 
 import logging
 
-from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped
+from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
 
 
 class NoTraceback(logging.Filter):
     """nameko logs whatever a handler raises as if it were a bug. These exceptions are meant for the caller."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], CallAgain | DeliveryFailed | RunStopped):
+        if record.exc_info and isinstance(record.exc_info[1], CallAgain | DeliveryFailed | RunStopped | Superseded):
             record.exc_info = None
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True

@@ -8,6 +8,7 @@ their queue; and RabbitMQ is waited for with a bound, at start, with an answer a
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,7 +24,7 @@ from nameko.utils import sanitize_url
 
 from messaging.extensions.starting import STARTUP_SECONDS
 from messaging.extensions.stopping import Stopping
-from messaging.runs.outcome import CallAgain
+from messaging.runs.outcome import CallAgain, Superseded
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,10 @@ CALLS_AT_ONCE = 8
 """Of nameko's 10 workers; the next calls wait in RabbitMQ, for this instance or another."""
 
 RETRY_SECONDS = 1
-"""Between two attempts to connect."""
+"""Between two attempts to connect, and before a call is put back."""
+
+REDELIVERED = "redelivered"
+"""In a worker's context data: True if RabbitMQ has delivered the call before."""
 
 
 class _Stopped(Exception):
@@ -92,11 +96,20 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         self._unanswered.discard(message)
 
     def requeue_message(self, message: Message) -> None:
-        # Goes back into its queue when the connection closes. Given back now, RabbitMQ would hand it to us once more.
+        super().requeue_message(message)
+        self._unanswered.discard(message)
+
+    def leave_message(self, message: Message) -> None:
+        """Leave a call to the next instance. It goes back into its queue when the connection closes.
+
+        RabbitMQ would hand a call that is requeued now to this instance once more.
+        """
         self._unanswered.discard(message)
 
     def on_iteration(self) -> None:
         if self.stopping.asked:
+            for provider in self._providers:
+                provider.leave_waiting_calls()
             while self._consumers:
                 self._consumers.popitem()[1].cancel()
             if not self._unanswered:
@@ -104,6 +117,8 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
     def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **kwargs: Any) -> None:
         super().on_consume_ready(connection, channel, consumers, **kwargs)
+        for provider in self._providers:
+            provider.leave_waiting_calls()
         self._unanswered.clear()  # calls of an earlier connection are no longer ours to answer
         self._waiting_since = None
 
@@ -121,16 +136,42 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
+    """Begins CALLS_AT_ONCE calls; the others wait, also those that RabbitMQ delivers again after a lost connection."""
+
     stopping = Stopping()
     queue_consumer = QueueConsumer()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._running = 0
+        self._waiting: deque[tuple[Any, Message]] = deque()
+
     def handle_message(self, body: Any, message: Message) -> None:
-        if self.stopping.asked:  # nameko would answer that there is no such method, and so take it from the queue
-            self.requeue_message(message)
-        else:
-            super().handle_message(body, message)
+        self._waiting.append((body, message))
+        self._begin_calls()
+
+    def _begin_calls(self) -> None:
+        while self._waiting and self._running < CALLS_AT_ONCE and not self.stopping.asked:
+            self._running += 1
+            super().handle_message(*self._waiting.popleft())
+
+    def leave_waiting_calls(self) -> None:
+        """Leave the calls that have not begun in their queue. nameko would answer that there is no such method."""
+        while self._waiting:
+            self.queue_consumer.leave_message(self._waiting.popleft()[1])
+
+    def ended(self) -> None:
+        """Note that a call has ended."""
+        self._running -= 1
+        self._begin_calls()
 
     def handle_result(self, message: Message, result: Any, exc_info: Any) -> Any:
+        try:
+            return self._answer(message, result, exc_info)
+        finally:
+            self.ended()
+
+    def _answer(self, message: Message, result: Any, exc_info: Any) -> Any:
         try:
             # As long as one may take to stop: RabbitMQ that is frozen, or takes no messages, is waited for no longer.
             with Timeout(self.stopping.left):
@@ -152,10 +193,22 @@ class Rpc(nameko.rpc.Rpc):
         super().stop()
 
     def handle_result(self, message: Message, worker_ctx: Any, result: Any, exc_info: Any) -> Any:
-        if exc_info is not None and isinstance(exc_info[1], CallAgain):
-            self.rpc_consumer.requeue_message(message)
-            return result, exc_info
-        return super().handle_result(message, worker_ctx, result, exc_info)
+        error = exc_info[1] if exc_info else None
+        if not isinstance(error, CallAgain | Superseded):
+            return super().handle_result(message, worker_ctx, result, exc_info)
+        queue = self.rpc_consumer.queue_consumer
+        if isinstance(error, Superseded):
+            queue.ack_message(message)  # the new owner answers
+        elif self.stopping.asked:
+            queue.leave_message(message)
+        else:
+            time.sleep(RETRY_SECONDS)
+            queue.requeue_message(message)
+        self.rpc_consumer.ended()
+        return result, exc_info
+
+    def unpack_message_headers(self, message: Message) -> dict[str, Any]:
+        return {**super().unpack_message_headers(message), REDELIVERED: bool(message.delivery_info.get("redelivered"))}
 
 
 rpc = Rpc.decorator

@@ -8,8 +8,9 @@ from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
 from messaging.delivery.answers import Answers, Columns
 from messaging.delivery.outbox import Outbox
-from messaging.delivery.sender import Sender
+from messaging.delivery.sender import Call, Journal, Sender
 from messaging.extensions.journal import RunJournal
+from messaging.extensions.rpc import REDELIVERED
 from messaging.extensions.starting import calm_garbage_collector, connected
 from messaging.extensions.stopping import Stopping, settings_of
 from messaging.runs.batch import Batch
@@ -18,12 +19,13 @@ CLOSE_SECONDS = 1
 
 
 class Topic:
-    """A topic to send to. Safe to be used by many greenthreads."""
+    """A topic to send to, for one call of the service."""
 
-    def __init__(self, name: str, producer: Producer, sender: Sender):
+    def __init__(self, name: str, producer: Producer, sender: Sender, redelivered: bool = False):
         self.name = name
         self._producer = producer
         self._sender = sender
+        self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
         """Send the messages of a batch on, keys and values unchanged, to the partitions of the same numbers.
@@ -35,10 +37,16 @@ class Topic:
         return Answers(self._hand_over, Columns(batch.keys, batch.values, partitions))
 
     def send_run(
-        self, num_messages: int, size: int, run_id: str | None = None, queued: bool = False
+        self,
+        num_messages: int,
+        size: int,
+        run_id: str | None = None,
+        queued: bool = False,
+        created: int | None = None,
     ) -> dict[str, float]:
         """Send a run of random messages and return its five figures; see `messaging.delivery.sender.Sender`."""
-        return self._sender.send_run(num_messages, size, run_id, queued).as_json()
+        call = Call(num_messages, size, run_id, queued, created, self._redelivered)
+        return self._sender.send_run(call).as_json()
 
     def _hand_over(self, columns: Columns) -> Any:
         return self._producer.send(self.name, *columns)
@@ -66,9 +74,8 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         self._producer = connected(self.container, [topic], make, self.stopping)
         outbox = Outbox(topic.name, self._producer, self.stopping)
-        writer, past = self.journal.opened()
-        sender = Sender(self.container.service_name, outbox, writer, past, self.stopping, settings)
-        self._topic = Topic(topic.name, self._producer, sender)
+        journal = Journal(*self.journal.opened())
+        self._sender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
 
     def start(self) -> None:
         calm_garbage_collector()
@@ -80,4 +87,4 @@ class TopicProducer(nameko_kafka.KafkaProducer):
     kill = stop
 
     def get_dependency(self, worker_ctx: Any) -> Topic:
-        return self._topic
+        return Topic(self._topic_name, self._producer, self._sender, worker_ctx.data.get(REDELIVERED, False))

@@ -1,8 +1,7 @@
-"""What a service has seen of each run, published to the topic `runs`.
+"""Publishes what a service has seen of each run to topic `run-states`.
 
-One record per (run, stage, instance): the newest absolute state. An instance is one process from start to end. Offsets
-are committed only after the state that has these messages in it was acknowledged, so nothing is committed that is not
-on record.
+One record per (run, stage, state key): the newest absolute state. Offsets are committed only after Kafka has
+acknowledged the state that has these messages in it, so nothing is committed that is not on record.
 """
 
 import logging
@@ -12,13 +11,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID
 
-from messaging.clients.errors import ClientError
+from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
-from messaging.journal.records import RUNS, SENT, State, record_key
+from messaging.journal.states import RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
 from messaging.runs.batch import Batch
 from messaging.runs.request import Request
 from messaging.runs.stage import Stage
@@ -28,34 +27,51 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 30
 """A published state that has not changed for this long is forgotten here; a later one begins anew."""
 
+LARGEST_STATE = 256 * 1024
+"""A larger state, in bytes, is closed, and the stage goes on under a new key."""
+
+STATE_BYTES_PER_SECOND = 512 * 1024
+"""A large state is published less often, so that all its publications stay below this rate."""
+
 
 @dataclass
 class Entry:
     """A state, and how far it is published: `changed` and `acknowledged` are numbers of the writer's changes."""
 
-    instance: str
+    key: str
     stage: Stage = field(default_factory=Stage)
-    request: Request | None = None
-    outcome: str | None = None
-    reason: str | None = None
+    sender: Sender | None = None
     changed: int = 0
     acknowledged: int = 0
-    publications: list[tuple[int, Delivery]] = field(default_factory=list)
+    recorded_messages: int = 0
+    """How many messages are in the newest state that Kafka has acknowledged."""
+    publications: list[tuple[int, int, Delivery]] = field(default_factory=list)
+    """Under way: `changed` and the number of messages of each."""
     touched: float = 0.0
+    not_before: float = 0.0
+    """When it may be published next, if nobody waits for it."""
+    closed: bool = False
 
-    def encode(self) -> bytes:
-        return State(self.stage, self.request, self.outcome, self.reason).encode()
+    @property
+    def clean(self) -> bool:
+        return self.acknowledged == self.changed
+
+
+Name = tuple[UUID, str]
+"""Run and stage of an entry."""
 
 
 class JournalWriter:
-    """Counts what a service has seen and publishes it. Safe to be used by many greenthreads."""
+    """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
 
     def __init__(self, producer: Producer, service: str):
         self._producer = producer
         self._service = service
-        self._process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
-        self._entries: dict[tuple[UUID, str], Entry] = {}
-        self._dirty: dict[tuple[UUID, str], Entry] = {}
+        self._partitions = producer.partitions(RUN_STATES)
+        self.process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
+        """This process from start to end. The id alone is not enough: in containers it repeats."""
+        self._entries: dict[Name, Entry] = {}
+        self._dirty: dict[str, tuple[Name, Entry]] = {}
         self._lock = threading.RLock()  # one publication at a time
         self._born = 0
         self.mark = 0
@@ -63,104 +79,136 @@ class JournalWriter:
 
     def received(self, batch: Batch) -> None:
         """Count a batch that the service's handler has done its work on."""
-        self._count(f"{self._service}_received", batch)
+        self._count(f"{self._service}_received", batch, {})
 
-    def answered(self, batch: Batch, failed: int) -> None:
-        """Count a batch whose answers Kafka has acknowledged, except for the `failed` ones that it refused."""
-        self._count(f"{self._service}_answered", batch, failed)
+    def answered(self, batch: Batch, refused: Sequence[int]) -> None:
+        """Count a batch whose answers Kafka has acknowledged, except for those that it refused, by their index."""
+        if not refused:
+            self._count(f"{self._service}_answered", batch, {})
+            return
+        taken, left_out = batch.split(refused)
+        failed = Counter({part.run: len(part.numbers) for part in left_out.by_run()})
+        self._count(f"{self._service}_answered", taken, failed)
+
+    def begin(self, request: Request, claim: str) -> None:
+        """Note that this instance sends a run, by this claim."""
+        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING)
 
     def sent(self, run: UUID, numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None:
         """Count messages of a run that Kafka has acknowledged now; `size` is that of all of them, in bytes."""
         now = time.time_ns() // 1000
-        stage = self._entry(run, SENT).stage
+        stage = self._entry((run, SENT)).stage
         stage.add(numbers, size, {partition: len(numbers)}, [time_sent] * len(numbers), now)
 
-    def begin(self, request: Request) -> None:
-        """Note that this instance sends a run."""
-        entry = self._entry(request.run, SENT)
-        entry.request, entry.outcome = request, "sending"
+    def end(
+        self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
+    ) -> None:
+        """Note how the sending of a run has ended at this instance."""
+        entry = self._entry((run, SENT))
+        if entry.sender:
+            entry.sender = replace(entry.sender, outcome=outcome, reason=reason, seconds=seconds)
+        entry.stage.failed = failed
 
-    def end(self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0) -> None:
-        """Note how the sending of a run has ended: sent, failed or stopped."""
-        entry = self._entry(run, SENT)
-        entry.outcome, entry.reason, entry.stage.failed = outcome, reason, failed
-
-    def publish(self) -> None:
-        """Hand every changed state to the client."""
+    def keep_up(self, run: UUID, most: int) -> bool:
+        """Return True unless more than `most` sent messages of a run are not on record; publish from half of it on."""
+        name = run, SENT
         with self._lock:
-            for (run, stage), entry in list(self._dirty.items()):
-                self._look_at(run, stage, entry)
-                if entry.acknowledged < entry.changed and all(v < entry.changed for v, _ in entry.publications):
-                    self._publish(run, stage, entry)
+            entry = self._entries.get(name)
+            if entry is None:
+                return True
+            self._look_at(entry)
+            behind = entry.stage.messages - entry.recorded_messages
+            if behind > most // 2 and not entry.publications:
+                self._publish(name, entry)
+            return behind <= most
+
+    def publish(self, now: bool = False) -> None:
+        """Hand the changed states to the client; large ones only when it is their time, unless it must be `now`."""
+        with self._lock:
+            clock = time.monotonic()
+            for name, entry in list(self._dirty.values()):
+                self._look_at(entry)
+                due = now or clock >= entry.not_before
+                if due and not entry.clean and all(v < entry.changed for v, _, _ in entry.publications):
+                    self._publish(name, entry)
             self._forget()
 
     def recorded(self, mark: int) -> bool:
         """Return True once Kafka has acknowledged everything that was counted up to this mark."""
-        for (run, stage), entry in list(self._dirty.items()):
-            self._look_at(run, stage, entry)
-        return all(entry.acknowledged >= min(mark, entry.changed) for entry in self._dirty.values())
+        for _, entry in list(self._dirty.values()):
+            self._look_at(entry)
+        return all(entry.acknowledged >= min(mark, entry.changed) for _, entry in self._dirty.values())
 
     def flush(self, seconds: float) -> bool:
         """Publish, and wait until everything so far is on record, but no longer than this; return `recorded`."""
         mark = self.mark
         deadline = time.monotonic() + seconds
-        self.publish()
+        self.publish(now=True)
         while not self.recorded(mark):
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self.publish()  # once more what has failed
-            under_way = [delivery for entry in self._dirty.values() for _, delivery in entry.publications]
+            under_way = [delivery for _, entry in self._dirty.values() for _, _, delivery in entry.publications]
             if under_way:
                 under_way[0].wait(min(left, 1))
+            else:
+                time.sleep(min(left, 0.05))
+            self.publish(now=True)  # once more what has failed
         return True
 
-    def _count(self, stage: str, batch: Batch, failed: int = 0) -> None:
+    def _count(self, stage: str, batch: Batch, failed: dict[UUID, int]) -> None:
         now = time.time_ns() // 1000
         for part in batch.by_run():
-            entry = self._entry(part.run, stage)
+            entry = self._entry((part.run, stage))
             entry.stage.add(part.numbers, part.size, Counter(part.partitions), part.sent_times, now)
-            entry.stage.failed += failed
-            failed = 0
+        for run, count in failed.items():
+            self._entry((run, stage)).stage.failed += count
 
-    def _entry(self, run: UUID, stage: str) -> Entry:
-        key = run, stage
-        entry = self._entries.get(key)
-        if entry is None:
+    def _entry(self, name: Name) -> Entry:
+        entry = self._entries.get(name)
+        if entry is None or entry.closed:
             self._born += 1
-            # The process alone is not enough: in containers its number repeats, and a forgotten state must stay.
-            entry = self._entries[key] = Entry(f"{self._process}.{self._born}")
+            sender = entry.sender if entry else None
+            entry = self._entries[name] = Entry(f"{self.process}.{self._born}", sender=sender)
         self.mark += 1
         entry.changed = self.mark
         entry.touched = time.monotonic()
-        self._dirty[key] = entry
+        self._dirty[entry.key] = name, entry
         return entry
 
-    def _publish(self, run: UUID, stage: str, entry: Entry) -> None:
+    def _publish(self, name: Name, entry: Entry) -> None:
+        run, stage = name
+        value = State(entry.stage, entry.sender).encode()
+        entry.closed = len(value) > LARGEST_STATE
+        entry.not_before = time.monotonic() + len(value) / STATE_BYTES_PER_SECOND
         try:
-            delivery = self._producer.send(RUNS, [record_key(run, stage, entry.instance)], [entry.encode()], [0])
+            delivery = self._producer.send(
+                RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self._partitions)]
+            )
         except ClientError as error:
             log.warning("the state of run %s at %s was not published, trying again: %s", run, stage, error)
         else:
-            entry.publications.append((entry.changed, delivery))
+            entry.publications.append((entry.changed, entry.stage.messages, delivery))
 
-    def _look_at(self, run: UUID, stage: str, entry: Entry) -> None:
-        """See which publications Kafka has acknowledged."""
-        while entry.publications and entry.publications[0][1].done:
-            version, delivery = entry.publications.pop(0)
-            if delivery.failures:
-                log.warning(
-                    "the state of run %s at %s was not recorded, trying again: %s", run, stage, delivery.failures[0]
-                )
-            else:
-                entry.acknowledged = version
-        if entry.acknowledged == entry.changed:
-            self._dirty.pop((run, stage), None)
+    def _look_at(self, entry: Entry) -> None:
+        """See which publications Kafka has acknowledged. One that it refuses must not stop the commits of others."""
+        while entry.publications and entry.publications[0][2].done:
+            version, messages, delivery = entry.publications.pop(0)
+            failure = delivery.failures.get(0)
+            if failure is None or isinstance(failure, Refused):
+                entry.acknowledged, entry.recorded_messages = version, messages
+            if isinstance(failure, Refused):
+                log.error("a state is not on record, because Kafka refuses it: %s", failure)
+                entry.closed = True
+            elif failure is not None:
+                log.warning("a state was not recorded, trying again: %s", failure)
+        if entry.clean:
+            self._dirty.pop(entry.key, None)
 
     def _forget(self) -> None:
         now = time.monotonic()
-        for key, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
+        for name, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
             # One record says what the run is and that it is being sent. It must not begin anew without that.
-            idle = now - entry.touched > IDLE_SECONDS and entry.outcome != "sending"
-            if idle and key not in self._dirty:
-                del self._entries[key]
+            sending = entry.sender is not None and entry.sender.outcome == SENDING
+            if now - entry.touched > IDLE_SECONDS and not sending and entry.key not in self._dirty:
+                del self._entries[name]

@@ -1,6 +1,6 @@
 """A polled batch as columns: what a consumer's handler gets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
@@ -48,6 +48,21 @@ class Batch:
                 values = [self.values[index] for index in indices]
                 partitions = [self.partitions[index] for index in indices]
                 yield RunMessages(UUID(bytes=run_id), row[2::4], values, partitions, row[3::4])
+
+    def split(self, indices: Collection[int]) -> "tuple[Batch, Batch]":
+        """Return a batch without the messages at these indices, and one with them alone."""
+        chosen = set(indices)
+        return self._only(lambda index: index not in chosen), self._only(lambda index: index in chosen)
+
+    def _only(self, wanted: Callable[[int], bool]) -> "Batch":
+        kept = [index for index in range(len(self)) if wanted(index)]
+        return Batch(
+            self.topic,
+            [self.partitions[index] for index in kept],
+            [self.keys[index] for index in kept],
+            [self.values[index] for index in kept],
+            self.poll_seconds,
+        )
 
     def __len__(self) -> int:
         return len(self.keys)

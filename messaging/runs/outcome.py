@@ -22,6 +22,13 @@ class CallAgain(Exception):
         super().__init__("stopped, to go on at the next instance")
 
 
+class Superseded(Exception):
+    """Another instance sends the run by now, and answers the call."""
+
+    def __init__(self) -> None:
+        super().__init__("another instance has taken the run over")
+
+
 @dataclass(frozen=True)
 class Figures:
     """What the sender measured: `seconds` from the first send to the last acknowledgement."""

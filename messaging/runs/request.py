@@ -1,7 +1,8 @@
 """What a run may ask for. The API checks the numbers, and the services check them again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 
@@ -25,6 +26,20 @@ class Request:
     num_messages: int
     size: int
     created: int
+
+    def as_json(self) -> dict[str, object]:
+        """Return what was asked for as members of a JSON object, for `from_json`."""
+        return {
+            "service": self.service,
+            "num_messages": self.num_messages,
+            "size": self.size,
+            "created": self.created,
+        }
+
+    @classmethod
+    def from_json(cls, run: UUID, members: Mapping[str, Any]) -> Self:
+        """Raises KeyError if members are missing."""
+        return cls(run, *(members[name] for name in ("service", "num_messages", "size", "created")))
 
 
 def check_limits(num_messages: int, size: int, limits: Limits) -> None:

@@ -1,0 +1,96 @@
+"""One owner: a run is sent by one instance at a time, and only by one that knows everything on record of it."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+from uuid import UUID
+
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Delivery
+from messaging.journal.past import Past
+from messaging.journal.requests import Standing
+from messaging.runs.request import Request
+from messaging.stopping import StopRequest
+
+PAST_SECONDS = 15
+"""How long the claim and the record of a run may take to be read."""
+
+YIELD_SECONDS = 3
+"""How long to wait for the owner before to say that it sends no more. It may be dead."""
+
+FROZEN_SECONDS = 1
+"""After a longer pause this process may have been frozen, and others may have taken over meanwhile."""
+
+
+class Claims(Protocol):
+    """Newer claims and stops, as they come on record."""
+
+    def watched(self, run: UUID) -> AbstractContextManager[Standing]: ...
+    def is_ended(self, run: UUID) -> bool: ...
+    def wait_until_reading(self, seconds: float) -> bool: ...
+    def wait_for_claim(self, standing: Standing, claim: str, seconds: float) -> bool: ...
+    def catch_up(self, seconds: float) -> bool: ...
+
+
+class PastReader(Protocol):
+    def read(self, run: UUID, created: int, seconds: float) -> Past: ...
+
+
+class Ownership:
+    """This instance's claim to one run. While it sends, `asked` says when it must stop."""
+
+    def __init__(
+        self,
+        claim: str,
+        standing: Standing,
+        claims: Claims,
+        stop: StopRequest,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.claim = claim
+        self._standing = standing
+        self._claims = claims
+        self._stop = stop
+        self._clock = clock
+        self._looked = clock()
+
+    def take(self, request: Request, delivery: Delivery, past: PastReader) -> Past:
+        """Wait until the claim was read back and the owner before has stopped; return everything on record.
+
+        Raises Unavailable if that takes longer than PAST_SECONDS.
+        """
+        deadline = self._clock() + PAST_SECONDS
+        if not delivery.wait(PAST_SECONDS) or delivery.failures:
+            raise Unavailable(f"Kafka did not take the claim to run {request.run}")
+        if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
+            raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
+        known = past.read(request.run, request.created, deadline - self._clock())
+        before = [claim for claim in known.standing.claims if claim != self.claim]
+        give_up = min(deadline, self._clock() + YIELD_SECONDS)
+        while before and not known.ended and not known.has_yielded(before[-1]) and self._clock() < give_up:
+            if self._stop.asked or self.superseded:
+                break
+            time.sleep(0.1)
+            known = past.read(request.run, request.created, deadline - self._clock())
+        self._looked = self._clock()
+        return known
+
+    @property
+    def superseded(self) -> bool:
+        """True once another instance has a newer claim."""
+        claims = self._standing.claims
+        return self.claim in claims and claims[-1] != self.claim
+
+    @property
+    def asked(self) -> bool:
+        """True once this instance must send no more. Looks for newer claims if it may have been frozen."""
+        now = self._clock()
+        if now - self._looked > FROZEN_SECONDS:
+            self._claims.catch_up(PAST_SECONDS)
+        self._looked = self._clock()
+        return self._stop.asked or self._standing.stopped or self.superseded
+
+    @property
+    def overdue(self) -> bool:
+        return self._stop.overdue

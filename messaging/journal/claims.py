@@ -1,0 +1,73 @@
+"""What a sender must know of its runs at once: newer claims and stops. Its memory does not grow with history."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from uuid import UUID
+
+from messaging.clients.protocols import Client, Partition, Reader
+from messaging.journal.requests import FAILED, PARTITION, STOP, Standing, decode
+from messaging.journal.tail import Tail
+
+ENDED_KEPT = 10_000
+"""How many of the newest runs that were stopped or have failed are remembered."""
+
+RECENT_MS = 600_000
+"""How far back a process reads when it starts. A call that the API has given up may be this old."""
+
+
+class Claims:
+    """Reads the newest part of topic `run-requests`, goes on reading, and follows the runs that are watched."""
+
+    def __init__(self, client: Client) -> None:
+        self._tail = Tail(client, self._recent, self._apply)
+        self._watched: dict[UUID, Standing] = {}
+        self._ended: OrderedDict[UUID, None] = OrderedDict()
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        self._tail.start()
+
+    def stop(self) -> None:
+        self._tail.stop()
+
+    def wait_until_reading(self, seconds: float) -> bool:
+        return self._tail.wait_until_caught_up(seconds)
+
+    @contextmanager
+    def watched(self, run: UUID) -> Iterator[Standing]:
+        """Follow a run: the standing has what came on record of it since."""
+        standing = self._watched[run] = Standing()
+        try:
+            yield standing
+        finally:
+            del self._watched[run]
+
+    def is_ended(self, run: UUID) -> bool:
+        """Return True if a stop or failure of the run has come on record, as far as this process knows."""
+        return run in self._ended
+
+    def wait_for_claim(self, standing: Standing, claim: str, seconds: float) -> bool:
+        """Wait, no longer than this, until this claim was read back."""
+        with self._changed:
+            return self._changed.wait_for(lambda: claim in standing.claims, seconds)
+
+    def catch_up(self, seconds: float) -> bool:
+        """Wait, no longer than this, until everything is known that is on record now."""
+        return self._tail.catch_up(seconds)
+
+    def _recent(self, reader: Reader) -> Mapping[Partition, int]:
+        return reader.offsets_at([PARTITION], time.time_ns() // 1_000_000 - RECENT_MS)
+
+    def _apply(self, partition: Partition, offset: int, key: bytes | None, value: bytes | None) -> None:
+        record = decode(key, value, offset)
+        with self._changed:
+            if record.kind in (STOP, FAILED):
+                self._ended[record.run] = None
+                if len(self._ended) > ENDED_KEPT:
+                    self._ended.popitem(last=False)
+            if record.run in self._watched:
+                self._watched[record.run].apply(record)
+                self._changed.notify_all()

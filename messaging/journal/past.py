@@ -1,0 +1,121 @@
+"""Reads everything that is on record of one run, for the instance that takes it over."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pyroaring import BitMap
+
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Client, Partition, Reader
+from messaging.journal.requests import PARTITION, Standing, decode
+from messaging.journal.states import RUN_STATES, SENDING, SENT, YIELDED, Sender, State, parse_key, partition_of
+from messaging.runs.stage import union
+
+log = logging.getLogger(__name__)
+
+SLACK_MS = 60_000
+"""How far the clocks of the API, of Kafka and of an instance may differ."""
+
+POLL_SECONDS = 0.2
+
+
+@dataclass
+class Past:
+    """What is on record of a run: its standing, and the newest states of stage `sent` by state key."""
+
+    standing: Standing = field(default_factory=Standing)
+    states: dict[str, State] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> BitMap:
+        """The numbers of the messages that Kafka has acknowledged to any instance."""
+        return union(state.stage for state in self.states.values())
+
+    @property
+    def ended(self) -> Sender | None:
+        """The sender that has ended the run, if one has."""
+        return next((s for s in self._senders if s.outcome not in (SENDING, YIELDED)), None)
+
+    def has_yielded(self, claim: str) -> bool:
+        """Return True if the instance with this claim has said that it sends no more."""
+        return any(sender.claim == claim and sender.outcome != SENDING for sender in self._senders)
+
+    @property
+    def _senders(self) -> list[Sender]:
+        return [state.sender for state in self.states.values() if state.sender]
+
+
+class PastReader:
+    """Reads the past of runs, one at a time, with one reader that it keeps."""
+
+    def __init__(self, client: Client):
+        self._client = client
+        self._reader: Reader | None = None
+        self._lock = threading.Lock()
+
+    def read(self, run: UUID, created: int, seconds: float) -> Past:
+        """Return everything that is on record now of a run that was created at this time (µs since the epoch).
+
+        Raises Unavailable if that takes longer than `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        if not self._lock.acquire(timeout=seconds):
+            raise Unavailable(f"the record of run {run} was not read within {seconds} s")
+        try:
+            self._reader = self._reader or self._client.reader()
+            return self._read(self._reader, run, created, deadline)
+        except Unavailable:
+            self._drop()
+            raise
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def _read(self, reader: Reader, run: UUID, created: int, deadline: float) -> Past:
+        past = Past()
+        states = Partition(RUN_STATES, partition_of(run, len(reader.partitions(RUN_STATES))))
+        partitions = [PARTITION, states]
+        ends = reader.ends(partitions)
+        reader.assign(reader.offsets_at(partitions, created // 1000 - SLACK_MS))
+        prefix = str(run).encode()
+        while any(reader.position(partition) < end for partition, end in ends.items()):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the record of run {run} was not read in time")
+            for fetched in reader.poll(POLL_SECONDS).fetched:
+                apply = _apply_request if fetched.topic == PARTITION.topic else _apply_state
+                for offset, key, value in zip(fetched.offsets, fetched.keys, fetched.values, strict=True):
+                    if key is not None and key.startswith(prefix):
+                        _apply(apply, past, offset, key, value)
+        return past
+
+
+Applier = Callable[[Past, int, bytes, bytes | None], None]
+
+
+def _apply(apply: Applier, past: Past, offset: int, key: bytes, value: bytes | None) -> None:
+    try:
+        apply(past, offset, key, value)
+    except Exception as error:  # somebody else's record, or one of another version
+        log.warning("offset %d: not a record of a run: %r", offset, error)
+
+
+def _apply_request(past: Past, offset: int, key: bytes, value: bytes | None) -> None:
+    past.standing.apply(decode(key, value, offset))
+
+
+def _apply_state(past: Past, offset: int, key: bytes, value: bytes | None) -> None:
+    run, stage, own = parse_key(key)
+    if stage == SENT and value is not None:
+        past.states[own] = State.decode(run, stage, value)

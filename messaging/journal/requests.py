@@ -1,0 +1,115 @@
+"""The records of topic `run-requests`: what was asked for, who does it, and what came in between.
+
+A record's key is run/kind/writer. The topic has one partition, so all readers see the same order, and the order
+decides: of two requests for one run the first wins, of two claims the last. Nobody takes a record back.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from messaging.clients.protocols import Partition, Topic
+from messaging.runs.request import Request
+
+RUN_REQUESTS = "run-requests"
+PARTITION = Partition(RUN_REQUESTS, 0)
+RETENTION_MS = 7 * 24 * 3600 * 1000
+OPTIONS = {"cleanup.policy": "compact,delete", "retention.ms": str(RETENTION_MS), "segment.ms": "3600000"}
+
+ACCEPTED = "accepted"
+"""The API has taken a request."""
+QUEUED = "queued"
+"""RabbitMQ has confirmed the call."""
+CLAIM = "claim"
+"""An instance sends the run from now on. It is newer than the owner before it."""
+STOP = "stop"
+"""A user wants the sending to end."""
+FAILED = "failed"
+"""The call could not be queued. It counts only if the run was neither queued nor claimed before."""
+INCOMPLETE = "incomplete"
+"""Nothing is under way any more, and messages are missing."""
+KINDS = ACCEPTED, QUEUED, CLAIM, STOP, FAILED, INCOMPLETE
+
+
+def requests_topic(replicas: int) -> Topic:
+    """Return the topic as it is to be created."""
+    return Topic(RUN_REQUESTS, 1, replicas, OPTIONS)
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One record. ACCEPTED and CLAIM have a request, FAILED and INCOMPLETE a reason."""
+
+    run: UUID
+    kind: str
+    writer: str = ""
+    request: Request | None = None
+    reason: str | None = None
+    offset: int = -1
+
+    @property
+    def key(self) -> bytes:
+        return f"{self.run}/{self.kind}/{self.writer}".encode()
+
+    @property
+    def value(self) -> bytes:
+        members: dict[str, object] = {"time": time.time_ns() // 1000}
+        if self.request:
+            members |= self.request.as_json()
+        if self.reason is not None:
+            members["reason"] = self.reason
+        return json.dumps(members).encode()
+
+
+def decode(key: bytes | None, value: bytes | None, offset: int) -> RequestRecord:
+    """Return the record. Raises Exception, of many types, if it is not one of ours."""
+    if key is None or value is None:
+        raise ValueError("no key or no value")
+    run_id, kind, writer = key.decode().split("/", 2)
+    run = UUID(run_id)
+    if kind not in KINDS:
+        raise ValueError(f"no such kind: {kind}")
+    members: dict[str, Any] = json.loads(value)
+    request = Request.from_json(run, members) if kind in (ACCEPTED, CLAIM) else None
+    reason = str(members["reason"]) if kind in (FAILED, INCOMPLETE) else None
+    return RequestRecord(run, kind, writer, request, reason, offset)
+
+
+@dataclass
+class Standing:
+    """What topic `run-requests` says of one run so far. Pure: apply its records in their order."""
+
+    request: Request | None = None
+    accepted_by: str | None = None
+    """The writer of the first ACCEPTED: of several requests under one id only this one counts."""
+    queued: bool = False
+    failed: str | None = None
+    """Why the run will never be sent."""
+    stopped: bool = False
+    incomplete: str | None = None
+    claims: list[str] = field(default_factory=list)
+    """The writers of the claims, the newest last."""
+
+    def apply(self, record: RequestRecord) -> None:
+        """Take in the next record of the run."""
+        if record.kind == ACCEPTED and self.accepted_by is None:
+            self.accepted_by = record.writer
+            self.request = self.request or record.request
+        elif record.kind == QUEUED:
+            self.queued = True
+        elif record.kind == CLAIM:
+            self.claims.append(record.writer)
+            self.request = self.request or record.request
+        elif record.kind == STOP:
+            self.stopped = True
+        elif record.kind == FAILED and not self.queued and not self.claims:
+            self.failed = self.failed or record.reason
+        elif record.kind == INCOMPLETE:
+            self.incomplete = record.reason
+
+    @property
+    def under_way(self) -> bool:
+        """True once RabbitMQ or an instance has the run."""
+        return self.queued or bool(self.claims)

@@ -1,0 +1,99 @@
+"""The records of topic `run-states`: what an instance has seen of one stage of a run.
+
+A record's key is run/stage/state key, its value the newest absolute state. A state key is new with each start of a
+process, and whenever a state gets too large. All records of a run are in one partition.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
+
+from messaging.clients.protocols import Topic
+from messaging.journal.requests import OPTIONS
+from messaging.runs.request import Request
+from messaging.runs.stage import Stage
+
+RUN_STATES = "run-states"
+
+SENT = "sent"
+STAGES = SENT, "pong_received", "pong_answered", "ping_received"
+
+SENDING = "sending"
+YIELDED = "yielded"
+"""The instance has stopped sending, and another one may go on."""
+DONE = "sent"
+FAILED = "failed"
+STOPPED = "stopped"
+
+
+def states_topic(partitions: int, replicas: int) -> Topic:
+    """Return the topic as it is to be created."""
+    return Topic(RUN_STATES, partitions, replicas, OPTIONS)
+
+
+def partition_of(run: UUID, partitions: int) -> int:
+    """Return the partition that has the states of a run."""
+    return run.int % partitions
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What the states of stage `sent` say beside the messages: what was asked for, by which claim, and the outcome."""
+
+    request: Request
+    claim: str
+    outcome: str
+    """SENDING, YIELDED, DONE, FAILED or STOPPED."""
+    reason: str | None = None
+    seconds: float | None = None
+    """How long the sending took, if it is DONE."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a stage at one instance. `sender` is there for stage `sent`."""
+
+    stage: Stage
+    sender: Sender | None = None
+
+    def encode(self) -> bytes:
+        members = self.stage.as_json()
+        if self.sender:
+            members |= self.sender.request.as_json() | {
+                "claim": self.sender.claim,
+                "outcome": self.sender.outcome,
+                "reason": self.sender.reason,
+                "seconds": self.sender.seconds,
+            }
+        return json.dumps(members).encode()
+
+    @classmethod
+    def decode(cls, run: UUID, stage: str, value: bytes) -> Self:
+        """Raises Exception, of many types, if the value is not one of ours."""
+        members: Mapping[str, Any] = json.loads(value)
+        state = Stage.from_json(members)
+        if stage != SENT:
+            return cls(state)
+        names = "claim", "outcome", "reason", "seconds"
+        return cls(state, Sender(Request.from_json(run, members), *(members[name] for name in names)))
+
+
+def state_key(run: UUID, stage: str, key: str) -> bytes:
+    return f"{run}/{stage}/{key}".encode()
+
+
+def parse_key(key: bytes | None) -> tuple[UUID, str, str]:
+    """Return run, stage and state key. Raises Exception, of many types, if it is not one of ours."""
+    if key is None:
+        raise ValueError("no key")
+    run, stage, own = key.decode().split("/", 2)
+    if stage not in STAGES:
+        raise ValueError(f"no such stage: {stage}")
+    return UUID(run), stage, own
+
+
+def instance_of(key: str) -> str:
+    """Return host:pid of the process that wrote a state."""
+    return key.partition("/")[0]

@@ -1,6 +1,6 @@
 """`make run`: the brokers, ping, pong and the API on this machine, their logs on one screen, until Ctrl-C.
 
-One at a time in a folder. It uses brokers that run here already (`python3 -m brokers start`, or left by a `make run`
+One at a time in a folder. It uses brokers that run here already (`python3 -m local start`, or left by a `make run`
 that was killed), and its end is theirs too.
 """
 
@@ -21,8 +21,8 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 from honcho.process import Popen, Process
 
-from brokers import BrokerError, Brokers
-from brokers.process import free_port
+from local.brokers import BrokerError, Brokers
+from local.brokers.process import free_port
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -45,7 +45,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # the terminal was closed
     sys.stdout = Screen()
     try:
-        brokers = Brokers(HERE / "brokers" / "data", ports="usual")
+        brokers = Brokers(HERE / "local" / "brokers" / "data", ports="usual")
         brokers.claim()
         if problem := cannot_listen(port):
             print(f"Port {port} cannot be had: {problem}. Try again with another one: make run API_PORT={free_port()}")

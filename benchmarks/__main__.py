@@ -28,8 +28,8 @@ from benchmarks.loops import SIZE
 from benchmarks.observer import Observer, drain
 from benchmarks.processes import Api, handled, output_of, resident_mb, running, service
 from benchmarks.results import Goal, Latency, Memory, Rate, Section, at_least
-from brokers import BrokerError, Brokers
-from brokers.install import JARS
+from local.brokers import BrokerError, Brokers
+from local.brokers.install import JARS
 
 ROUNDS = 3
 SENT = 200_000

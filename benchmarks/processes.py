@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from benchmarks import BenchmarkError
-from brokers.process import free_port
+from local.brokers.process import free_port
 
 ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 15

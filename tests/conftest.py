@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from brokers import Brokers
+from local.brokers import Brokers
 from tests.integration.ledger import Ledger
 from tests.integration.processes import Process, Stack
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers.rabbitmq import server
+from local.brokers.rabbitmq import server
 from tests.integration.processes import link
 
 

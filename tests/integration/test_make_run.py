@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers import Brokers
+from local.brokers import Brokers
 from tests.integration.processes import ROOT, eventually, free_port
 
 
@@ -21,12 +21,12 @@ def folder(tmp_path):
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     for name in "api", "messaging", "ping", "pong":
         (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "brokers", tmp_path / "brokers", ignore=shutil.ignore_patterns("data", "jars"))
-    (tmp_path / "brokers/jars").symlink_to(ROOT / "brokers/jars")
+    shutil.copytree(ROOT / "local", tmp_path / "local", ignore=shutil.ignore_patterns("data", "jars"))
+    (tmp_path / "local/brokers/jars").symlink_to(ROOT / "local/brokers/jars")
     for name in "run.py", ".env", "config.yml":
         shutil.copy(ROOT / name, tmp_path)
     yield tmp_path
-    Brokers(tmp_path / "brokers/data").stop()
+    Brokers(tmp_path / "local/brokers/data").stop()
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Brokers:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BrokerError(
-                "`make run` or `python3 -m brokers start` is at work in this folder already: "
+                "`make run` or `python3 -m local start` is at work in this folder already: "
                 "use that one, or end it with Ctrl-C and try again."
             ) from None
         except OSError as error:
@@ -72,7 +72,7 @@ class Brokers:
     def start(self) -> None:
         """Start those that do not run; return when all are ready. After a BrokerError none is left."""
         if names := self.missing():
-            raise BrokerError(f"Missing: {', '.join(names)}. `python3 -m brokers install` gets it.")
+            raise BrokerError(f"Missing: {', '.join(names)}. `python3 -m local install` gets it.")
         try:
             if not self.zookeeper.pid:
                 self.kafka.kill()  # it could not find a ZooKeeper that comes back on another port

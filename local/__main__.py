@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from . import BrokerError, Brokers
-from .install import HERE, install
+from .brokers import BrokerError, Brokers
+from .brokers.install import HERE, install
 
 
 def show(brokers: Brokers) -> bool:
@@ -19,7 +19,7 @@ def show(brokers: Brokers) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python3 -m brokers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m local", description=__doc__)
     parser.add_argument("command", choices=["install", "start", "stop", "status"])
     parser.add_argument("packages", nargs="*", help="further system packages to install, if absent")
     arguments = parser.parse_args()

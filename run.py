@@ -21,8 +21,9 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 from honcho.process import Popen, Process
 
-from local.brokers import BrokerError, Brokers
-from local.brokers.process import free_port
+from local import LocalError
+from local.brokers import Brokers
+from local.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -39,13 +40,12 @@ def main() -> int:
         print(f"API_PORT must be a port number, not {port!r}.")
         return 1
     os.environ["no_proxy"] = "localhost,127.0.0.1"  # whatever proxy this machine has is not for these
-    os.environ |= {name: settings[name] for name in ("KAFKA_PORT", "RABBITMQ_PORT")}
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # the terminal was closed
     sys.stdout = Screen()
     try:
-        brokers = Brokers(HERE / "local" / "brokers" / "data", ports="usual")
+        brokers = Brokers(HERE / "local" / "brokers" / "data", settings)
         brokers.claim()
         if problem := cannot_listen(port):
             print(f"Port {port} cannot be had: {problem}. Try again with another one: make run API_PORT={free_port()}")
@@ -57,7 +57,7 @@ def main() -> int:
             problem = run_services(port, settings | brokers.environment)
             ignore_signals()
             print("Stopping the brokers ...", flush=True)
-    except BrokerError as error:
+    except LocalError as error:
         print(error)
         return 1
     if problem:

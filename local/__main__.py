@@ -1,47 +1,69 @@
-"""ZooKeeper, Kafka and RabbitMQ on this machine: install what they need, start, stop, or show them."""
+"""Everything on this machine without Docker.
+
+install [PACKAGE ...]   install what the brokers need, and further system packages
+start, stop, status     start, stop or show ZooKeeper, Kafka and RabbitMQ
+"""
 
 import argparse
 import sys
 
-from .brokers import BrokerError, Brokers
-from .brokers.install import HERE, install
+from . import LocalError
+from .brokers import DATA, Brokers
+from .brokers.install import install
+from .settings import read_settings
+
+OWN = "install", "start", "stop", "status"
 
 
-def show(brokers: Brokers) -> bool:
-    """Print a line for each broker; return whether all are ready."""
-    all_ready = True
-    for broker in brokers:
-        ready = broker.ready()
-        all_ready = all_ready and ready
-        state = f"{broker.address:<16} pid {broker.pid}" if broker.pid else "does not run"
-        print(f"{broker.name:<10} {state}{', does not answer' if broker.pid and not ready else ''}")
-    return all_ready
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python3 -m local", description=__doc__)
-    parser.add_argument("command", choices=["install", "start", "stop", "status"])
-    parser.add_argument("packages", nargs="*", help="further system packages to install, if absent")
-    arguments = parser.parse_args()
-    command = arguments.command
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m local",
+        usage="%(prog)s COMMAND [ARGUMENT ...]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.command not in OWN:
+        parser.error(f"there is no command {asked.command!r}. There are {', '.join(OWN)}.")
+    if asked.arguments and asked.command in OWN[1:]:
+        parser.error(f"{asked.command} takes no arguments.")
     try:
-        brokers = Brokers(HERE / "data", ports="usual")
-        if command == "install":
-            install(arguments.packages)
-        elif command == "stop":
-            brokers.stop()
-        else:
-            if command == "start":
-                brokers.claim()
-                brokers.start()
-            if not show(brokers):
-                sys.exit(1)
-            print("export", *(f"{name}={value}" for name, value in brokers.environment.items()))
-    except BrokerError as error:
-        sys.exit(str(error))
+        return carry_out(asked.command, asked.arguments)
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+
+
+def carry_out(command: str, arguments: list[str]) -> int:
+    """Return the exit code of this command."""
+    if command == "install":
+        install(arguments)
+        return 0
+    brokers = Brokers(DATA, read_settings())
+    if command == "stop":
+        brokers.stop()
+        return 0
+    if command == "start":
+        brokers.claim()
+        brokers.start()
+    return show(brokers)
+
+
+def show(brokers: Brokers) -> int:
+    """Print a line for each broker, and the settings that lead to them if all are ready. Return 1 if one is not."""
+    ready = [broker.ready() for broker in brokers]
+    for broker, answers in zip(brokers, ready, strict=True):
+        state = f"{broker.address:<16} pid {broker.pid}" if broker.pid else "does not run"
+        print(f"{broker.name:<10} {state}{', does not answer' if broker.pid and not answers else ''}")
+    if not all(ready):
+        return 1
+    print("export", *(f"{name}={value}" for name, value in brokers.environment.items()))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

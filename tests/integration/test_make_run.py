@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from local import ROOT
 from local.brokers import Brokers
-from tests.integration.processes import ROOT, eventually, free_port
+from local.ports import free_port
+from tests.integration.processes import eventually
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ setup: .venv/locked ## install what is missing: system packages, brokers, Python
 	@python3 -m local install
 
 run: setup ## run everything on this machine until Ctrl-C
-	@$(VENV)/python run.py
+	@$(VENV)/python -m local run
 
 test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 	@# Most tests wait most of the time. Two at a time, each with brokers of its own.

@@ -2,6 +2,7 @@
 
 install [PACKAGE ...]   install what the brokers need, and further system packages
 start, stop, status     start, stop or show ZooKeeper, Kafka and RabbitMQ
+run                     run the brokers, ping, pong and the API until Ctrl-C, as `make run` does
 """
 
 import argparse
@@ -10,9 +11,10 @@ import sys
 from . import LocalError
 from .brokers import DATA, Brokers
 from .brokers.install import install
+from .runner import run
 from .settings import read_settings
 
-OWN = "install", "start", "stop", "status"
+OWN = "install", "start", "stop", "status", "run"
 
 
 def main() -> int:
@@ -43,6 +45,8 @@ def carry_out(command: str, arguments: list[str]) -> int:
     if command == "install":
         install(arguments)
         return 0
+    if command == "run":
+        return run()
     brokers = Brokers(DATA, read_settings())
     if command == "stop":
         brokers.stop()

@@ -3,6 +3,8 @@
 install [PACKAGE ...]   install what the brokers need, and further system packages
 start, stop, status     start, stop or show ZooKeeper, Kafka and RabbitMQ
 run                     run the brokers, ping, pong and the API until Ctrl-C, as `make run` does
+kafka-topics --list     this and most other commands of Kafka, on the running brokers
+rabbitmqctl ...         RabbitMQ's command, on the running broker
 """
 
 import argparse
@@ -10,6 +12,7 @@ import sys
 
 from . import LocalError
 from .brokers import DATA, Brokers
+from .brokers.commands import COMMANDS, run_command
 from .brokers.install import install
 from .runner import run
 from .settings import read_settings
@@ -27,8 +30,8 @@ def main() -> int:
     parser.add_argument("command", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.command not in OWN:
-        parser.error(f"there is no command {asked.command!r}. There are {', '.join(OWN)}.")
+    if asked.command not in (*OWN, *COMMANDS):
+        parser.error(f"there is no command {asked.command!r}. There are {', '.join((*OWN, *COMMANDS))}.")
     if asked.arguments and asked.command in OWN[1:]:
         parser.error(f"{asked.command} takes no arguments.")
     try:
@@ -48,6 +51,8 @@ def carry_out(command: str, arguments: list[str]) -> int:
     if command == "run":
         return run()
     brokers = Brokers(DATA, read_settings())
+    if command in COMMANDS:
+        run_command(brokers, command, arguments)
     if command == "stop":
         brokers.stop()
         return 0

@@ -1,8 +1,13 @@
-"""What starts everything on this machine: settings, waiting, ports."""
+"""What starts everything on this machine: settings, waiting, ports, and Kafka's commands."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from local import LocalError
+from local import ROOT, LocalError
+from local.brokers.commands import with_address
 from local.ports import port_from
 from local.settings import read_settings
 from local.waiting import wait_until
@@ -59,3 +64,43 @@ def test_waiting_ends_with_the_first_true_value():
 
 def test_waiting_in_vain_ends_with_the_last_value():
     assert wait_until(lambda: [], 0.01, 0) == []
+
+
+BROKERS = SimpleNamespace(kafka=SimpleNamespace(name="Kafka", pid=1, address="here:9092"))
+NOBODY = SimpleNamespace(kafka=SimpleNamespace(name="Kafka", pid=None))
+PERF = "kafka-producer-perf-test"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "arguments"),
+    [
+        ("kafka-topics", "--list", "--bootstrap-server here:9092 --list"),
+        ("kafka-topics", "--bootstrap-server there:1 --list", "--bootstrap-server there:1 --list"),
+        ("kafka-topics", "--bootstrap-server=there:1 --list", "--bootstrap-server=there:1 --list"),
+        (PERF, "--topic x", "--topic x --producer-props bootstrap.servers=here:9092"),
+        (
+            PERF,
+            "--producer-props acks=all --topic x",
+            "--producer-props bootstrap.servers=here:9092 acks=all --topic x",
+        ),
+        (PERF, "--producer-props bootstrap.servers=there:1", "--producer-props bootstrap.servers=there:1"),
+    ],
+)
+def test_a_command_of_kafka_gets_the_address_unless_it_has_one(name, given, arguments):
+    assert with_address(name, given.split(), BROKERS) == arguments.split()
+
+
+def test_a_command_of_kafka_needs_kafka_except_for_help():
+    with pytest.raises(LocalError, match="Kafka does not run in this folder"):
+        with_address("kafka-topics", ["--list"], NOBODY)
+
+    assert with_address("kafka-topics", ["--help"], NOBODY) == ["--help"]
+
+
+def test_an_unknown_command_is_answered_with_those_there_are_and_by_the_standard_library_alone():
+    command = [sys.executable, "-S", "-m", "local", "kafka-topic"]  # -S: without installed packages
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 2
+    assert "there is no command 'kafka-topic'. There are install, start, " in ended.stderr
+    assert "kafka-topics" in ended.stderr

@@ -21,7 +21,7 @@ from .rabbitmq import RabbitMQ
 __all__ = ["DATA", "Brokers"]
 
 DATA = HERE / "data"
-"""What the brokers of `make run` and `python3 -m local start` keep."""
+"""The data of the brokers that `make run` and `python3 -m local start` run."""
 
 
 class Brokers:

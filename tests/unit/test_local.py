@@ -1,4 +1,4 @@
-"""What starts everything on this machine: settings, waiting, ports, and Kafka's commands."""
+"""The parts of local/ that need no brokers: settings, waiting, ports, and the arguments of Kafka's commands."""
 
 import subprocess
 import sys

@@ -31,6 +31,7 @@ from messaging.stopping import STOP_SECONDS
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 REBALANCE_SECONDS = 3
 """How long a rebalance may be held up by work in hand. The work that is not done by then comes again."""
@@ -125,7 +126,12 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             self._commit()
 
     def _poll(self, seconds: float) -> Polled:
-        polled = self._consumer.poll(seconds)
+        try:
+            polled = self._consumer.poll(seconds)
+        except Unavailable as error:
+            log.warning("cannot poll Kafka, trying again in %d s: %s", POLL_RETRY_SECONDS, error)
+            time.sleep(POLL_RETRY_SECONDS)
+            return Polled()
         for change in polled.changes:
             if isinstance(change, Taken):
                 self._give_back()

@@ -1,25 +1,34 @@
 """Sending with kafka-python: its future per message stays inside, a delivery comes out."""
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.future import Future
 
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.kafka_python.errors import translate, translated
 
 
-class KafkaPythonDelivery:
-    """Messages that were handed to kafka-python together, a future each."""
+SMALLEST_BATCH = 1024
+"""Batches are not made smaller than this, in bytes."""
 
-    def __init__(self, futures: list[Future]):
+
+class KafkaPythonDelivery:
+    """Messages that were handed to kafka-python together, a future each.
+
+    Kafka refuses whole batches. So each message of a batch that was too large is sent once more, alone.
+    """
+
+    def __init__(self, futures: list[Future], send_alone: Callable[[int], Future]):
         self._futures = futures
+        self._send_alone: Callable[[int], Future] | None = send_alone
         self._known = 0  # that many futures, from the first one on, are known to be done
 
     @property
@@ -27,7 +36,20 @@ class KafkaPythonDelivery:
         futures = self._futures
         while self._known < len(futures) and futures[self._known].is_done:
             self._known += 1
-        return self._known == len(futures)
+        return self._known == len(futures) and not self._split()
+
+    def _split(self) -> bool:
+        """Send the messages of batches that were too large again, alone; return True if there are any."""
+        send_alone, self._send_alone = self._send_alone, None
+        if send_alone is None:
+            return False
+        refused = [
+            i for i, future in enumerate(self._futures) if isinstance(future.exception, MessageSizeTooLargeError)
+        ]
+        for index in refused:
+            self._futures[index] = send_alone(index)
+            self._known = min(self._known, index)
+        return bool(refused)
 
     def wait(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -56,8 +78,13 @@ class KafkaPythonProducer:
     """Safe to be used by many threads, as kafka-python's own producer is."""
 
     def __init__(self, options: Mapping[str, Any]):
+        self._options = options
+        self._batch_size = int(options.get("batch_size", KafkaProducer.DEFAULT_CONFIG["batch_size"]))
+        self._lock = threading.Lock()
         with translated():
             self._producer = KafkaProducer(**options)
+        self._former: list[KafkaProducer] = []  # whose batches were too large
+        self._alone: KafkaProducer | None = None
 
     def partitions(self, topic: str) -> int:
         with translated():
@@ -70,23 +97,48 @@ class KafkaPythonProducer:
         values: Sequence[bytes | None],
         partitions: Sequence[int],
     ) -> KafkaPythonDelivery:
-        send = partial(self._producer.send, topic)
+        producer = self._producer
+        send = partial(producer.send, topic)
+
+        def send_alone(index: int) -> Future:
+            return self._send_alone(producer, topic, values[index], keys[index], partitions[index])
+
         with translated():
             if None in values and (None, None) in zip(keys, values, strict=True):
                 futures = list(map(partial(_send_if_possible, send), keys, values, partitions))
             else:
                 futures = list(map(send, values, keys, repeat(None), partitions))
-        return KafkaPythonDelivery(futures)
+        return KafkaPythonDelivery(futures, send_alone)
 
     def flush(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
         try:
-            self._producer.flush(timeout=seconds)
+            for producer in self._all():
+                producer.flush(timeout=max(0.0, deadline - time.monotonic()))
         except KafkaError:
             return False
         return True
 
     def close(self, seconds: float) -> None:
-        self._producer.close(timeout=seconds)
+        deadline = time.monotonic() + seconds
+        for producer in self._all():
+            producer.close(timeout=max(0.0, deadline - time.monotonic()))
+
+    def _all(self) -> list[KafkaProducer]:
+        return [*self._former, self._producer, *filter(None, [self._alone])]
+
+    def _send_alone(
+        self, sent_by: KafkaProducer, topic: str, value: bytes | None, key: bytes | None, partition: int
+    ) -> Future:
+        with self._lock:
+            if self._alone is None:
+                self._alone = KafkaProducer(**{**self._options, "batch_size": 0})
+            if sent_by is self._producer and self._batch_size > SMALLEST_BATCH:
+                # kafka-python cannot change the size of its batches, so another producer goes on with smaller ones.
+                self._batch_size //= 2
+                self._former.append(self._producer)
+                self._producer = KafkaProducer(**{**self._options, "batch_size": self._batch_size})
+        return self._alone.send(topic, value, key, None, partition)
 
 
 def _send_if_possible(send: Any, key: bytes | None, value: bytes | None, partition: int) -> Future:

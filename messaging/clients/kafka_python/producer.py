@@ -15,7 +15,6 @@ from kafka.future import Future
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.kafka_python.errors import translate, translated
 
-
 SMALLEST_BATCH = 1024
 """Batches are not made smaller than this, in bytes."""
 

@@ -90,6 +90,7 @@ class Proxy(StandaloneProxyBase):
         super().__init__({"AMQP_URI": amqp_uri}, timeout=timeout, reply_listener_cls=_ReplyListener)
         self.start()
         self._connection: Connection = self._reply_listener.queue_consumer.connection
+        self._channel = self._connection.channel()  # kept: it costs two round trips to open and close one
 
     def call(self, service: str, *arguments: object, **named: object) -> RpcReply:
         """Call the service's `send`. Raises UnknownService if it has no queue."""
@@ -100,20 +101,14 @@ class Proxy(StandaloneProxyBase):
         self._method(service, _NoReply()).call_async(*arguments, **named)
 
     def _method(self, service: str, listener: object, **options: object) -> MethodProxy:
-        return _SendMethod(
-            self._worker_ctx, service, "send", listener, channel=self._connection.default_channel, **options
-        )
+        return _SendMethod(self._worker_ctx, service, "send", listener, channel=self._channel, **options)
 
     def is_running(self, service: str, wait_seconds: float = 0) -> bool:
         """Return True if an instance of the service takes calls, or begins to within this time."""
         deadline = time.monotonic() + wait_seconds
-        while not (instances := self._instances(service)) and time.monotonic() < deadline:
+        while not (instances := count_instances(self._channel, service)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         return instances > 0
-
-    def _instances(self, service: str) -> int:
-        with self._connection.channel() as channel:
-            return count_instances(channel, service)
 
     def discard(self) -> None:
         self._connection.collect(0.1)  # without waiting for RabbitMQ to say goodbye

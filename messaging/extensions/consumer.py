@@ -123,7 +123,12 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             self._commit()
 
     def _poll(self, seconds: float) -> Polled:
-        polled = self._consumer.poll(seconds)
+        try:
+            polled = self._consumer.poll(seconds)
+        except Unavailable as error:
+            log.warning("Kafka does not answer, trying again: %s", error)
+            time.sleep(POLL_SECONDS)
+            return Polled()
         for change in polled.changes:
             if isinstance(change, Taken):
                 self._give_back()

@@ -139,7 +139,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
     def _work_on(self, fetched: Fetched, epoch: int) -> None:
         batch = Batch(fetched.topic, fetched.partitions, fetched.keys, fetched.values, fetched.seconds)
         cost = cost_of(batch.keys, batch.values)
-        self._stay_until(partial(self._has_room, cost))
+        self._stay_until(partial(self._wait_for_room, cost))
         if epoch != self._epoch:
             return  # the group has other partitions for us by now, and this batch comes again where it belongs
         offsets: Mapping[Partition, int] = fetched.next_offsets
@@ -150,13 +150,16 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self._checkpoints.add(batch, offsets, answers, cost)
         self._checkpoints.advance()
 
-    def _has_room(self, cost: int, seconds: float) -> bool:
-        """Return True if answers to another batch may be under way, after waiting for it for this long."""
-        in_flight = self._checkpoints.in_flight
-        if in_flight == 0 or in_flight + cost <= IN_FLIGHT_BYTES or self.stopping.overdue:
-            return True
-        self._checkpoints.wait(seconds)
-        return False
+    def _wait_for_room(self, cost: int, seconds: float) -> bool:
+        """Wait until answers to another batch may be under way, but no longer than this; return True if they may."""
+        room = max(0, IN_FLIGHT_BYTES - cost)  # a batch that is larger than all of it goes alone
+        deadline = time.monotonic() + seconds
+        while self._checkpoints.in_flight > room and not self.stopping.overdue:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._checkpoints.wait(left)
+        return True
 
     def _handle(self, batch: Batch) -> Pending | None:
         """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""

@@ -56,7 +56,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     def __init__(self, *topics: str, **options: Any):
         super().__init__(*topics, **options)
-        self.options = options  # nameko-kafka's own copy leaves out those that are false
+        # nameko-kafka's own copy leaves out those that are false. Other options are nameko's.
+        self.options = {name: value for name, value in options.items() if name in self._consumer_cls.DEFAULT_CONFIG}
         self._thread: Any = None
         self._joined = False  # a member of the group, though perhaps one without partitions
         self._epoch = 0  # grows with each rebalance

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 30
 """A published state that has not changed for this long is forgotten here; a later one begins anew."""
 
+RETRY_SECONDS = 0.1
+"""How long a flush waits after a failed publication."""
+
 
 @dataclass
 class Entry:
@@ -110,9 +113,7 @@ class JournalWriter:
             if left <= 0:
                 return False
             self.publish()  # once more what has failed
-            under_way = [delivery for entry in self._dirty.values() for _, delivery in entry.publications]
-            if under_way:
-                under_way[0].wait(min(left, 1))
+            self._wait(left)
         return True
 
     def _count(self, stage: str, batch: Batch, failed: int = 0) -> None:
@@ -145,6 +146,12 @@ class JournalWriter:
             entry.publications.append((entry.changed, delivery))
 
     def _look_at(self, run: UUID, stage: str, entry: Entry) -> None:
+    def _wait(self, seconds: float) -> None:
+        """Wait for a publication that is under way; after one that failed, wait a little before the next attempt."""
+        under_way = next((delivery for entry in self._dirty.values() for _, delivery in entry.publications), None)
+        if under_way is None or (under_way.wait(min(seconds, 1)) and under_way.failures):
+            time.sleep(min(seconds, RETRY_SECONDS))
+
         """See which publications Kafka has acknowledged."""
         while entry.publications and entry.publications[0][1].done:
             version, delivery = entry.publications.pop(0)

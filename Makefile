@@ -11,10 +11,10 @@ help: ## say what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/locked ## install what is missing: system packages, brokers, Python packages
-	@python3 -m brokers install
+	@python3 -m local install
 
 run: setup ## run everything on this machine until Ctrl-C
-	@$(VENV)/python run.py
+	@$(VENV)/python -m local run
 
 test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 	@# Most tests wait most of the time. Two at a time, each with brokers of its own.
@@ -23,9 +23,11 @@ test: setup ## run all tests, on real brokers (make test ARGS="-k sigterm")
 test-faults: setup ## inject each fault several times under load and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)
 
-lint: .venv/locked ## check style
+lint: .venv/locked ## check style, layers and types
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
+	$(VENV)/lint-imports
+	$(VENV)/mypy
 
 audit: .venv/locked ## look for known vulnerabilities of the packages
 	@$(VENV)/python .ci/audit.py
@@ -45,8 +47,8 @@ lock: .venv/locked ## lock the newest versions that the Pipfile allows
 		open('Pipfile.lock', 'w').write(json.dumps(lock, indent=4, sort_keys=True) + '\n')"
 
 clean: ## stop the brokers and remove what was installed here
-	python3 -m brokers stop
-	rm -rf .venv .pipenv brokers/data brokers/jars
+	python3 -m local stop
+	rm -rf .venv .pipenv local/brokers/data local/brokers/jars
 
 .venv/locked: Pipfile.lock .pipenv/bin/pipenv
 	@echo "Installing the Python packages ..."
@@ -57,7 +59,7 @@ clean: ## stop the brokers and remove what was installed here
 .pipenv/bin/pipenv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, python3 is " + sys.version.split()[0] + ".")'
 	@# Debian keeps this part of Python in a package of its own.
-	@python3 -c 'import ensurepip' 2>/dev/null || python3 -m brokers install python3-venv
+	@python3 -c 'import ensurepip' 2>/dev/null || python3 -m local install python3-venv
 	@echo "Installing pipenv ..."
 	@python3 -m venv .pipenv
 	@.pipenv/bin/pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)

@@ -28,8 +28,9 @@ from benchmarks.loops import SIZE
 from benchmarks.observer import Observer, drain
 from benchmarks.processes import Api, handled, output_of, resident_mb, running, service
 from benchmarks.results import Goal, Latency, Memory, Rate, Section, at_least
-from brokers import BrokerError, Brokers
-from brokers.install import JARS
+from local import LocalError
+from local.brokers import Brokers
+from local.brokers.install import JARS
 
 ROUNDS = 3
 SENT = 200_000
@@ -120,8 +121,8 @@ def consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
 
     def loop(threads: str) -> Callable[[Path], AbstractContextManager]:
         # it may be ended in the middle of closing, by the one who has seen its last commit
-        command = "benchmarks.loops", threads, "poll", topic, "loop", str(CONSUMED)
-        return lambda log: running(log, *command, exits_well=False)
+        command = sys.executable, "-m", "benchmarks.loops", threads, "poll", topic, "loop", str(CONSUMED)
+        return lambda log: running(log, command, exits_well=False)
 
     def unrecorded(log: Path) -> AbstractContextManager:
         return service(log, f"benchmarks.unrecorded:{topic.title()}Service")
@@ -285,7 +286,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     try:
         measure(names)
-    except (BenchmarkError, BrokerError) as error:
+    except (BenchmarkError, LocalError) as error:
         sys.exit(f"Failed: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

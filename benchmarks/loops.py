@@ -10,6 +10,11 @@ Each runs in a process of its own, with native threads or monkey-patched by even
 import os
 import sys
 import time
+import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from messaging.settings import KafkaSettings
 
 SIZE = 100
 """Bytes of value in each message."""
@@ -21,7 +26,7 @@ def send(topic: str, num_messages: str) -> None:
     """Send, flush and look at all futures; print how many seconds that took, from the first send on."""
     from kafka import KafkaProducer
 
-    producer = KafkaProducer(**_config()["KAFKA_PRODUCER"])
+    producer = KafkaProducer(**_kafka().producer)
     producer.partitions_for(topic)  # is connected, as the service is
     value = os.urandom(SIZE)
     started = time.perf_counter()
@@ -36,7 +41,7 @@ def poll(topic: str, group: str, num_messages: str) -> None:
     """Poll so many messages and do nothing with them; commit as often as the services do, and at the end."""
     from kafka import KafkaConsumer
 
-    consumer = KafkaConsumer(topic, group_id=group, **_config()["KAFKA_CONSUMER"])
+    consumer = KafkaConsumer(topic, group_id=group, **_kafka().consumer)
     received, next_commit = 0, 0.0
     while received < int(num_messages):
         received += sum(map(len, consumer.poll(timeout_ms=100).values()))
@@ -50,22 +55,24 @@ def poll(topic: str, group: str, num_messages: str) -> None:
 
 def fill(topic: str, num_messages: str) -> None:
     """Send a run of stamped messages, as ping and pong do; measures nothing."""
-    from kafka import KafkaProducer
-
-    from benchmarks.unrecorded import NoRecorder
-    from messaging.lifecycle import Stopping, calm_garbage_collector
-    from messaging.producer import Topic
+    from messaging.clients import connect
+    from messaging.delivery.outbox import Outbox
+    from messaging.extensions.starting import calm_garbage_collector
+    from messaging.runs.request import Request
+    from messaging.runs.sending import Sending
+    from messaging.stopping import StopRequest
 
     calm_garbage_collector()
-    config = _config()
-    producer = KafkaProducer(**config["KAFKA_PRODUCER"])
-    Topic(topic, "ping", producer, NoRecorder(), Stopping(), config).send_run(int(num_messages), SIZE)
+    stop = StopRequest()
+    outbox = Outbox(topic, connect(_kafka()).producer(), stop)
+    request = Request(uuid.uuid4(), "ping", int(num_messages), SIZE, time.time_ns() // 1000)
+    Sending(request, outbox, stop, report=lambda *_: None).send()
 
 
-def _config() -> dict:
-    from messaging import config
+def _kafka() -> "KafkaSettings":
+    from messaging import settings
 
-    return config.load()
+    return settings.load().kafka
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.structs import OffsetAndMetadata
 
 from benchmarks import BenchmarkError
+from local.waiting import wait_until
 
 PARTITIONS = 4
 STALLED_SECONDS = 30
@@ -37,7 +38,7 @@ class Observer:
             except TopicAlreadyExistsError:  # Kafka deletes the old one some time after it has said so
                 return False
 
-        until(create, f"topic {topic} is created")
+        must(create, f"topic {topic} is created")
 
     def count(self, topic: str) -> int:
         """How many messages are in the topic."""
@@ -65,7 +66,7 @@ class Observer:
             except KafkaError:  # a member that was killed is still in the group
                 return False
 
-        until(commit, f"group {group} has no members")
+        must(commit, f"group {group} has no members")
         consumer.close(autocommit=False)
         if self.lag(group, topic) != messages:
             raise BenchmarkError(f"{messages} messages were to be left for {group}, not {self.lag(group, topic)}")
@@ -96,21 +97,22 @@ def drain(left: Callable[[], int]) -> Drain:
     """
     at_first = left()
     first = latest = (at_first, time.perf_counter())
+
+    def changed() -> tuple[int, float] | None:
+        seen = left(), time.perf_counter()
+        return seen if seen[0] != latest[0] else None
+
     while latest[0] > 0:
         time.sleep(POLL_SECONDS)
-        seen = left(), time.perf_counter()
-        if seen[0] != latest[0]:
-            first = first if latest[0] < at_first else seen
-            latest = seen
-        elif seen[1] - latest[1] > STALLED_SECONDS:
-            raise BenchmarkError(f"{seen[0]} messages are left, and nothing was done for {STALLED_SECONDS} s")
+        seen = wait_until(changed, STALLED_SECONDS, POLL_SECONDS)
+        if not seen:
+            raise BenchmarkError(f"{latest[0]} messages are left, and nothing was done for {STALLED_SECONDS} s")
+        first = first if latest[0] < at_first else seen
+        latest = seen
     return Drain(first[0] - latest[0], latest[1] - first[1])
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def must(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until the condition holds; raises BenchmarkError if that takes too long."""
-    deadline = time.perf_counter() + seconds
-    while not condition():
-        if time.perf_counter() > deadline:
-            raise BenchmarkError(f"Waited {seconds} s in vain until {what}.")
-        time.sleep(POLL_SECONDS)
+    if not wait_until(condition, seconds, POLL_SECONDS):
+        raise BenchmarkError(f"Waited {seconds} s in vain until {what}.")

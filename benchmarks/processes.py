@@ -1,88 +1,68 @@
 """Child processes: the services, the API, and what they are compared with."""
 
-import os
 import re
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from benchmarks import BenchmarkError
-from brokers.process import free_port
+from local import ROOT
+from local.ports import HOST, free_port
+from local.processes import Process
+from local.services import API, NAMEKO_RUN, api_address, environment
+from local.waiting import wait_until
 
-ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 15
 
 
 @contextmanager
-def running(log: Path, *arguments: str, exits_well: bool = True, **settings: str) -> Iterator[subprocess.Popen]:
-    """Run `python -m arguments...` with these environment variables besides our own; end it by SIGTERM.
+def running(log: Path, command: Sequence[str], exits_well: bool = True, **settings: str) -> Iterator[Process]:
+    """Run a command with these environment variables besides our own; end it by SIGTERM.
 
     Raises BenchmarkError if it ends with another exit code than 0, unless that is to be expected.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONWARNINGS": "ignore"} | settings,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C in the terminal must not reach it
-        )
+    process = Process(command, environment(settings), log)
     try:
         yield process
     except BenchmarkError as error:
         raise BenchmarkError(f"{error}\n{log.name} ends:\n{tail(log)}") from None
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if exits_well and process.returncode:
-        raise BenchmarkError(f"`python -m {' '.join(arguments)}` ended with {process.returncode}:\n{tail(log)}")
+        code = process.end(STOP_SECONDS)
+    if exits_well and code:
+        raise BenchmarkError(f"`{' '.join(command)}` ended with {code}:\n{tail(log)}")
 
 
-def service(log: Path, module: str, exits_well: bool = True) -> AbstractContextManager[subprocess.Popen]:
+def service(log: Path, module: str, exits_well: bool = True) -> AbstractContextManager[Process]:
     """Run a nameko service; see `running`."""
-    command = "nameko", "run", "--config", "config.yml", module
-    return running(log, *command, exits_well=exits_well, CONSUMER_METRIC_BATCH="100")
+    return running(log, (*NAMEKO_RUN, module), exits_well, CONSUMER_METRIC_BATCH="100")
 
 
 def output_of(*arguments: str) -> str:
     """What `python -m arguments...` prints."""
-    process = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", *arguments]
+    process = subprocess.run(command, cwd=ROOT, env=environment({}), capture_output=True, text=True, check=False)
     if process.returncode:
-        raise BenchmarkError(f"`python -m {' '.join(arguments)}` failed:\n{process.stderr[-2000:]}")
+        raise BenchmarkError(f"`{' '.join(command)}` failed:\n{process.stderr[-2000:]}")
     return process.stdout
 
 
 class Api:
     """The real API: gunicorn with api/gunicorn.conf.py, on a port of its own."""
 
-    def __init__(self, process: subprocess.Popen, url: str):
+    def __init__(self, process: Process, url: str):
         self.process = process
         self._url = url
 
     @classmethod
     @contextmanager
     def running(cls, log: Path) -> Iterator["Api"]:
-        address = f"127.0.0.1:{free_port()}"
-        command = "gunicorn", "--config", "api/gunicorn.conf.py", "api:create_app()"
-        with running(log, *command, API_BIND=address, REQUEST_TIMEOUT="300") as process:
-            yield cls(process, f"http://{address}")
+        port = free_port()
+        with running(log, API, REQUEST_TIMEOUT="300", **api_address(port)) as process:
+            yield cls(process, f"http://{HOST}:{port}")
 
     def get(self, path: str) -> float:
         """Request it, over a connection of its own as curl does; return how many seconds that took.
@@ -99,15 +79,15 @@ class Api:
 
     def wait(self, path: str, seconds: float = 60) -> None:
         """Request it until it is answered with 200."""
-        deadline = time.perf_counter() + seconds
-        while True:
-            try:
+
+        def answered() -> bool:
+            with suppress(BenchmarkError):
                 self.get(path)
-                return
-            except BenchmarkError:
-                if time.perf_counter() > deadline:
-                    raise
-            time.sleep(0.1)
+                return True
+            return False
+
+        if not wait_until(answered, seconds, 0.1):
+            self.get(path)  # raises what is wrong
 
     @property
     def workers(self) -> Sequence[int]:

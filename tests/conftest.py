@@ -4,9 +4,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from brokers import Brokers
+from local.brokers import Brokers
+from local.services import environment
 from tests.integration.ledger import Ledger
-from tests.integration.processes import Process, Stack
+from tests.integration.processes import LoggedProcess, Stack
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +15,7 @@ def brokers(tmp_path_factory):
     """ZooKeeper, Kafka and RabbitMQ of this session's own, on free ports: a user's stack is left in peace."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
-    with Brokers(tmp_path_factory.mktemp("brokers"), ports="free") as running:
+    with Brokers(tmp_path_factory.mktemp("brokers")) as running:
         yield running
 
 
@@ -23,9 +24,9 @@ def processes(brokers, folder):
     """A function that starts a process with the brokers' addresses; all are ended in the end."""
     started = []
 
-    def start(name: str, *command: str, **environment: str) -> Process:
+    def start(name: str, *command: str, **settings: str) -> LoggedProcess:
         log = folder / f"{name}-{len(started)}.log"
-        started.append(Process(log, command, brokers.environment | environment))
+        started.append(LoggedProcess(command, environment(brokers.environment | settings), log))
         return started[-1]
 
     try:
@@ -34,7 +35,7 @@ def processes(brokers, folder):
         for process in started:
             process.ask_to_end()
         for process in started:
-            process.end()
+            process.await_end()
 
 
 @pytest.fixture

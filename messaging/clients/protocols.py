@@ -178,6 +178,12 @@ class Admin(Protocol):
     def create(self, topic: Topic) -> bool:
         """Create a topic; return False if it exists, and leave it as it is. Raises TooFewBrokers, Unavailable."""
 
+    def delete(self, topic: str) -> None:
+        """Delete a topic if it exists. Kafka may need a moment until it can be created again. Raises Unavailable."""
+
+    def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """Commit offsets for a group that has no members now. Raises Unavailable."""
+
     def group_states(self, groups: Sequence[str]) -> Mapping[str, str]:
         """Return the state of each consumer group, such as "Stable". Raises Unavailable."""
 

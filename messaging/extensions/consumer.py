@@ -24,6 +24,7 @@ from messaging.delivery.outbox import IN_FLIGHT_BYTES, cost_of
 from messaging.extensions.journal import RunJournal
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
+from messaging.journal.writer import JournalWriter
 from messaging.runs.batch import Batch
 from messaging.stopping import STOP_SECONDS
 
@@ -77,13 +78,14 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         def make(client: Client) -> Consumer:
             return client.consumer(self.group, self._topics, **self.options)
 
-        self.prepare(connected(self.container, topics, make, self.stopping))
+        self.prepare(connected(self.container, topics, make, self.stopping), self.journal.opened().writer)
 
-    def prepare(self, consumer: Consumer, clock: Callable[[], float] = time.monotonic) -> None:
-        """Work with this consumer, and commit by this clock."""
+    def prepare(self, consumer: Consumer, writer: JournalWriter, clock: Callable[[], float] = time.monotonic) -> None:
+        """Work with this consumer, put on record with this writer, and commit by this clock."""
         self._consumer = consumer
+        self._writer = writer
         self._clock = clock
-        self._checkpoints = Checkpoints(self.journal.writer)
+        self._checkpoints = Checkpoints(writer)
         self._health_file = settings_of(self.container).health_file
 
     def start(self) -> None:
@@ -142,22 +144,21 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
     def _work_on(self, fetched: Fetched, epoch: int) -> None:
         batch = Batch(fetched.topic, fetched.partitions, fetched.keys, fetched.values, fetched.seconds)
         cost = cost_of(batch.keys, batch.values)
-        self._stay_until(partial(self._wait_for_room, cost))
+        self._stay_until(partial(self._has_room, cost))
         if epoch != self._epoch:
             return  # the group has other partitions for us by now, and this batch comes again where it belongs
         offsets: Mapping[Partition, int] = fetched.next_offsets
         answers = self._handle(batch)
-        self.journal.writer.received(batch)
+        self._writer.received(batch)
         if epoch != self._epoch:
             offsets = {}  # not ours to commit: others have got these messages as well by now
         self._checkpoints.add(batch, offsets, answers, cost)
         self._checkpoints.advance()
 
-    def _wait_for_room(self, cost: int, seconds: float) -> bool:
-        """Wait until answers to another batch may be under way, but no longer than this; return True if they may."""
-        room = max(0, IN_FLIGHT_BYTES - cost)  # a batch that is larger than all of it goes alone
+    def _has_room(self, cost: int, seconds: float) -> bool:
+        """Return True if there is room for answers to another batch; wait for it, but no longer than this."""
         deadline = time.monotonic() + seconds
-        while self._checkpoints.in_flight > room and not self.stopping.overdue:
+        while 0 < self._checkpoints.in_flight > IN_FLIGHT_BYTES - cost and not self.stopping.overdue:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -205,7 +206,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         deadline = time.monotonic() + seconds
         while not self._checkpoints.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() < deadline:
             pass
-        self.journal.writer.flush(deadline - time.monotonic())
+        self._writer.flush(deadline - time.monotonic())
         self._checkpoints.advance()
         offsets = self._checkpoints.uncommitted(self._consumer.confirmed)
         if offsets:

@@ -26,6 +26,8 @@ RETRY_SECONDS = 2
 
 def green(call: Callable[[], T], seconds: float | None = None) -> T:
     """Make a blocking call under eventlet, which lets other greenthreads run. Raises Unavailable after `seconds`."""
+    if seconds is None:
+        return call()
     with Timeout(seconds, Unavailable(f"Kafka did not answer within {seconds} s")):
         return call()
 

@@ -66,9 +66,8 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         self._producer = connected(self.container, [topic], make, self.stopping)
         outbox = Outbox(topic.name, self._producer, self.stopping)
-        sender = Sender(
-            self.container.service_name, outbox, self.journal.writer, self.journal.past, self.stopping, settings
-        )
+        writer, past = self.journal.opened()
+        sender = Sender(self.container.service_name, outbox, writer, past, self.stopping, settings)
         self._topic = Topic(topic.name, self._producer, sender)
 
     def start(self) -> None:

@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from pyroaring import BitMap
 
 from messaging.clients.protocols import Client, Reader
-from messaging.journal.records import PARTITION, RUNS, SENT, STOP, Record, State, decode
+from messaging.journal.records import KINDS, PARTITION, RUNS, SENT, STOP, Record, State, decode
 from messaging.runs.stage import Stage, union
 
 log = logging.getLogger(__name__)
@@ -18,11 +18,12 @@ POLL_SECONDS = 0.2
 
 
 class JournalReader:
-    """Hands every record to `apply`, for as long as it runs."""
+    """Hands every record of these kinds to `apply`, for as long as it runs."""
 
-    def __init__(self, client: Client, apply: Callable[[Record], None]):
+    def __init__(self, client: Client, apply: Callable[[Record], None], kinds: Collection[str] = KINDS):
         self._client = client
         self._apply = apply
+        self._kinds = kinds
         self._stopped = threading.Event()
         self._caught_up = threading.Event()
         self._thread: threading.Thread | None = None
@@ -66,7 +67,9 @@ class JournalReader:
         for fetched in reader.poll(POLL_SECONDS).fetched:
             for offset, key, value in zip(fetched.offsets, fetched.keys, fetched.values, strict=True):
                 try:
-                    self._apply(decode(key, value, offset))
+                    record = decode(key, value, offset, self._kinds)
+                    if record is not None:
+                        self._apply(record)
                 except Exception as error:  # somebody else's record, or one of another version
                     log.warning("topic %s, offset %d: not a record of a run: %r", RUNS, offset, error)
 
@@ -75,7 +78,7 @@ class SendersView:
     """What a sender must know of its runs: which are to stop, and what other instances have sent before it."""
 
     def __init__(self, client: Client, runs_kept: int):
-        self._reader = JournalReader(client, self._remember)
+        self._reader = JournalReader(client, self._remember, (STOP, SENT))
         self._runs_kept = runs_kept
         self._stops: set[UUID] = set()
         self._sent: dict[UUID, dict[str, Stage]] = {}

@@ -6,6 +6,7 @@ requests for one run the first record wins, everywhere.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
@@ -22,6 +23,7 @@ ACCEPTED = "accepted"
 STOP = "stop"
 SENT = "sent"
 STAGES = SENT, "pong_received", "pong_answered", "ping_received"
+KINDS = ACCEPTED, STOP, *STAGES
 
 
 def runs_topic(replicas: int) -> Topic:
@@ -80,14 +82,16 @@ def encode_stop(time: int) -> bytes:
     return json.dumps({"time": time}).encode()
 
 
-def decode(key: bytes | None, value: bytes | None, offset: int) -> Record:
-    """Return the record. Raises Exception, of many kinds, if somebody else wrote it."""
+def decode(key: bytes | None, value: bytes | None, offset: int, kinds: Collection[str] = KINDS) -> Record | None:
+    """Return the record, None if it is not of these kinds. Raises Exception, of many types, if it is not ours."""
     if key is None:
         raise ValueError("no key")
     run_id, kind, writer = key.decode().split("/", 2)
     run = UUID(run_id)
-    if kind not in (ACCEPTED, STOP, *STAGES):
+    if kind not in KINDS:
         raise ValueError(f"no such kind: {kind}")
+    if kind not in kinds:
+        return None
     content: Request | State | None = None
     if value is not None:
         members = json.loads(value)

@@ -80,6 +80,7 @@ class Sending:
     def __init__(self, request: Request, out: Out, stop: Stop, report: Report, sent_before: BitMap | None = None):
         self._request = request
         self._out = out
+        self._partitions = out.partitions
         self._stop = stop
         self._report = report
         self._sent_before = sent_before or BitMap()
@@ -119,7 +120,7 @@ class Sending:
     def _hand_over(self, numbers: Sequence[int], payloads: Payloads) -> None:
         run = self._request.run
         # Runs begin at different partitions, so that many small ones spread as well.
-        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % self._out.partitions
+        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % self._partitions
         time_sent = time.time_ns() // 1000
         keys = stamps(run.bytes, numbers)
         try:

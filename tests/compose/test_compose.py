@@ -10,7 +10,9 @@ import uuid
 import pytest
 import requests
 
-from tests.integration.processes import ROOT, eventually, free_port
+from local import ROOT
+from local.ports import free_port
+from tests.integration.processes import eventually
 
 COMPOSE = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
 

@@ -7,9 +7,10 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from local.services import NAMEKO_RUN
 from messaging import config
 from tests.integration.ledger import Ledger, produce
-from tests.integration.processes import NAMEKO_RUN, eventually
+from tests.integration.processes import eventually
 
 
 class Lost(AssertionError):

@@ -21,7 +21,7 @@ def test_large_messages_and_many_runs(trial):
 
 def pids(stack) -> list[int]:
     """The processes of the stack, with gunicorn's workers."""
-    parents = [process.popen.pid for process in (stack.ping, stack.pong, stack.api)]
+    parents = [process.pid for process in (stack.ping, stack.pong, stack.api)]
     children = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in parents]
     return parents + [int(pid) for pids in children for pid in pids]
 

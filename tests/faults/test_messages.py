@@ -4,8 +4,9 @@ import re
 import uuid
 from collections import Counter
 
+from local.services import NAMEKO_RUN
 from tests.integration.ledger import Ledger, produce
-from tests.integration.processes import NAMEKO_RUN, eventually
+from tests.integration.processes import eventually
 
 FOREIGN = [
     (None, b"no key"),

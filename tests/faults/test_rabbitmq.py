@@ -3,11 +3,10 @@
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from brokers.rabbitmq import server
+from local.brokers.rabbitmq import script
 from tests.integration.processes import link
 
 
@@ -85,7 +84,7 @@ def test_memory_alarm(trial):
 
 
 def set_memory_watermark(rabbitmq, fraction: float) -> None:
-    command = [Path(server()).with_name("rabbitmqctl"), "set_vm_memory_high_watermark", str(fraction)]
+    command = [script("rabbitmqctl"), "set_vm_memory_high_watermark", str(fraction)]
     subprocess.run(
         command, env=rabbitmq.environment(), cwd=rabbitmq.directory, check=True, capture_output=True, timeout=30
     )

@@ -1,39 +1,37 @@
 """The services as processes, and waiting for what they do."""
 
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import requests
 
+from local.ports import free_port
+from local.processes import Process
+from local.services import API, NAMEKO_RUN, api_address
+from local.waiting import wait_until
 from tests.integration.contract import check
 
-ROOT = Path(__file__).parent.parent.parent
-BIN = Path(sys.executable).parent
 FINAL = "done", "failed", "stopped"
-NAMEKO_RUN = (str(BIN / "nameko"), "run", "--config", "config.yml")
 
 
 def eventually(condition: Callable[[], object], seconds: float = 30, what: str = ""):
     """The first true value of `condition`, which may also raise AssertionError or a connection's error until then."""
-    deadline = time.monotonic() + seconds
-    while True:
+    error: Exception | None = None
+
+    def attempt() -> object:
+        nonlocal error
+        error = None
         try:
-            value, error = condition(), None
+            return condition()
         except (AssertionError, OSError) as raised:
-            value, error = None, raised
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what or condition} {error or ''}")
-        time.sleep(0.05)
+            error = raised
+            return None
+
+    if value := wait_until(attempt, seconds):
+        return value
+    raise AssertionError(f"not within {seconds} s: {what or condition} {error or ''}")
 
 
 def link(answer: requests.Response) -> str:
@@ -41,24 +39,13 @@ def link(answer: requests.Response) -> str:
     return answer.headers["Link"].split(">")[0][1:]
 
 
-class Process:
-    """A process of ours, in a session of its own, with what it prints in a file."""
-
-    def __init__(self, log: Path, command: tuple[str, ...], environment: dict[str, str]):
-        self._log = log
-        self._out = log.open("w")
-        self.popen = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONWARNINGS": "ignore"} | environment,
-            stdout=self._out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+class LoggedProcess(Process):
+    """A process, and what its log says."""
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        assert self.log_file
+        return self.log_file.read_text()
 
     def stats(self) -> list[dict]:
         """The consumer's lines, each as a dict."""
@@ -73,57 +60,27 @@ class Process:
     def terminate(self, seconds: float = 10) -> tuple[int, float]:
         """SIGTERM; exit code, and seconds until then. Fails if it takes longer than `seconds`."""
         started = time.perf_counter()
-        self.popen.terminate()
-        return self.popen.wait(seconds), time.perf_counter() - started
-
-    def runs(self) -> bool:
-        return self.popen.poll() is None
-
-    def kill(self) -> None:
-        """End it as a crash would, all processes of it."""
-        os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
-
-    def freeze(self) -> None:
-        self.popen.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        if self.runs():
-            self.popen.send_signal(signal.SIGCONT)
-
-    def ask_to_end(self) -> None:
-        if self.runs():
-            self.resume()
-            self.popen.terminate()
-
-    def end(self) -> None:
         self.ask_to_end()
-        try:
-            self.popen.wait(12)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-        self._out.close()
+        return self.popen.wait(seconds), time.perf_counter() - started
 
 
 class Stack:
     """ping, pong and the API in processes; each can be stopped and started by itself."""
 
-    def __init__(self, brokers, start: Callable[..., Process]):
+    def __init__(self, brokers, start: Callable[..., LoggedProcess]):
         self.brokers = brokers
         self._start = start
-        self._others: list[Process] = []
+        self._others: list[LoggedProcess] = []
         self.start_services()
         self.port, self.api = self.start_api()
 
-    def start_api(self, **environment: str) -> tuple[int, Process]:
+    def start_api(self, **environment: str) -> tuple[int, LoggedProcess]:
         """One more API, on a port of its own, which is returned with the process."""
         port = free_port()
-        settings = {"API_BIND": f"127.0.0.1:{port}", "REQUEST_TIMEOUT": "15", "RUN_STALLED": "3"} | environment
-        gunicorn = [str(BIN / "gunicorn"), "--config", "api/gunicorn.conf.py", "api:create_app()"]
-        return port, self._started("api", *gunicorn, **settings)
+        settings = api_address(port) | {"REQUEST_TIMEOUT": "15", "RUN_STALLED": "3"} | environment
+        return port, self._started("api", *API, **settings)
 
-    def start_service(self, name: str, **environment: str) -> Process:
+    def start_service(self, name: str, **environment: str) -> LoggedProcess:
         """One more instance of a service."""
         return self._started(name, *NAMEKO_RUN, name, **environment)
 
@@ -134,9 +91,9 @@ class Stack:
     def stop_services(self) -> list[int]:
         """SIGTERM for ping and pong at once; their exit codes. Fails if one takes longer than 10 s."""
         with ThreadPoolExecutor() as pool:
-            return [code for code, _ in pool.map(Process.terminate, [self.ping, self.pong])]
+            return [code for code, _ in pool.map(LoggedProcess.terminate, [self.ping, self.pong])]
 
-    def _started(self, *command: str, **environment: str) -> Process:
+    def _started(self, *command: str, **environment: str) -> LoggedProcess:
         self._others.append(self._start(*command, **environment))
         return self._others[-1]
 
@@ -149,11 +106,11 @@ class Stack:
             process.resume()
             if process not in (self.ping, self.pong, self.api):
                 process.end()
-        if not self.ping.runs():
+        if not self.ping.running:
             self.ping = self.start_service("ping")
-        if not self.pong.runs():
+        if not self.pong.running:
             self.pong = self.start_service("pong")
-        if not self.api.runs():
+        if not self.api.running:
             self.port, self.api = self.start_api()
         self._others = [self.ping, self.pong, self.api]
         self.wait_until_ready()
@@ -178,9 +135,3 @@ class Stack:
 
     def wait_until_ready(self) -> None:
         eventually(lambda: self.get("/readyz").status_code == 200, what="the stack is not ready")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from tests.integration.processes import ROOT, free_port
+from local import ROOT
+from local.ports import free_port
 
 
 def client(port: int, *arguments: str) -> subprocess.CompletedProcess:

@@ -4,8 +4,9 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from local.services import PING
 from messaging.stamp import unpack
-from tests.integration.processes import NAMEKO_RUN, eventually
+from tests.integration.processes import eventually
 
 
 def total(process) -> int:
@@ -82,7 +83,7 @@ def test_sigterm_with_kafka_frozen_ends_in_time(stack):
 
 
 def test_sigterm_while_waiting_for_kafka_ends_at_once(start):
-    ping = start("ping", *NAMEKO_RUN, "ping", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    ping = start("ping", *PING, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     eventually(lambda: "waiting for Kafka at 127.0.0.1:1" in ping.log)
 
     assert ping.terminate(5)[0] == 0

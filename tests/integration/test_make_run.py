@@ -3,15 +3,16 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from brokers import Brokers
-from tests.integration.processes import ROOT, eventually, free_port
+from local import ROOT
+from local.brokers import Brokers
+from local.ports import free_port
+from tests.integration.processes import LoggedProcess, eventually
 
 
 @pytest.fixture
@@ -21,33 +22,24 @@ def folder(tmp_path):
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     for name in "api", "messaging", "ping", "pong":
         (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "brokers", tmp_path / "brokers", ignore=shutil.ignore_patterns("data", "jars"))
-    (tmp_path / "brokers/jars").symlink_to(ROOT / "brokers/jars")
-    for name in "run.py", ".env", "config.yml":
+    shutil.copytree(ROOT / "local", tmp_path / "local", ignore=shutil.ignore_patterns("data", "jars"))
+    (tmp_path / "local/brokers/jars").symlink_to(ROOT / "local/brokers/jars")
+    for name in ".env", "config.yml":
         shutil.copy(ROOT / name, tmp_path)
     yield tmp_path
-    Brokers(tmp_path / "brokers/data").stop()
+    Brokers(tmp_path / "local/brokers/data").stop()
 
 
 @contextmanager
-def runner(folder: Path, **settings: str):
-    """run.py, which is all that `make run` does once everything is installed, and its log."""
+def runner(folder: Path, log: str | None = "log"):
+    """`python -m local run`, which is all that `make run` does once everything is installed."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
-    log = folder / f"run-{ports['API_PORT']}.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "run.py"],
-            cwd=folder,
-            env=os.environ | ports | settings,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
+    command = [sys.executable, "-m", "local", "run"]
+    process = LoggedProcess(command, os.environ | ports, folder / log if log else None, folder=folder)
     try:
-        yield process, log.read_text
+        yield process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(30)
+        process.end(30)
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -63,7 +55,7 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def services_of(folder: Path) -> dict[int, str]:
-    names = "nameko", "gunicorn", "run.py"
+    names = "nameko", "gunicorn", "local run"
     return {pid: command for pid, command in processes_of(folder).items() if any(name in command for name in names)}
 
 
@@ -71,44 +63,54 @@ def pid_of(name: str, folder: Path) -> int | None:
     return next((pid for pid, command in processes_of(folder).items() if name in command), None)
 
 
-def end_of(process: subprocess.Popen) -> int:
-    return process.wait(10)
+def end_of(process: LoggedProcess) -> int:
+    return process.popen.wait(10)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_one_runner_which_leaves_nothing_behind(folder):
-    with runner(folder) as (first, log):
-        eventually(lambda: "Ctrl-C ends everything" in log(), 60, "no first messages")
-        assert '"num_messages":1000,' in log()
+    with runner(folder) as first:
+        eventually(lambda: "Ctrl-C ends everything" in first.log, 60, "no first messages")
+        assert '"num_messages":1000,' in first.log
 
-        with runner(folder) as (second, refusal):
+        with runner(folder, "second log") as second:
             assert end_of(second) == 1
-            assert len(refusal().splitlines()) == 1, refusal()
-            assert "at work in this folder already" in refusal()
-        assert first.poll() is None
+            assert len(second.log.splitlines()) == 1, second.log
+            assert "at work in this folder already" in second.log
+        assert first.running
 
         first.kill()
-        first.wait()
         eventually(lambda: not services_of(folder), 10, "services outlive the runner")
 
-    with runner(folder) as (next_one, log):
+    with runner(folder) as next_one:
         ping = eventually(
             lambda: [pid for pid, command in processes_of(folder).items() if "config.yml ping" in command]
         )
         os.kill(ping[0], signal.SIGKILL)
         assert end_of(next_one) == 1
-        assert log().splitlines()[-1].startswith("ping ended by itself, by signal 9")
+        assert next_one.log.splitlines()[-1].startswith("ping ended by itself, by signal 9")
     assert not processes_of(folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("while_it_starts", ["kafka.Kafka", "config.yml ping"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_end_while_it_starts(folder, number, while_it_starts):
-    with runner(folder) as (process, log):
+    with runner(folder) as process:
         eventually(lambda: pid_of(while_it_starts, folder))
-        process.send_signal(number)
-        process.send_signal(signal.SIGINT)  # an impatient user
+        process.popen.send_signal(number)
+        process.popen.send_signal(signal.SIGINT)  # an impatient user
         assert end_of(process) in (0, 130)  # of two signals at once, either may be the first
     assert not processes_of(folder)
-    assert "Traceback" not in log()
+    assert "Traceback" not in process.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_ctrl_c_that_ends_the_reader_of_its_lines_first(folder):
+    """As in `make run | tee log`."""
+    with runner(folder, log=None) as process:
+        assert any("Ctrl-C ends everything" in line for line in process.lines())
+        process.popen.stdout.close()
+        process.popen.send_signal(signal.SIGINT)
+        assert end_of(process) == 0
+    assert not processes_of(folder)

@@ -5,17 +5,17 @@ from uuid import uuid4
 
 import pytest
 
+from local.services import API, PING, PONG, environment
 from messaging import config
 from messaging.lifecycle import Stopping
 from messaging.topics import TooFewBrokers, ensure_topics
-from tests.integration.processes import BIN, NAMEKO_RUN, Process
+from tests.integration.processes import LoggedProcess
 
-API = str(BIN / "gunicorn"), "--config", "api/gunicorn.conf.py", "api:create_app()"
 # The check comes before all else, so there need be no brokers.
 NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "API_BIND": "127.0.0.1:0"}
 
 
-@pytest.mark.parametrize("command", [(*NAMEKO_RUN, "ping"), (*NAMEKO_RUN, "pong"), API], ids=["ping", "pong", "api"])
+@pytest.mark.parametrize("command", [PING, PONG, API], ids=["ping", "pong", "api"])
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -24,7 +24,7 @@ NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.
     ],
 )
 def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path, command, name, value, sentence):
-    process = Process(tmp_path / "log", command, NOBODY | {name: value})
+    process = LoggedProcess(command, environment(NOBODY | {name: value}), tmp_path / "log")
     try:
         assert process.popen.wait(20) == 1
     finally:

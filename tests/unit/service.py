@@ -109,9 +109,8 @@ class Service:
         self.entrypoint.container = SimpleNamespace(
             config={SETTINGS: replace(settings.load(), health_file=health_file)}, spawn_worker=self._spawn_worker
         )
-        self.entrypoint.journal = SimpleNamespace(writer=self.journal)
         self.entrypoint.stopping = self.stop
-        self.entrypoint.prepare(consumer, self.clock)
+        self.entrypoint.prepare(consumer, self.journal, self.clock)
 
     def turn(self, times: int = 1) -> None:
         """Have the loop turn, each time late enough for a commit."""

@@ -11,6 +11,7 @@ from messaging.extensions import TopicProducer
 from messaging.extensions import consumer as consumer_module
 from messaging.extensions import topics as topics_module
 from messaging.extensions.consumer import BatchConsumer
+from messaging.extensions.journal import OpenJournal
 from messaging.extensions.stopping import SETTINGS
 
 KAFKA = settings.KafkaSettings(
@@ -50,7 +51,7 @@ def set_up():
 
     def set_up(extension):
         extension.container = container
-        extension.journal = SimpleNamespace(writer=None, past=None)
+        extension.journal = SimpleNamespace(opened=lambda: OpenJournal(writer=None, past=None))
         extension.setup()
         return extension
 

@@ -1,13 +1,16 @@
 """Topics and groups of a cluster, by kafka-python's admin client."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
+from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from messaging.clients.errors import TooFewBrokers
 from messaging.clients.kafka_python.errors import translated
-from messaging.clients.protocols import Topic
+from messaging.clients.kafka_python.partitions import theirs, with_metadata
+from messaging.clients.protocols import Partition, Topic
 
 # Naming a version saves asking the broker for it, which would take longer than the question itself.
 BROKER_VERSION = 2, 5, 0
@@ -15,6 +18,7 @@ BROKER_VERSION = 2, 5, 0
 
 class KafkaPythonAdmin:
     def __init__(self, servers: str, seconds: float):
+        self._servers = servers
         self._milliseconds = round(seconds * 1000)
         with translated():
             self._admin = KafkaAdminClient(
@@ -33,6 +37,19 @@ class KafkaPythonAdmin:
                     f"REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not {topic.replicas}."
                 ) from error
         return True
+
+    def delete(self, topic: str) -> None:
+        with translated(), suppress(UnknownTopicOrPartitionError):
+            self._admin.delete_topics([topic], timeout_ms=self._milliseconds)
+
+    def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        with translated():
+            consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+            try:
+                consumer.assign(list(map(theirs, offsets)))
+                consumer.commit(with_metadata(offsets))
+            finally:
+                consumer.close(autocommit=False)
 
     def group_states(self, groups: Sequence[str]) -> dict[str, str]:
         with translated():

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from messaging.clients.kafka_python.errors import translated
+from messaging.clients.kafka_python.partitions import theirs, with_metadata
 from messaging.clients.kafka_python.reader import fetch
 from messaging.clients.kafka_python.records import read_faster
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
@@ -72,7 +73,7 @@ class KafkaPythonConsumer:
             for messages in fetched:
                 for partition in messages.next_offsets:
                     first = messages.offsets[messages.partitions.index(partition.number)]
-                    self._consumer.seek(_theirs(partition), first)
+                    self._consumer.seek(theirs(partition), first)
             fetched = []
             self.pause()
         return Polled(fetched, changes)
@@ -91,16 +92,16 @@ class KafkaPythonConsumer:
         self._paused = None
 
     def seek(self, partition: Partition, offset: int) -> None:
-        self._consumer.seek(_theirs(partition), offset)
+        self._consumer.seek(theirs(partition), offset)
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
         with translated():
-            self._waiting(lambda: self._consumer.commit(_with_metadata(offsets)), seconds)
+            self._waiting(lambda: self._consumer.commit(with_metadata(offsets)), seconds)
         self._confirmed.update(offsets)
 
     def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
         try:
-            self._consumer.commit_async(_with_metadata(offsets), callback=self._on_commit)
+            self._consumer.commit_async(with_metadata(offsets), callback=self._on_commit)
         except (KafkaError, OSError) as error:
             self._on_commit({}, error)
 
@@ -117,11 +118,3 @@ class KafkaPythonConsumer:
     def close(self) -> None:
         with translated():
             self._waiting(lambda: self._consumer.close(autocommit=False), CLOSE_SECONDS)
-
-
-def _theirs(partition: Partition) -> TopicPartition:
-    return TopicPartition(partition.topic, partition.number)
-
-
-def _with_metadata(offsets: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {_theirs(partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}

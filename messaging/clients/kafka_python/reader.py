@@ -4,14 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
 from messaging.clients.kafka_python.errors import translated
+from messaging.clients.kafka_python.partitions import ours, theirs
 from messaging.clients.kafka_python.records import Message, read_faster
 from messaging.clients.protocols import Fetched, Partition, Polled, Waiting
-
-GRACE_SECONDS = 10
-"""How much longer than asked a poll may take. Without a broker kafka-python's own bound does not hold."""
 
 
 class KafkaPythonReader:
@@ -25,16 +23,16 @@ class KafkaPythonReader:
         read_faster(self._consumer)
 
     def assign(self, offsets: Mapping[Partition, int]) -> None:
-        self._consumer.assign([_theirs(partition) for partition in offsets])
+        self._consumer.assign([theirs(partition) for partition in offsets])
         for partition, offset in offsets.items():
-            self._consumer.seek(_theirs(partition), offset)
+            self._consumer.seek(theirs(partition), offset)
 
     def poll(self, seconds: float) -> Polled:
         return Polled(fetch(self._consumer, seconds, self._waiting))
 
     def position(self, partition: Partition) -> int:
         with translated():
-            return int(self._consumer.position(_theirs(partition)))
+            return int(self._consumer.position(theirs(partition)))
 
     def partitions(self, topic: str) -> list[Partition]:
         with translated():
@@ -42,15 +40,15 @@ class KafkaPythonReader:
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         with translated():
-            return _ours(self._consumer.beginning_offsets(list(map(_theirs, partitions))))
+            return ours(self._consumer.beginning_offsets(list(map(theirs, partitions))))
 
     def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         with translated():
-            return _ours(self._consumer.end_offsets(list(map(_theirs, partitions))))
+            return ours(self._consumer.end_offsets(list(map(theirs, partitions))))
 
     def offsets_at(self, partitions: Sequence[Partition], milliseconds: int) -> dict[Partition, int]:
         with translated():
-            found = self._consumer.offsets_for_times({_theirs(partition): milliseconds for partition in partitions})
+            found = self._consumer.offsets_for_times({theirs(partition): milliseconds for partition in partitions})
         ends = self.ends(partitions)
         return {
             Partition(*partition): ends[Partition(*partition)] if at is None else at.offset
@@ -61,7 +59,7 @@ class KafkaPythonReader:
         with translated():
             consumer = KafkaConsumer(**{**self._options, "group_id": group})
             try:
-                return {partition: consumer.committed(_theirs(partition)) or 0 for partition in partitions}
+                return {partition: consumer.committed(theirs(partition)) or 0 for partition in partitions}
             finally:
                 consumer.close(autocommit=False)
 
@@ -73,7 +71,7 @@ def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fet
     """Poll once; return the messages by topic."""
     started = time.perf_counter()
     with translated():
-        polled = waiting(lambda: consumer.poll(timeout_ms=round(seconds * 1000)), seconds + GRACE_SECONDS)
+        polled = waiting(lambda: consumer.poll(timeout_ms=round(seconds * 1000)))
     took = time.perf_counter() - started
     topics: dict[str, list[Message]] = {}
     next_offsets: dict[str, dict[Partition, int]] = {}
@@ -87,11 +85,3 @@ def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fet
 def _columns(topic: str, messages: list[Message], next_offsets: dict[Partition, int], seconds: float) -> Fetched:
     offsets, partitions, keys, values = zip(*messages, strict=True)
     return Fetched(topic, partitions, offsets, keys, values, next_offsets, seconds)
-
-
-def _theirs(partition: Partition) -> TopicPartition:
-    return TopicPartition(partition.topic, partition.number)
-
-
-def _ours(offsets: Mapping[TopicPartition, int]) -> dict[Partition, int]:
-    return {Partition(*partition): offset for partition, offset in offsets.items()}

@@ -1,10 +1,10 @@
 """RabbitMQ as the system's packages install it, run by this user, and the port mapper that Erlang needs."""
 
 import os
-import shutil
 from pathlib import Path
 
-from .process import HOST, Broker, free_port
+from ..ports import HOST, free_port
+from .broker import Broker
 
 SETTINGS = """\
 listeners.tcp.local = {host}:{port}
@@ -13,10 +13,10 @@ log.connection.level = warning
 """
 
 
-def server() -> str | None:
-    """The server's own script. Debian's command `rabbitmq-server` wants root and changes the user."""
-    script = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-    return script if os.path.exists(script) else shutil.which("rabbitmq-server")
+def script(name: str) -> str:
+    """Return RabbitMQ's own script. The one that Debian has put on the PATH wants root and changes the user."""
+    path = f"/usr/lib/rabbitmq/bin/{name}"
+    return path if os.path.exists(path) else name
 
 
 class PortMapper(Broker):
@@ -24,10 +24,10 @@ class PortMapper(Broker):
 
     name = "epmd"
 
-    def command(self):
+    def command(self) -> list[str]:
         return ["epmd", "-address", HOST, "-port", str(self.port)]
 
-    def answers(self):
+    def answers(self) -> bool:
         """Ask for the names it knows (NAMES_REQ); the answer starts with its own port."""
         with self.connect() as connection:
             connection.sendall(b"\x00\x01n")
@@ -41,23 +41,23 @@ class RabbitMQ(Broker):
         super().__init__(directory, wanted_port)
         self.port_mapper = PortMapper(directory / "epmd")
 
-    def launch(self):
+    def launch(self) -> None:
         if not self.pid:
             self.port_mapper.start()
         super().launch()
 
-    def await_end(self):
+    def await_end(self) -> None:
         super().await_end()
         self.port_mapper.stop()
 
-    def command(self):
+    def command(self) -> list[str]:
         (self.directory / "rabbitmq.conf").write_text(SETTINGS.format(host=HOST, port=self.port))
         (self.directory / "rabbitmq-env.conf").write_text("")
         (self.directory / "advanced.config").write_text("[].\n")
         (self.directory / "enabled_plugins").write_text("[].\n")
-        return [server()]
+        return [script("rabbitmq-server")]
 
-    def environment(self):
+    def environment(self) -> dict[str, str]:
         inherited = {
             name: value
             for name, value in super().environment().items()
@@ -85,7 +85,7 @@ class RabbitMQ(Broker):
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
-    def answers(self):
+    def answers(self) -> bool:
         """Offer AMQP 0-9-1; the answer, Connection.Start, is a method frame (1) on channel 0."""
         with self.connect() as connection:
             connection.sendall(b"AMQP\x00\x00\x09\x01")

@@ -3,8 +3,10 @@
 import struct
 from pathlib import Path
 
+from ..ports import HOST
+from ..waiting import wait_until
+from .broker import START_SECONDS, Broker
 from .install import HERE, JARS
-from .process import HOST, START_SECONDS, Broker, until
 
 ZOOKEEPER_SETTINGS = """\
 dataDir={directory}/data
@@ -20,7 +22,7 @@ listeners=PLAINTEXT://{host}:{port}
 log.dirs={directory}/data
 zookeeper.connect={zookeeper}
 zookeeper.connection.timeout.ms=60000
-# So long must a crashed Kafka wait before it can start again: ZooKeeper takes it for alive.
+# A crashed Kafka cannot start again for this long, because ZooKeeper takes it to be alive.
 zookeeper.session.timeout.ms=6000
 
 # A mistyped topic is an error, not a new topic.
@@ -28,15 +30,15 @@ auto.create.topics.enable=false
 num.partitions=1
 log.retention.hours=24
 
-# The topics Kafka keeps for itself have by default three copies, which one broker cannot hold, and fifty
-# partitions, which delay the first consumer.
+# Kafka's internal topics have three copies by default, which one broker cannot hold, and fifty partitions, which
+# delay the first consumer.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 
-# By default a new consumer group gets nothing for 3 s, in case more members come.
+# By default a new consumer group waits 3 s for more members before it gets anything.
 group.initial.rebalance.delay.ms=0
 """
 
@@ -49,14 +51,14 @@ def java(*arguments: str | Path) -> list[str]:
 class ZooKeeper(Broker):
     name = "ZooKeeper"
 
-    def command(self):
+    def command(self) -> list[str]:
         settings = self.directory / "zoo.cfg"
         settings.write_text(ZOOKEEPER_SETTINGS.format(directory=self.directory, host=HOST, port=self.port))
         # It holds a few hundred small records: a server's collector and compiler only delay its start.
         options = ["-Xmx128M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return java(*options, "org.apache.zookeeper.server.quorum.QuorumPeerMain", settings)
 
-    def answers(self):
+    def answers(self) -> bool:
         return "Mode: standalone" in self.ask("srvr")
 
     def ask(self, four_letter_word: str) -> str:
@@ -72,14 +74,14 @@ class Kafka(Broker):
         super().__init__(directory, wanted_port)
         self.zookeeper = zookeeper
 
-    def launch(self):
+    def launch(self) -> None:
         if not self.pid:
             self.zookeeper.start()
             # Where a crashed Kafka is still registered, a new one would end with NodeExistsException.
-            until(lambda: "/brokers/ids/1" not in self.zookeeper.ask("dump"), START_SECONDS)
+            wait_until(lambda: "/brokers/ids/1" not in self.zookeeper.ask("dump"), START_SECONDS)
         super().launch()
 
-    def command(self):
+    def command(self) -> list[str]:
         settings = self.directory / "server.properties"
         zookeeper = self.zookeeper.address
         settings.write_text(
@@ -87,7 +89,7 @@ class Kafka(Broker):
         )
         return java("-Xms512M", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "kafka.Kafka", settings)
 
-    def answers(self):
+    def answers(self) -> bool:
         """Ask for metadata of no topics. Until the broker knows a controller, no topic can be created.
 
         Version 1 of https://kafka.apache.org/protocol#The_Messages_Metadata; its answer ends with the

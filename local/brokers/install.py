@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import LocalError
 from . import rabbitmq
-from .process import BrokerError
 
 HERE = Path(__file__).resolve().parent
 POM = HERE / "pom.xml"
@@ -17,17 +17,23 @@ JARS = HERE / "jars"
 
 
 def missing() -> list[str]:
-    """What is not there yet, by name."""
-    there = {"java": shutil.which("java"), "rabbitmq-server": rabbitmq.server(), "Kafka's jars": has_jars()}
+    """Return the names of what is not there yet."""
+    there = {"java": shutil.which("java"), "rabbitmq-server": has_rabbitmq(), "Kafka's jars": has_jars()}
     return [name for name, found in there.items() if not found]
 
 
+def check_installed() -> None:
+    """Raises LocalError if something is missing."""
+    if names := missing():
+        raise LocalError(f"Missing: {', '.join(names)}. `python3 -m local install` gets it.")
+
+
 def install(further_packages: Sequence[str] = ()) -> None:
-    """Get what is missing, and further system packages. Raises BrokerError if that takes more than this user may do."""
+    """Get what is missing, and further system packages. Raises LocalError if this user may not."""
     packages = list(further_packages)
     if not shutil.which("java"):
         packages.append("default-jre-headless")
-    if not rabbitmq.server():
+    if not has_rabbitmq():
         packages.append("rabbitmq-server")
     if not has_jars() and not shutil.which("mvn"):
         packages.append("maven")
@@ -39,27 +45,31 @@ def install(further_packages: Sequence[str] = ()) -> None:
 
 def install_packages(packages: list[str]) -> None:
     if not shutil.which("apt-get"):
-        raise BrokerError("There is no apt-get here: please install Java (11 or newer), Maven and RabbitMQ.")
+        raise LocalError("There is no apt-get here: please install Java (11 or newer), Maven and RabbitMQ.")
     command = ["sh", os.path.relpath(HERE / "apt.sh"), *packages]
     if os.geteuid() != 0:
         if not may_sudo():
-            raise BrokerError(f"Please run as root, then try again: {' '.join(command)}")
+            raise LocalError(f"Please run as root, then try again: {' '.join(command)}")
         command.insert(0, "sudo")
     print(f"Installing {', '.join(packages)} (a minute or two) ...", flush=True)
     if subprocess.run(command, check=False).returncode:
-        raise BrokerError(f"apt-get could not install {', '.join(packages)}: see above.")
+        raise LocalError(f"apt-get could not install {', '.join(packages)}: see above.")
 
 
 def may_sudo() -> bool:
-    """Whether sudo is there and needs no password or can ask for it."""
+    """Return True if there is a sudo that needs no password or can ask for it."""
     if not shutil.which("sudo"):
         return False
     attempt = subprocess.run(["sudo", "-n", "true"], check=False, stderr=subprocess.DEVNULL)
     return attempt.returncode == 0 or sys.stdin.isatty()
 
 
+def has_rabbitmq() -> bool:
+    return shutil.which(rabbitmq.script("rabbitmq-server")) is not None
+
+
 def has_jars() -> bool:
-    """Whether the jars are those of pom.xml. Its copy beside them is written last, when all have arrived."""
+    """Return True if the jars are those of pom.xml. Its copy beside them is written last, when all have arrived."""
     copy = JARS / POM.name
     return copy.exists() and filecmp.cmp(POM, copy, shallow=False)
 
@@ -67,9 +77,9 @@ def has_jars() -> bool:
 def fetch_jars() -> None:
     print("Fetching Kafka and ZooKeeper (40 MB) ...", flush=True)
     shutil.rmtree(JARS, ignore_errors=True)
-    maven = ["mvn", "--quiet", "--batch-mode", "--file", POM, "dependency:copy-dependencies"]
+    maven = ["mvn", "--quiet", "--batch-mode", "--file", str(POM), "dependency:copy-dependencies"]
     maven += ["-DincludeScope=runtime", f"-DoutputDirectory={JARS}"]
     result = subprocess.run(maven, check=False, capture_output=True, text=True)
     if result.returncode:
-        raise BrokerError(f"Maven could not fetch Kafka's jars:\n{result.stdout}")
+        raise LocalError(f"Maven could not fetch Kafka's jars:\n{result.stdout}")
     shutil.copy(POM, JARS)

@@ -1,4 +1,4 @@
-"""The real ZooKeeper, Kafka and RabbitMQ on loopback, without Docker, by Python's standard library alone.
+"""The real ZooKeeper, Kafka and RabbitMQ on loopback, without Docker.
 
 For example:
 
@@ -7,38 +7,43 @@ For example:
 """
 
 import fcntl
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from .install import missing
+from .. import LocalError
+from ..ports import port_from
+from .broker import Broker
+from .install import HERE, check_installed, missing
 from .kafka import Kafka, ZooKeeper
-from .process import Broker, BrokerError
 from .rabbitmq import RabbitMQ
 
-__all__ = ["BrokerError", "Brokers"]
+__all__ = ["DATA", "Brokers"]
+
+DATA = HERE / "data"
+"""The data of the brokers that `make run` and `python3 -m local start` run."""
 
 
 class Brokers:
-    """The three of them, with their data in `directory`. One that already runs there is used as it is.
+    """All three, with their data in `directory`. A broker that already runs there is used as it is.
 
-    `ports`: "usual" for 2181, KAFKA_PORT (9092) and RABBITMQ_PORT (5672), or others where these are taken;
-    "free" for any free ones, so that several sets can run at once.
+    With `settings`, they listen on 2181, KAFKA_PORT (9092) and RABBITMQ_PORT (5672), or on another port where one of
+    these is taken. Without, they listen on any free ports, so that several sets can run at once.
     """
 
-    def __init__(self, directory: str | Path, ports: Literal["free", "usual"] = "free"):
+    def __init__(self, directory: str | Path, settings: Mapping[str, str] | None = None):
         self.directory = directory = Path(directory).resolve()
         zookeeper = kafka = rabbitmq = 0
-        if ports == "usual":
-            zookeeper, kafka, rabbitmq = 2181, port("KAFKA_PORT", 9092), port("RABBITMQ_PORT", 5672)
+        if settings is not None:
+            kafka, rabbitmq = port_from(settings, "KAFKA_PORT", 9092), port_from(settings, "RABBITMQ_PORT", 5672)
+            zookeeper = 2181
         self.zookeeper = ZooKeeper(directory / "zookeeper", zookeeper)
         self.kafka = Kafka(directory / "kafka", kafka, self.zookeeper)
         self.rabbitmq = RabbitMQ(directory / "rabbitmq", rabbitmq)
 
     @staticmethod
     def missing() -> list[str]:
-        """What has to be installed before they can start, by name."""
+        """Return the names of what has to be installed before they can start."""
         return missing()
 
     @property
@@ -51,28 +56,27 @@ class Brokers:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings by which a service finds them."""
+        """The settings that tell a service where they are."""
         return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "AMQP_URI": self.amqp_uri}
 
     def claim(self) -> None:
-        """Keep other runners off this directory while this process lives. Raises BrokerError if one has it."""
+        """Reserve this directory for this process while it lives. Raises LocalError if another one has it."""
         path = self.directory / "lock"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = path.open("a")  # open until the process ends, however it does, and with it the lock
+            self._lock = path.open("a")  # the lock lasts while it is open: until the process ends in whatever way
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BrokerError(
-                "`make run` or `python3 -m brokers start` is at work in this folder already: "
+            raise LocalError(
+                "`make run` or `python3 -m local start` is at work in this folder already: "
                 "use that one, or end it with Ctrl-C and try again."
             ) from None
         except OSError as error:
-            raise BrokerError(f"{path} cannot be written: {error.strerror}.") from None
+            raise LocalError(f"{path} cannot be written: {error.strerror}.") from None
 
     def start(self) -> None:
-        """Start those that do not run; return when all are ready. After a BrokerError none is left."""
-        if names := self.missing():
-            raise BrokerError(f"Missing: {', '.join(names)}. `python3 -m brokers install` gets it.")
+        """Start those that do not run; return when all are ready. After a LocalError none is left."""
+        check_installed()
         try:
             if not self.zookeeper.pid:
                 self.kafka.kill()  # it could not find a ZooKeeper that comes back on another port
@@ -82,7 +86,7 @@ class Brokers:
                 broker.wait()
         except OSError as error:
             self.stop()
-            raise BrokerError(f"The brokers cannot be started in {self.directory}: {error}.") from None
+            raise LocalError(f"The brokers cannot be started in {self.directory}: {error}.") from None
         except BaseException:
             self.stop()
             raise
@@ -96,19 +100,12 @@ class Brokers:
         self.zookeeper.stop()  # last: without it Kafka takes long to end
 
     def __iter__(self) -> Iterator[Broker]:
-        # RabbitMQ before Kafka: it starts meanwhile when Kafka's launch waits for ZooKeeper.
+        # RabbitMQ comes before Kafka: it starts while Kafka's launch waits for ZooKeeper.
         return iter((self.zookeeper, self.rabbitmq, self.kafka))
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
-
-
-def port(variable: str, default: int) -> int:
-    text = os.environ.get(variable) or str(default)
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise BrokerError(f"{variable} must be a port, a number from 1 to 65535, not {text!r}.")
-    return int(text)

@@ -1,0 +1,93 @@
+"""A child process of ours: start it, read its output, freeze it, end it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from . import ROOT
+
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
+
+
+class Process:
+    """Runs in a separate session, so that Ctrl-C in the terminal does not reach it. Starts at once.
+
+    It prints to the file `log`. Without one, `lines` returns what it prints.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        *,
+        folder: Path = ROOT,
+        ends_with_us: bool = False,
+    ):
+        self.log_file = log
+        with log.open("wb") if log else nullcontext(subprocess.PIPE) as output:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=end_with_parent if ends_with_us else None,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def running(self) -> bool:
+        return self.popen.poll() is None
+
+    def lines(self) -> Iterator[str]:
+        """Return what it prints, line by line, until it ends."""
+        assert self.popen.stdout, "it has a log instead"
+        return (line.decode(errors="replace").rstrip() for line in self.popen.stdout)
+
+    def freeze(self) -> None:
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.popen.send_signal(signal.SIGCONT)
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, which a frozen process notices only when it is resumed."""
+        self.resume()
+        self.popen.terminate()
+
+    def await_end(self, seconds: float = 12) -> int:
+        """Return the exit code. Kills the process if it has not ended after `seconds`."""
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.popen.returncode
+
+    def end(self, seconds: float = 12) -> int:
+        """Ask it to end and wait for that."""
+        self.ask_to_end()
+        return self.await_end(seconds)
+
+    def kill(self) -> None:
+        """End it and its child processes as a crash would."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+        self.popen.wait()
+
+
+def end_with_parent() -> None:
+    """Have Linux send SIGTERM to this process when the thread that started it ends, even by `kill -9`."""
+    if LIBC:
+        LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

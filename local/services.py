@@ -1,0 +1,23 @@
+"""How ping, pong and the API are started: their commands and their environment."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from .ports import HOST
+
+NAMEKO_RUN = (sys.executable, "-m", "nameko", "run", "--config", "config.yml")
+"""Runs a nameko service; its module follows."""
+PING = (*NAMEKO_RUN, "ping")
+PONG = (*NAMEKO_RUN, "pong")
+API = (sys.executable, "-m", "gunicorn", "--config", "api/gunicorn.conf.py", "api:create_app()")
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment with these settings. Log lines appear when they are written, and without warnings."""
+    return {**os.environ, **settings, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def api_address(port: int) -> dict[str, str]:
+    """Return the setting that has the API listen on this port."""
+    return {"API_BIND": f"{HOST}:{port}"}

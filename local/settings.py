@@ -1,0 +1,19 @@
+"""The settings in .env, which `make run` reads as docker-compose and `pipenv run` do."""
+
+import os
+import shlex
+from pathlib import Path
+from string import Template
+
+from . import ROOT
+
+
+def read_settings(path: Path = ROOT / ".env") -> dict[str, str]:
+    """Return the environment and, where it has no value, that of .env. A value may refer to others as ${NAME}."""
+    settings = dict(os.environ)
+    for line in path.read_text().splitlines() if path.exists() else ():
+        name, assigned, value = line.partition("=")
+        if assigned and not name.lstrip().startswith("#"):
+            plain = " ".join(shlex.split(value, comments=True))
+            settings.setdefault(name.strip(), Template(plain).safe_substitute(settings))
+    return settings

@@ -1,14 +1,18 @@
 """Messages that a handler has sent on: its batch is done once Kafka has acknowledged them."""
 
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple
 
-from messaging.clients.errors import Refused
+from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.1
+"""How long `wait` waits if the client does not even take the messages."""
 
 
 class Columns(NamedTuple):
@@ -25,12 +29,15 @@ class Answers:
     def __init__(self, hand_over: Callable[[Columns], Delivery], columns: Columns):
         self._hand_over = hand_over
         self._columns = columns
-        self._delivery = hand_over(columns)
+        self._delivery: Delivery | None = hand_over(columns)
         self.refused = 0
         """How many messages Kafka refuses for good, as far as `settled` has found."""
 
     def wait(self, seconds: float) -> bool:
         """Wait until each message was acknowledged or has failed, but no longer than this."""
+        if self._delivery is None:
+            time.sleep(min(seconds, RETRY_SECONDS))
+            return False
         return self._delivery.wait(seconds)
 
     def settled(self) -> bool:
@@ -38,6 +45,9 @@ class Answers:
 
         Hands over again what has failed for a passing reason, so this may stay False for a long time.
         """
+        if self._delivery is None:
+            self._try_again()
+            return False
         if not self._delivery.done:
             return False
         failures = self._delivery.failures
@@ -49,10 +59,21 @@ class Answers:
         if not passing:
             return True
         log.warning("sending %d messages again: %s", len(passing), next(iter(passing.values())))
-        again = [index in passing for index in range(len(self._columns.keys))]
+        self._keep(passing)
+        self._try_again()
+        return False
+
+    def _keep(self, indices: Mapping[int, object]) -> None:
+        """Keep the messages with these indices, and drop the others: they are done with."""
+        kept = [index in indices for index in range(len(self._columns.keys))]
         keys, values, partitions = self._columns
         self._columns = Columns(
-            list(compress(keys, again)), list(compress(values, again)), list(compress(partitions, again))
+            list(compress(keys, kept)), list(compress(values, kept)), list(compress(partitions, kept))
         )
-        self._delivery = self._hand_over(self._columns)
-        return False
+
+    def _try_again(self) -> None:
+        try:
+            self._delivery = self._hand_over(self._columns)
+        except ClientError as error:
+            self._delivery = None
+            log.warning("%d messages cannot be handed over yet: %s", len(self._columns.keys), error)

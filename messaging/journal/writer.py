@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from uuid import UUID
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30
 """A published state that has not changed for this long is forgotten here; a later one begins anew."""
+
+RETRY_SECONDS = 0.1
+"""How long a flush waits after a failed publication."""
 
 
 @dataclass
@@ -50,9 +53,10 @@ class Entry:
 class JournalWriter:
     """Counts what a service has seen and publishes it. Safe to be used by many greenthreads."""
 
-    def __init__(self, producer: Producer, service: str):
+    def __init__(self, producer: Producer, service: str, clock: Callable[[], float] = time.monotonic):
         self._producer = producer
         self._service = service
+        self._clock = clock
         self._process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
         self._entries: dict[tuple[UUID, str], Entry] = {}
         self._dirty: dict[tuple[UUID, str], Entry] = {}
@@ -110,9 +114,7 @@ class JournalWriter:
             if left <= 0:
                 return False
             self.publish()  # once more what has failed
-            under_way = [delivery for entry in self._dirty.values() for _, delivery in entry.publications]
-            if under_way:
-                under_way[0].wait(min(left, 1))
+            self._wait(left)
         return True
 
     def _count(self, stage: str, batch: Batch, failed: int = 0) -> None:
@@ -132,7 +134,7 @@ class JournalWriter:
             entry = self._entries[key] = Entry(f"{self._process}.{self._born}")
         self.mark += 1
         entry.changed = self.mark
-        entry.touched = time.monotonic()
+        entry.touched = self._clock()
         self._dirty[key] = entry
         return entry
 
@@ -143,6 +145,12 @@ class JournalWriter:
             log.warning("the state of run %s at %s was not published, trying again: %s", run, stage, error)
         else:
             entry.publications.append((entry.changed, delivery))
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for a publication that is under way; after one that failed, wait a little before the next attempt."""
+        under_way = next((delivery for entry in self._dirty.values() for _, delivery in entry.publications), None)
+        if under_way is None or (under_way.wait(min(seconds, 1)) and under_way.failures):
+            time.sleep(min(seconds, RETRY_SECONDS))
 
     def _look_at(self, run: UUID, stage: str, entry: Entry) -> None:
         """See which publications Kafka has acknowledged."""
@@ -158,7 +166,7 @@ class JournalWriter:
             self._dirty.pop((run, stage), None)
 
     def _forget(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         for key, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
             # One record says what the run is and that it is being sent. It must not begin anew without that.
             idle = now - entry.touched > IDLE_SECONDS and entry.outcome != "sending"

@@ -1,136 +1,128 @@
-"""Runs without brokers: records to feed the model with, and a journal in memory."""
+"""Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager
-from itertools import count
-from uuid import UUID, uuid4
+from collections.abc import Mapping, Sequence
 
-from api.problems import no_kafka
-from messaging.journal.records import ACCEPTED, SENT, STOP, Record, State, decode
-from messaging.runs.request import Request
-from messaging.runs.stage import Stage
-
-CREATED = 1_700_000_000_000_000
-"""In microseconds since the epoch, as all times here."""
-RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
+from messaging.clients.errors import ClientError
+from messaging.runs.batch import Batch
+from messaging.runs.outcome import DeliveryFailed
 
 
-def asked(service: str = "ping", num_messages: int = 10, size: int = 5, run: UUID | None = None, created=CREATED):
-    return Request(run or uuid4(), service, num_messages, size, created)
+class Delivery:
+    """A delivery of so many messages; each is under way until the test says what has become of it."""
+
+    def __init__(self, count: int):
+        self._count = count
+        self._acknowledged: set[int] = set()
+        self._failures: dict[int, ClientError] = {}
+
+    def acknowledge(self, *indices: int) -> None:
+        """Say that Kafka has acknowledged these messages, or all that have not failed."""
+        self._acknowledged |= set(indices or range(self._count)) - set(self._failures)
+
+    def fail(self, error: ClientError, *indices: int) -> None:
+        """Say that these messages have failed, or all of them."""
+        self._failures |= dict.fromkeys(indices or range(self._count), error)
+
+    @property
+    def done(self) -> bool:
+        return len(self._acknowledged) + len(self._failures) == self._count
+
+    def wait(self, seconds: float) -> bool:
+        return self.done
+
+    @property
+    def acknowledged(self) -> Sequence[bool]:
+        return [index in self._acknowledged for index in range(self._count)]
+
+    @property
+    def failures(self) -> Mapping[int, ClientError]:
+        return self._failures
 
 
-def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5) -> Stage:
-    """The state of a stage that has seen these messages, each 1 ms after it was sent."""
-    stage, numbers = Stage(), list(numbers)
-    if numbers:
-        at = at or CREATED + 1000
-        stage.add(numbers, len(numbers) * size, Counter({0: len(numbers)}), [at - 1000] * len(numbers), at)
-    return stage
+class Clock:
+    """A clock that only the test moves."""
 
+    def __init__(self) -> None:
+        self.now = 1000.0
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread is about to do."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.001)
+    def __call__(self) -> float:
+        return self.now
 
-
-class Records:
-    """Makes the records of one run, in their order."""
-
-    def __init__(self, request: Request, offsets: Iterable[int] | None = None):
-        self.request = request
-        self._offsets = iter(offsets or count(1))
-
-    def accepted(self, token: str = "first") -> Record:
-        return self._record(ACCEPTED, token, self.request)
-
-    def withdrawn(self, token: str = "first") -> Record:
-        return Record(self.request.run, ACCEPTED, token, None, True, next(self._offsets))
-
-    def stop(self) -> Record:
-        return Record(self.request.run, STOP, "", None, False, next(self._offsets))
-
-    def sent(self, outcome: str, stage: Stage | None = None, reason: str | None = None, writer="host:1/a") -> Record:
-        return self._record(SENT, writer, State(stage or seen(), self.request, outcome, reason))
-
-    def stage(self, name: str, stage: Stage, writer: str = "host:1/a") -> Record:
-        return self._record(name, writer, State(stage))
-
-    def _record(self, kind: str, writer: str, content: Request | State) -> Record:
-        return Record(self.request.run, kind, writer, content, False, next(self._offsets))
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class Topic:
-    """The topic of runs in memory. Each API process has its own `journal()`; all of them read the same order."""
+    """Takes the messages of runs down; acknowledges each at once unless told otherwise.
 
-    def __init__(self):
-        self.is_down = False
-        self.records: list[Record] = []
-        self._readers: list[Callable[[Record], None]] = []
-        self._delivered = 0
-        self._is_held = False
-        self._lock = threading.RLock()
+    `error` fails all of them, `silent` leaves them without an answer, `full` takes none.
+    """
 
-    def journal(self) -> "MemoryJournal":
-        return MemoryJournal(self)
+    def __init__(
+        self, partitions: int = 4, error: ClientError | None = None, silent: bool = False, full: str | None = None
+    ):
+        self.partitions = partitions
+        self.messages: list[tuple[bytes, bytes, int]] = []
+        self.largest = 0
+        self._error = error
+        self._silent = silent
+        self._full = full
 
-    def read(self, apply: Callable[[Record], None]) -> None:
-        with self._lock:
-            self._readers.append(apply)
-            for old in self.records[: self._delivered]:
-                apply(old)
-
-    def write(self, key: bytes, value: bytes | None) -> None:
-        with self._lock:
-            self.records.append(decode(key, value, len(self.records)))
-            self._deliver()
-
-    def add(self, made: Record) -> None:
-        """Write a record of somebody else."""
-        with self._lock:
-            self.records.append(Record(*list(vars(made).values())[:-1], len(self.records)))
-            self._deliver()
-
-    @contextmanager
-    def held(self):
-        """Within the block, records are written and not read back."""
-        self._is_held = True
-        yield
-        with self._lock:
-            self._is_held = False
-            self._deliver()
-
-    def kinds(self, run: UUID) -> list[str]:
-        """What was written about a run: the kind of each record, and "withdrawn" for one that takes back another."""
-        records = [made for made in self.records if made.run == run]
-        return ["withdrawn" if made.withdrawn else made.kind for made in records]
-
-    def _deliver(self) -> None:
-        while not self._is_held and self._delivered < len(self.records):
-            self._delivered += 1
-            for apply in self._readers:
-                apply(self.records[self._delivered - 1])
+    def send(self, keys: Sequence[bytes], values: Sequence[bytes], partitions: Sequence[int]) -> Delivery:
+        if self._full:
+            raise DeliveryFailed(self._full)
+        self.messages += zip(keys, values, partitions, strict=True)
+        self.largest = max(self.largest, sum(map(len, values)))
+        delivery = Delivery(len(keys))
+        if self._error:
+            delivery.fail(self._error)
+        elif not self._silent:
+            delivery.acknowledge()
+        return delivery
 
 
-class MemoryJournal:
-    """The journal of one API process."""
+class Answers:
+    """Answers of a handler; under way until the test says that they are done. Waiting takes no time."""
 
-    def __init__(self, topic: Topic):
-        self._topic = topic
+    def __init__(self, done: bool = False, refused: int = 0):
+        self.done = done
+        self.refused = refused
+        self.waits: list[float] = []
 
-    def start(self, apply: Callable[[Record], None]) -> None:
-        self.wait_until_read()
-        self._topic.read(apply)
+    def settled(self) -> bool:
+        return self.done
 
-    def wait_until_read(self) -> None:
-        if self._topic.is_down:
-            raise no_kafka("it is down")
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return self.done
 
-    def write(self, key: bytes, value: bytes | None, wait: bool = False) -> None:
-        self.wait_until_read()
-        self._topic.write(key, value)
+
+class Journal:
+    """Counts batches. Has everything on record at once, but nothing new while it `holds_back`."""
+
+    def __init__(self) -> None:
+        self.mark = 0
+        self.received_batches: list[Batch] = []
+        self.answers: list[tuple[int, int]] = []
+        """Of each batch that was answered, how many messages it has and how many answers were refused."""
+        self.holds_back = False
+        self._acknowledged = 0
+
+    def received(self, batch: Batch) -> None:
+        self.mark += 1
+        self.received_batches.append(batch)
+
+    def answered(self, batch: Batch, failed: int) -> None:
+        self.mark += 1
+        self.answers.append((len(batch), failed))
+
+    def recorded(self, mark: int) -> bool:
+        return not self.holds_back or mark <= self._acknowledged
+
+    def acknowledge(self) -> None:
+        """Have everything so far on record, and from now on nothing new by itself."""
+        self.holds_back = True
+        self._acknowledged = self.mark
+
+    def flush(self, seconds: float) -> bool:
+        return self.recorded(self.mark)

@@ -10,8 +10,8 @@ from nameko.exceptions import RemoteError, RpcTimeout, UnknownService, deseriali
 from api.problems import Problem
 from api.rpc.calls import Calls
 from api.rpc.errors import NotAnswered, NotTaken
-from messaging.run import DeliveryFailed, TooLarge
-from tests.unit.fakes import asked
+from messaging.runs.outcome import DeliveryFailed, TooLarge
+from tests.unit.api_fakes import asked
 
 FIGURES = {"num_messages": 10}
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from api.runs.catalog import Catalog
-from tests.unit.fakes import CREATED, Records, asked, seen
+from tests.unit.api_fakes import CREATED, Records, asked, seen
 
 
 def add(catalog: Catalog, created: int = CREATED) -> Records:

@@ -10,7 +10,7 @@ from api.problems import Problem
 from api.rpc.errors import NotAnswered, NotTaken, not_running
 from api.runs.dispatch import Dispatcher
 from api.runs.store import Store, now
-from tests.unit.fakes import Records, Topic, asked, seen, wait_until
+from tests.unit.api_fakes import Records, Topic, asked, seen, wait_until
 
 FIGURES = {"num_messages": 10}
 LOST = NotTaken(TimeoutError())

@@ -8,7 +8,7 @@ import pytest
 from api.events import STREAMS, EventStreams
 from api.problems import Problem
 from api.runs.store import Store, now
-from tests.unit.fakes import Records, Topic, asked, seen, wait_until
+from tests.unit.api_fakes import Records, Topic, asked, seen, wait_until
 
 
 @pytest.fixture(autouse=True)

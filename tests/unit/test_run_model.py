@@ -3,7 +3,7 @@
 import pytest
 
 from api.runs.model import Run, RunState
-from tests.unit.fakes import CREATED, Records, asked, seen
+from tests.unit.api_fakes import CREATED, Records, asked, seen
 
 ALL = range(10)
 STALLED_AFTER = 30

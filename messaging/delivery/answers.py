@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from messaging.clients.errors import Refused
+from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,7 @@ class Answers:
         Hands over again what has failed for a passing reason, so this may stay False for a long time.
         """
         if self._delivery is None:
-            if self._clock() >= self._again_at:
-                self._delivery = self._hand_over(self._columns.only(self._indices))
+            self._try_again()
             return False
         if not self._delivery.done:
             return False
@@ -76,7 +75,20 @@ class Answers:
         if not passing:
             return True
         log.warning("sending %d messages again in %.1f s: %s", len(passing), self._pause, failures[passing[0]])
-        self._indices, self._delivery = passing, None
+        self._indices = passing
+        self._retire()
+        return False
+
+    def _retire(self) -> None:
+        self._delivery = None
         self._again_at = self._clock() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        return False
+
+    def _try_again(self) -> None:
+        if self._clock() < self._again_at:
+            return
+        try:
+            self._delivery = self._hand_over(self._columns.only(self._indices))
+        except ClientError as error:
+            log.warning("%d messages cannot be handed over yet: %s", len(self._indices), error)
+            self._retire()

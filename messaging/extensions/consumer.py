@@ -8,7 +8,7 @@ not finished comes again.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -35,8 +35,9 @@ POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 REBALANCE_SECONDS = 3
 """How long a rebalance may be held up by work in hand. The work that is not done by then comes again."""
+FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
-"""The longest time between two attempts at a batch whose handler raises."""
+"""The shortest and the longest time between two attempts at a batch whose handler raises."""
 
 
 class Result(NamedTuple):
@@ -58,7 +59,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     def __init__(self, *topics: str, **options: Any):
         super().__init__(*topics, **options)
-        self.options = options  # nameko-kafka's own copy leaves out those that are false
+        # nameko-kafka's own copy leaves out those that are false. Other options are nameko's.
+        self.options = {name: value for name, value in options.items() if name in self._consumer_cls.DEFAULT_CONFIG}
         self._thread: Any = None
         self._joined = False  # a member of the group, though perhaps one without partitions
         self._epoch = 0  # grows with each rebalance
@@ -79,10 +81,11 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
         self.prepare(connected(self.container, topics, make, self.stopping), self.journal.opened().writer)
 
-    def prepare(self, consumer: Consumer, writer: JournalWriter) -> None:
-        """Work with this consumer, and put on record with this writer."""
+    def prepare(self, consumer: Consumer, writer: JournalWriter, clock: Callable[[], float] = time.monotonic) -> None:
+        """Work with this consumer, put on record with this writer, and commit by this clock."""
         self._consumer = consumer
         self._writer = writer
+        self._clock = clock
         self._checkpoints = Checkpoints(writer)
         self._health_file = settings_of(self.container).health_file
 
@@ -121,15 +124,15 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         for fetched in polled.fetched:
             self._work_on(fetched, epoch)
         self._checkpoints.advance()
-        if time.monotonic() >= self._next_commit:
-            self._next_commit = time.monotonic() + COMMIT_SECONDS
+        if self._clock() >= self._next_commit:
+            self._next_commit = self._clock() + COMMIT_SECONDS
             self._commit()
 
     def _poll(self, seconds: float) -> Polled:
         try:
             polled = self._consumer.poll(seconds)
         except Unavailable as error:
-            log.warning("cannot poll Kafka, trying again in %d s: %s", POLL_RETRY_SECONDS, error)
+            log.warning("Kafka does not answer, trying again: %s", error)
             time.sleep(POLL_RETRY_SECONDS)
             return Polled()
         for change in polled.changes:
@@ -165,7 +168,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     def _handle(self, batch: Batch) -> Pending | None:
         """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""
-        pause = 1
+        pause: float = FIRST_RETRY_SECONDS
         while True:
             handled: Event = Event()
             self.container.spawn_worker(self, (batch,), {}, handle_result=partial(_tell, handled))
@@ -173,7 +176,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             result: Result = handled.wait()
             if not result.failed:
                 return result.answers
-            log.error("%d messages of topic %s were not handled; once more in %d s", len(batch), batch.topic, pause)
+            log.error("%d messages of topic %s were not handled; once more in %g s", len(batch), batch.topic, pause)
             over = time.monotonic() + pause
             self._stay_until(lambda seconds, over=over: _sleep_until(over, seconds))
             pause = min(2 * pause, RETRY_SECONDS)

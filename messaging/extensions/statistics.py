@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -20,11 +20,12 @@ class TopicStats:
     of its own messages came. A line that is begun by one request and filled by a later one has the pause in it.
     """
 
-    def __init__(self, topic: str, batch_size: int):
+    def __init__(self, topic: str, batch_size: int, clock: Callable[[], float] = time.perf_counter):
         self._topic = topic
         self._batch_size = batch_size
+        self._clock = clock
         self._total = 0
-        self._last_arrival: float | None = None  # perf_counter(), as all times in here
+        self._last_arrival: float | None = None  # by the clock, as all times in here
         self._begin()
 
     def _begin(self) -> None:
@@ -35,9 +36,9 @@ class TopicStats:
 
     def record(self, batch: Batch) -> None:
         """Count a polled batch. Its messages are taken as having come evenly since the one before it."""
-        now = time.perf_counter()
-        clock = time.time_ns() // 1000
-        latencies = [None if sent is None else (clock - sent) / 1000 for sent in batch.sent_times]
+        now = self._clock()
+        instant = time.time_ns() // 1000
+        latencies = [None if sent is None else (instant - sent) / 1000 for sent in batch.sent_times]
         sizes = [len(value) if value else 0 for value in batch.values]
         arrival = self._begin_of(batch, latencies[0], now)
         gap = (now - arrival) / len(batch)

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID
@@ -64,8 +64,9 @@ Name = tuple[UUID, str]
 class JournalWriter:
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
 
-    def __init__(self, producer: Producer, service: str):
+    def __init__(self, producer: Producer, service: str, clock: Callable[[], float] = time.monotonic):
         self._producer = producer
+        self._clock = clock
         self._service = service
         self._partitions = producer.partitions(RUN_STATES)
         self.process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
@@ -125,7 +126,7 @@ class JournalWriter:
     def publish(self, now: bool = False) -> None:
         """Hand the changed states to the client; large ones only when it is their time, unless it must be `now`."""
         with self._lock:
-            clock = time.monotonic()
+            clock = self._clock()
             for name, entry in list(self._dirty.values()):
                 self._look_at(entry)
                 due = now or clock >= entry.not_before
@@ -172,7 +173,7 @@ class JournalWriter:
             entry = self._entries[name] = Entry(f"{self.process}.{self._born}", sender=sender)
         self.mark += 1
         entry.changed = self.mark
-        entry.touched = time.monotonic()
+        entry.touched = self._clock()
         self._dirty[entry.key] = name, entry
         return entry
 
@@ -180,7 +181,7 @@ class JournalWriter:
         run, stage = name
         value = State(entry.stage, entry.sender).encode()
         entry.closed = len(value) > LARGEST_STATE
-        entry.not_before = time.monotonic() + len(value) / STATE_BYTES_PER_SECOND
+        entry.not_before = self._clock() + len(value) / STATE_BYTES_PER_SECOND
         try:
             delivery = self._producer.send(
                 RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self._partitions)]
@@ -206,7 +207,7 @@ class JournalWriter:
             self._dirty.pop(entry.key, None)
 
     def _forget(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         for name, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
             # One record says what the run is and that it is being sent. It must not begin anew without that.
             sending = entry.sender is not None and entry.sender.outcome == SENDING

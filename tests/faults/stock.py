@@ -5,7 +5,7 @@ import time
 
 import nameko_kafka
 
-from messaging import consume
+from messaging.extensions import consume
 
 TOPIC = os.environ["TEST_TOPIC"]
 OPTIONS = {"bootstrap_servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "auto_offset_reset": "earliest"}

@@ -3,7 +3,7 @@
 import os
 import time
 
-from messaging import consume
+from messaging.extensions import consume
 
 ATTEMPTS = iter(["slow", "fail", "fail"])
 

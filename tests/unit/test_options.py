@@ -1,37 +1,117 @@
-"""Options of the two Kafka extensions: what nameko-kafka 0.2.1 would drop or mix up."""
+"""Options of the two Kafka extensions and of the settings: none is dropped, none leaks into the next extension."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from messaging.consumer import BatchConsumer
-from messaging.producer import TopicProducer
+from messaging import settings
+from messaging.clients import connect, kafka_python
+from messaging.extensions import TopicProducer
+from messaging.extensions import consumer as consumer_module
+from messaging.extensions import topics as topics_module
+from messaging.extensions.consumer import BatchConsumer
+from messaging.extensions.journal import OpenJournal
+from messaging.extensions.stopping import SETTINGS
 
-CONFIG = {
-    "KAFKA_CONSUMER": {"bootstrap_servers": "somewhere:9092"},
-    "KAFKA_PRODUCER": {"bootstrap_servers": "somewhere:9092", "acks": "all"},
-}
-
-
-def bound(extension):
-    extension.container = SimpleNamespace(config=CONFIG, service_name="ping")
-    return extension
-
-
-def test_options_that_are_false_are_kept():
-    consumer = bound(BatchConsumer("topic", check_crcs=False, enable_auto_commit=False))
-    producer = bound(TopicProducer("topic", acks=0, linger_ms=0))
-
-    assert consumer._parse_config()["check_crcs"] is False
-    assert consumer._parse_config()["enable_auto_commit"] is False
-    assert producer._parse_config() == {"bootstrap_servers": "somewhere:9092", "acks": 0, "linger_ms": 0}
+KAFKA = settings.KafkaSettings(
+    "somewhere:9092", {"auto_offset_reset": "earliest", "check_crcs": True}, {"acks": "all", "retries": 9}
+)
 
 
-def test_the_group_is_the_service_unless_an_option_says_otherwise_and_does_not_leak_into_the_next_consumer():
-    first, second = bound(BatchConsumer("a", group_id="mine")), bound(BatchConsumer("b"))
+class Client:
+    """Notes what the extensions ask for."""
 
-    assert [first._parse_config()["group_id"], second._parse_config()["group_id"]] == ["mine", "ping"]
-    assert CONFIG["KAFKA_CONSUMER"] == {"bootstrap_servers": "somewhere:9092"}
+    def __init__(self) -> None:
+        self.consumers: dict[str, dict] = {}
+        self.producers: list[dict] = []
+
+    def consumer(self, group, topics, **options):
+        self.consumers[group] = options
+        return SimpleNamespace()
+
+    def producer(self, **options):
+        self.producers.append(options)
+        return SimpleNamespace(partitions=lambda topic: 1)
+
+
+@pytest.fixture
+def client(monkeypatch):
+    """The client with which the extensions connect."""
+    client = Client()
+    for module in consumer_module, topics_module:
+        monkeypatch.setattr(module, "connected", lambda container, topics, make, stop: make(client))
+    return client
+
+
+@pytest.fixture
+def set_up():
+    """Sets an extension up in a service called ping."""
+    container = SimpleNamespace(config={SETTINGS: settings.load()}, service_name="ping")
+
+    def set_up(extension):
+        extension.container = container
+        extension.journal = SimpleNamespace(opened=lambda: OpenJournal(writer=None, past=None))
+        extension.setup()
+        return extension
+
+    return set_up
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """A client of kafka-python that gives back the options with which it would connect."""
+    monkeypatch.setattr(kafka_python, "KafkaPythonProducer", lambda options: options)
+    monkeypatch.setattr(kafka_python, "KafkaPythonConsumer", lambda topics, options, waiting: options)
+    monkeypatch.setattr(kafka_python, "KafkaPythonReader", lambda options, waiting: options)
+    return connect(KAFKA)
+
+
+def test_options_that_are_false_are_kept(client, set_up):
+    set_up(BatchConsumer("topic", check_crcs=False, enable_auto_commit=False))
+    set_up(TopicProducer("topic", acks=0, linger_ms=0))
+
+    assert client.consumers == {"ping": {"check_crcs": False, "enable_auto_commit": False}}
+    assert client.producers == [{"acks": 0, "linger_ms": 0}]
+
+
+def test_the_group_is_the_service_unless_an_option_says_otherwise_and_does_not_leak_into_the_next_consumer(
+    client, set_up
+):
+    set_up(BatchConsumer("a", group_id="mine"))
+    set_up(BatchConsumer("b"))
+
+    assert client.consumers == {"mine": {"group_id": "mine"}, "ping": {}}
+
+
+def test_options_of_an_extension_stand_over_those_of_the_settings_and_do_not_leak_into_the_next_one(opened):
+    assert opened.producer(acks=0, linger_ms=0) == {
+        "bootstrap_servers": "somewhere:9092", "acks": 0, "retries": 9, "linger_ms": 0
+    }  # fmt: skip
+    assert opened.consumer("ping", ["a"], check_crcs=False) == {
+        "bootstrap_servers": "somewhere:9092", "auto_offset_reset": "earliest", "check_crcs": False, "group_id": "ping"
+    }  # fmt: skip
+    assert opened.consumer("ping", ["a"], group_id="mine")["group_id"] == "mine"
+    assert opened.consumer("pong", ["b"])["group_id"] == "pong"
+    assert opened.producer()["acks"] == "all"
+
+
+def test_a_reader_has_no_group(opened):
+    assert opened.reader()["group_id"] is None
+
+
+def test_everything_connects_to_the_servers_of_the_settings(opened):
+    moved = connect(replace(KAFKA, servers="elsewhere:9092"))
+
+    assert moved.servers == "elsewhere:9092"
+    for options in moved.producer(), moved.reader(), moved.consumer("ping", ["a"]):
+        assert options["bootstrap_servers"] == "elsewhere:9092"
+
+
+def test_nameko_s_own_options_do_not_reach_kafka(client, set_up):
+    set_up(BatchConsumer("topic", expected_exceptions=ValueError, max_poll_records=10))
+
+    assert client.consumers == {"ping": {"max_poll_records": 10}}
 
 
 @pytest.mark.parametrize("extension", [BatchConsumer, TopicProducer])

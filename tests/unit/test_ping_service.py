@@ -4,7 +4,7 @@ from unittest.mock import call
 
 from nameko.testing.services import worker_factory
 
-from messaging.batch import Batch
+from messaging.runs.batch import Batch
 from ping import PingService
 
 

@@ -5,7 +5,7 @@ from unittest.mock import call
 import pytest
 from nameko.testing.services import worker_factory
 
-from messaging.batch import Batch
+from messaging.runs.batch import Batch
 from pong import PongService
 
 BATCH = Batch("pong", partitions=[0], keys=[b"key"], values=[b"value"], poll_seconds=0.0)
@@ -19,7 +19,7 @@ def test_answers_each_batch_and_is_done_when_the_answers_are():
     assert service.stats.record.mock_calls == [call(BATCH)]
 
 
-def test_a_batch_that_could_not_be_answered_is_not_counted_for_it_comes_again():
+def test_a_batch_that_could_not_be_answered_is_not_counted_because_it_comes_again():
     service = worker_factory(PongService)
     service.ping_topic.forward.side_effect = RuntimeError
 

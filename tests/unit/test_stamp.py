@@ -1,11 +1,13 @@
-"""The stamp: what a message's key says, and what is no stamp."""
+"""The stamp: what a message's key says, and which keys are foreign."""
 
 import time
 import uuid
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
-from messaging.stamp import SIZE, is_one_run, sent_times, stamps, unpack, words
+from messaging.runs.stamp import LARGEST_NUMBER, SIZE, is_one_run, sent_times, stamps, unpack, words
 
 RUN = uuid.uuid4().bytes
 
@@ -21,6 +23,27 @@ def test_a_stamp_holds_run_number_and_time_in_32_bytes():
     assert key == RUN + (7).to_bytes(8, "big") + sent.to_bytes(8, "big")
 
 
+@given(some.uuids(), some.lists(some.integers(0, LARGEST_NUMBER), min_size=1))
+def test_what_was_stamped_is_read_back(run, numbers):
+    before = time.time_ns() // 1000
+    keys = stamps(run.bytes, numbers)
+    row = words(keys)
+
+    assert [unpack(key)[:2] for key in keys] == [(run.bytes, number) for number in numbers]
+    assert list(row[2::4]) == numbers
+    assert list(row[3::4]) == sent_times(keys)
+    assert before <= min(sent_times(keys)) <= max(sent_times(keys)) <= time.time_ns() // 1000
+    assert is_one_run(row)
+
+
+@given(some.lists(some.none() | some.binary(max_size=40), min_size=1))
+def test_any_key_is_read_without_an_error_and_the_two_readers_agree(keys):
+    row, times = words(keys), sent_times(keys)
+
+    assert len(times) == len(keys)
+    assert (row is None) == (None in times)
+
+
 def test_a_whole_column_at_once():
     keys = stamps(RUN, range(1000))
     row = words(keys)
@@ -29,7 +52,7 @@ def test_a_whole_column_at_once():
     assert list(row[3::4]) == sent_times(keys) == [unpack(key)[2] for key in keys]
 
 
-def test_whether_a_column_is_of_one_run():
+def test_a_column_is_of_one_run_if_all_its_stamps_are():
     mine, other = stamps(RUN, range(2)), stamps(uuid.uuid4().bytes, range(2))
 
     assert is_one_run(words(mine))
@@ -48,7 +71,7 @@ def test_a_foreign_key_has_no_time_and_does_not_spoil_the_others(foreign):
     assert words([mine[0], foreign]) is None
 
 
-def test_keys_of_other_lengths_that_add_up_to_stamps_are_none():
+def test_keys_of_other_lengths_that_add_up_to_stamps_are_foreign():
     assert list(sent_times([b"x" * 31, b"x" * 33])) == [None, None]
 
 

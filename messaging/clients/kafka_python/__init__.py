@@ -23,13 +23,16 @@ class KafkaPython:
         self.servers = settings.servers
 
     def producer(self, **options: object) -> KafkaPythonProducer:
-        return KafkaPythonProducer({**self._settings.producer, **options})
+        return KafkaPythonProducer({**self._settings.producer, "bootstrap_servers": self.servers, **options})
 
     def reader(self) -> KafkaPythonReader:
-        return KafkaPythonReader({**self._settings.consumer, "group_id": None}, self._waiting)
+        return KafkaPythonReader({**self._consumer_options(), "group_id": None}, self._waiting)
 
     def consumer(self, group: str, topics: Sequence[str], **options: object) -> KafkaPythonConsumer:
-        return KafkaPythonConsumer(topics, {"group_id": group, **self._settings.consumer, **options}, self._waiting)
+        return KafkaPythonConsumer(topics, {"group_id": group, **self._consumer_options(), **options}, self._waiting)
 
     def admin(self, seconds: float = 10) -> KafkaPythonAdmin:
         return KafkaPythonAdmin(self.servers, seconds)
+
+    def _consumer_options(self) -> dict[str, object]:
+        return {**self._settings.consumer, "bootstrap_servers": self.servers}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from messaging.clients.kafka_python.errors import translated
@@ -99,7 +100,10 @@ class KafkaPythonConsumer:
         self._confirmed.update(offsets)
 
     def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
-        self._consumer.commit_async(with_metadata(offsets), callback=self._on_commit)
+        try:
+            self._consumer.commit_async(with_metadata(offsets), callback=self._on_commit)
+        except (KafkaError, OSError) as error:
+            self._on_commit({}, error)
 
     def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
         if isinstance(response, Exception):

@@ -1,4 +1,4 @@
-"""Consumer statistics: one line per full batch, whatever the polls bring."""
+"""Consumer statistics: one line per full batch, regardless of poll size."""
 
 import random
 import re
@@ -6,15 +6,16 @@ import uuid
 
 import pytest
 
-from messaging.batch import Batch
-from messaging.stamp import stamps
-from messaging.stats import TopicStats
+from messaging.extensions.statistics import TopicStats
+from messaging.runs.batch import Batch
+from messaging.runs.stamp import stamps
+from tests.unit.fakes import Clock
 
 
 @pytest.fixture
 def lines(caplog):
     """The lines logged so far, each as a dict of numbers and the topic's name."""
-    caplog.set_level("INFO", "messaging.stats")
+    caplog.set_level("INFO", "messaging.extensions.statistics")
 
     def parse() -> list[dict]:
         pairs = [dict(re.findall(r"(\w+)=(\S+)", record.getMessage())) for record in caplog.records]
@@ -40,7 +41,7 @@ def test_250_messages_make_two_lines_and_50_more_the_third(lines):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100, 1000])
-def test_every_line_counts_exactly_one_batch_whatever_the_polls_bring(lines, batch_size):
+def test_every_line_counts_exactly_one_batch_regardless_of_poll_size(lines, batch_size):
     polls = [random.Random(batch_size).randint(1, 700) for _ in range(30)]
     stats = TopicStats("pong", batch_size)
     for count in polls:
@@ -62,9 +63,10 @@ def test_rates_are_those_of_the_seconds_in_the_same_line(lines):
 
 
 def test_waiting_for_the_first_message_of_a_line_does_not_count(lines):
-    stats = TopicStats("pong", 100)
+    clock = Clock()
+    stats = TopicStats("pong", 100, clock)
     stats.record(batch(100))
-    stats._last_arrival -= 3600  # an hour later
+    clock.advance(3600)
     stats.record(batch(100))
 
     assert lines()[1]["seconds"] < 1

@@ -1,0 +1,128 @@
+"""Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
+
+from collections.abc import Mapping, Sequence
+
+from messaging.clients.errors import ClientError
+from messaging.runs.batch import Batch
+from messaging.runs.outcome import DeliveryFailed
+
+
+class Delivery:
+    """A delivery of so many messages; each is under way until the test says what has become of it."""
+
+    def __init__(self, count: int):
+        self._count = count
+        self._acknowledged: set[int] = set()
+        self._failures: dict[int, ClientError] = {}
+
+    def acknowledge(self, *indices: int) -> None:
+        """Say that Kafka has acknowledged these messages, or all that have not failed."""
+        self._acknowledged |= set(indices or range(self._count)) - set(self._failures)
+
+    def fail(self, error: ClientError, *indices: int) -> None:
+        """Say that these messages have failed, or all of them."""
+        self._failures |= dict.fromkeys(indices or range(self._count), error)
+
+    @property
+    def done(self) -> bool:
+        return len(self._acknowledged) + len(self._failures) == self._count
+
+    def wait(self, seconds: float) -> bool:
+        return self.done
+
+    @property
+    def acknowledged(self) -> Sequence[bool]:
+        return [index in self._acknowledged for index in range(self._count)]
+
+    @property
+    def failures(self) -> Mapping[int, ClientError]:
+        return self._failures
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Topic:
+    """Takes the messages of runs down; acknowledges each at once unless told otherwise.
+
+    `error` fails all of them, `silent` leaves them without an answer, `full` takes none.
+    """
+
+    def __init__(
+        self, partitions: int = 4, error: ClientError | None = None, silent: bool = False, full: str | None = None
+    ):
+        self.partitions = partitions
+        self.messages: list[tuple[bytes, bytes, int]] = []
+        self.largest = 0
+        self._error = error
+        self._silent = silent
+        self._full = full
+
+    def send(self, keys: Sequence[bytes], values: Sequence[bytes], partitions: Sequence[int]) -> Delivery:
+        if self._full:
+            raise DeliveryFailed(self._full)
+        self.messages += zip(keys, values, partitions, strict=True)
+        self.largest = max(self.largest, sum(map(len, values)))
+        delivery = Delivery(len(keys))
+        if self._error:
+            delivery.fail(self._error)
+        elif not self._silent:
+            delivery.acknowledge()
+        return delivery
+
+
+class Answers:
+    """Answers of a handler; under way until the test says that they are done. Waiting takes no time."""
+
+    def __init__(self, done: bool = False, refused: int = 0):
+        self.done = done
+        self.refused = refused
+        self.waits: list[float] = []
+
+    def settled(self) -> bool:
+        return self.done
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return self.done
+
+
+class Journal:
+    """Counts batches. Has everything on record at once, but nothing new while it `holds_back`."""
+
+    def __init__(self) -> None:
+        self.mark = 0
+        self.received_batches: list[Batch] = []
+        self.answers: list[tuple[int, int]] = []
+        """Of each batch that was answered, how many messages it has and how many answers were refused."""
+        self.holds_back = False
+        self._acknowledged = 0
+
+    def received(self, batch: Batch) -> None:
+        self.mark += 1
+        self.received_batches.append(batch)
+
+    def answered(self, batch: Batch, failed: int) -> None:
+        self.mark += 1
+        self.answers.append((len(batch), failed))
+
+    def recorded(self, mark: int) -> bool:
+        return not self.holds_back or mark <= self._acknowledged
+
+    def acknowledge(self) -> None:
+        """Have everything so far on record, and from now on nothing new by itself."""
+        self.holds_back = True
+        self._acknowledged = self.mark
+
+    def flush(self, seconds: float) -> bool:
+        return self.recorded(self.mark)

@@ -1,0 +1,188 @@
+"""The commit policy: a batch is passed once it, and all before it, are handled, answered and on record."""
+
+import pytest
+
+from messaging.clients.protocols import Partition
+from messaging.delivery.checkpoints import Checkpoints
+from messaging.runs.batch import Batch
+from tests.unit.fakes import Answers, Journal
+
+P0, P1 = Partition("pong", 0), Partition("pong", 1)
+
+
+def batch(count: int) -> Batch:
+    return Batch("pong", [0] * count, [b"k"] * count, [b"v"] * count, 0.0)
+
+
+@pytest.fixture
+def journal():
+    return Journal()
+
+
+@pytest.fixture
+def checkpoints(journal):
+    return Checkpoints(journal)
+
+
+def passed(checkpoints: Checkpoints) -> dict[Partition, int]:
+    """What may be committed after every step that is possible now."""
+    checkpoints.advance()
+    return checkpoints.uncommitted({})
+
+
+def test_a_batch_without_answers_is_passed_when_it_is_on_record(checkpoints, journal):
+    journal.holds_back = True
+    journal.received(batch(10))
+    checkpoints.add(batch(10), {P0: 10}, None)
+    assert passed(checkpoints) == {}
+    assert not checkpoints.done
+
+    journal.holds_back = False
+    assert passed(checkpoints) == {P0: 10}
+    assert checkpoints.done
+
+
+def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record(checkpoints, journal):
+    # Given a batch whose answers are under way
+    answers = Answers()
+    checkpoints.add(batch(10), {P0: 10}, answers)
+    assert passed(checkpoints) == {}
+    assert journal.answers == []
+
+    # When they are settled, the journal is told before anything may be committed
+    journal.holds_back = True
+    answers.done = True
+    assert passed(checkpoints) == {}
+    assert journal.answers == [(10, 0)]
+
+    # Then the batch is passed once that is on record
+    journal.holds_back = False
+    assert passed(checkpoints) == {P0: 10}
+
+
+def test_the_journal_is_told_once_and_with_how_many_answers_were_refused(checkpoints, journal):
+    journal.holds_back = True
+    checkpoints.add(batch(10), {P0: 10}, Answers(done=True, refused=3))
+    for _ in range(3):
+        checkpoints.advance()
+
+    assert journal.answers == [(10, 3)]
+
+
+def test_the_record_that_counts_is_the_one_with_the_answers_in_it(checkpoints, journal):
+    # Given a batch whose record was complete before its answers were settled
+    answers = Answers()
+    checkpoints.add(batch(10), {P0: 10}, answers)
+    checkpoints.advance()
+    journal.acknowledge()
+
+    # When they are settled
+    answers.done = True
+    # Then the older record is not enough
+    assert passed(checkpoints) == {}
+    journal.acknowledge()
+    assert passed(checkpoints) == {P0: 10}
+
+
+def test_a_later_batch_waits_for_an_earlier_one(checkpoints):
+    first, second = Answers(), Answers(done=True)
+    checkpoints.add(batch(10), {P0: 10}, first)
+    checkpoints.add(batch(15), {P0: 25, P1: 5}, second)
+    checkpoints.add(batch(1), {P1: 6}, None)
+    assert passed(checkpoints) == {}
+
+    first.done = True
+    assert passed(checkpoints) == {P0: 25, P1: 6}
+
+
+def test_an_earlier_batch_does_not_wait_for_a_later_one(checkpoints):
+    checkpoints.add(batch(10), {P0: 10}, Answers(done=True))
+    checkpoints.add(batch(15), {P0: 25}, Answers())
+
+    assert passed(checkpoints) == {P0: 10}
+    assert not checkpoints.done
+
+
+def test_what_is_confirmed_need_not_be_committed_again(checkpoints):
+    checkpoints.add(batch(10), {P0: 10, P1: 4}, None)
+    checkpoints.advance()
+
+    assert checkpoints.uncommitted({P0: 10}) == {P1: 4}
+    assert checkpoints.uncommitted({P0: 9, P1: 4}) == {P0: 10}
+    assert checkpoints.uncommitted({P0: 10, P1: 4}) == {}
+
+
+def test_answers_cost_as_long_as_they_are_under_way(checkpoints):
+    first, second = Answers(), Answers()
+    checkpoints.add(batch(10), {P0: 10}, first, cost=1000)
+    checkpoints.add(batch(10), {P0: 20}, second, cost=500)
+    checkpoints.add(batch(10), {P0: 30}, None, cost=700)  # answers nothing
+    assert checkpoints.in_flight == 1500
+
+    first.done = True
+    checkpoints.advance()
+    assert checkpoints.in_flight == 500
+    second.done = True
+    checkpoints.advance()
+    assert checkpoints.in_flight == 0
+
+
+def test_waiting_is_for_the_oldest_answers_and_says_if_none_are_under_way(checkpoints):
+    # Given two batches with answers under way, and one without
+    first, second = Answers(), Answers()
+    checkpoints.add(batch(10), {P0: 10}, None)
+    checkpoints.add(batch(10), {P0: 20}, first)
+    checkpoints.add(batch(10), {P0: 30}, second)
+    checkpoints.advance()
+
+    # Then a wait is for the first answers, and for the second ones once those are settled
+    assert not checkpoints.wait(5)
+    assert (first.waits, second.waits) == ([5], [])
+    first.done = True
+    assert not checkpoints.wait(5)
+    assert not checkpoints.wait(4)
+    assert (first.waits, second.waits) == ([5, 5], [4])
+
+    # And it says so once all are settled
+    second.done = True
+    assert checkpoints.wait(3)
+    assert checkpoints.wait(3)
+    assert second.waits == [4, 3]
+
+
+def test_waiting_does_not_depend_on_the_record(checkpoints, journal):
+    journal.holds_back = True
+    checkpoints.add(batch(10), {P0: 10}, Answers(done=True))
+
+    assert checkpoints.wait(1)
+    assert not checkpoints.done
+
+
+def test_what_is_forgotten_is_never_committed(checkpoints, journal):
+    # Given one batch that is passed and one that is under way
+    answers = Answers()
+    checkpoints.add(batch(10), {P0: 10}, None)
+    checkpoints.add(batch(10), {P0: 20}, answers, cost=1000)
+    assert passed(checkpoints) == {P0: 10}
+
+    # When the partitions go to others
+    checkpoints.forget()
+    answers.done = True
+
+    # Then nothing of them is left
+    assert passed(checkpoints) == {}
+    assert (checkpoints.done, checkpoints.in_flight) == (True, 0)
+    assert journal.answers == []
+
+    # And what comes after that counts
+    checkpoints.add(batch(5), {P1: 5}, None)
+    assert passed(checkpoints) == {P1: 5}
+
+
+def test_a_batch_that_is_not_ours_to_commit_commits_nothing(checkpoints, journal):
+    answers = Answers(done=True)
+    checkpoints.add(batch(10), {}, answers)
+
+    assert passed(checkpoints) == {}
+    assert journal.answers == [(10, 0)]
+    assert checkpoints.done

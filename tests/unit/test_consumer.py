@@ -1,0 +1,147 @@
+"""The entrypoint's loop, when it commits and what, with a consumer and answers that the test controls."""
+
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Given, Polled, Taken
+from messaging.extensions.consumer import COMMIT_SECONDS
+from tests.unit.fakes import Answers
+from tests.unit.service import P0, P1, Consumer, Service, fetched
+
+
+def test_a_batch_is_committed_when_its_answers_are_settled_and_not_before():
+    answers = Answers()
+    service = Service(Consumer(fetched(range(10))), lambda batch: answers)
+
+    service.turn(2)
+    assert service.consumer.committed == []
+    answers.done = True
+    service.turn(3)
+    assert service.consumer.committed == [{P0: 10}]
+    assert service.journal.answers == [(10, 0)]
+    assert list(map(len, service.journal.received_batches)) == [10]
+
+
+def test_nothing_is_committed_that_is_not_on_record():
+    service = Service(Consumer(fetched(range(10))))
+    service.journal.holds_back = True
+
+    service.turn(3)
+    assert service.consumer.committed == []
+    service.journal.holds_back = False
+    service.turn()
+    assert service.consumer.committed == [{P0: 10}]
+
+
+def test_a_later_batch_is_worked_on_but_not_committed_before_an_earlier_one():
+    first, second = Answers(), Answers()
+    in_turn = iter([first, second])
+    service = Service(Consumer(fetched(range(10)), fetched(range(10, 25))), lambda batch: next(in_turn))
+
+    service.turn(2)
+    assert service.handled == [10, 15]
+    second.done = True
+    service.turn()
+    assert service.consumer.committed == []
+    first.done = True
+    service.turn(2)
+    assert service.consumer.committed == [{P0: 25}]
+
+
+def test_without_answers_the_handler_returning_is_enough():
+    service = Service(Consumer(fetched(range(10))))
+    service.turn(2)
+
+    assert service.consumer.committed == [{P0: 10}]
+    assert service.journal.answers == []
+
+
+def test_each_topic_of_a_poll_is_a_batch():
+    service = Service(Consumer(Polled([*fetched(range(10)).fetched, *fetched(range(5), partition=P1).fetched])))
+    service.turn()
+
+    assert service.handled == [10, 5]
+    assert service.consumer.committed == [{P0: 10, P1: 5}]
+
+
+def test_commits_go_by_the_clock():
+    service = Service(Consumer(fetched(range(10)), fetched(range(10, 20)), fetched(range(20, 30))))
+    service.turn()
+    for _ in range(5):
+        service.entrypoint.turn()
+    assert service.handled == [10, 10, 10]
+    assert service.consumer.committed == [{P0: 10}]
+
+    service.clock.advance(COMMIT_SECONDS)
+    service.entrypoint.turn()
+    assert service.consumer.committed == [{P0: 10}, {P0: 30}]
+
+
+def test_a_commit_that_failed_is_made_again():
+    service = Service(Consumer(fetched(range(10))))
+    service.consumer.refusals = 1
+    service.turn(4)
+
+    assert service.consumer.committed == [{P0: 10}, {P0: 10}]
+
+
+def test_the_health_file_is_touched_by_the_members_of_a_group_alone(tmp_path):
+    # Given a service that has not joined its group yet
+    file = tmp_path / "healthy"
+    service = Service(Consumer(), health_file=file)
+    service.turn(2)
+    assert not file.exists()
+
+    # When it joins, even without a partition
+    service.consumer.comes(Polled(changes=[Given(frozenset())]))
+    service.turn()
+    # Then it is healthy
+    assert file.exists()
+
+    # When the group takes its partitions away
+    service.consumer.comes(Polled(changes=[Taken(frozenset({P0}))]))
+    service.turn()
+    file.unlink()
+    service.turn(2)
+    # Then it is not, until it has joined again
+    assert not file.exists()
+
+
+def test_kafka_that_does_not_answer_does_not_end_the_service(caplog):
+    # Given a Kafka that does not answer twice
+    service = Service(Consumer(fetched(range(10)), Unavailable("gone"), Unavailable("gone"), fetched(range(10, 15))))
+
+    # When the service goes on asking
+    service.turn(4)
+
+    # Then it works on as soon as Kafka is back
+    assert service.handled == [10, 5]
+    assert service.consumer.confirmed == {P0: 15}
+    assert caplog.text.count("Kafka does not answer, trying again: gone") == 2
+
+
+def test_a_service_that_is_to_stop_finishes_its_work_and_commits_it():
+    # Given answers under way
+    answers = Answers()
+    service = Service(Consumer(fetched(range(10))), lambda batch: answers)
+    service.turn()
+
+    # When the service is to stop, and they are acknowledged then
+    answers.done = True
+    service.stop.ask()
+    service.entrypoint.run()
+
+    # Then they are committed, and the group is left after that
+    assert service.consumer.events == ["commit", "close"]
+    assert service.consumer.confirmed == {P0: 10}
+
+
+def test_a_service_that_stops_without_kafka_leaves_without_an_error(caplog):
+    service = Service(Consumer(fetched(range(10))))
+    service.turn()
+    service.consumer.comes(fetched(range(10, 15)))
+    service.entrypoint.turn()
+    service.consumer.commits_fail = service.consumer.close_fails = True
+    service.stop.ask()
+    service.entrypoint.run()
+
+    assert "some messages will come again: gone" in caplog.text
+    assert "did not leave its group: gone" in caplog.text

@@ -1,0 +1,138 @@
+"""The entrypoint's loop and its handler: slow ones, ones that raise, and ones that send faster than Kafka."""
+
+import pytest
+
+from messaging.clients.errors import Unavailable
+from messaging.extensions import consumer as consumer_module
+from tests.unit.fakes import Answers
+from tests.unit.service import P0, Consumer, Service, fetched
+
+LARGE = 400_000
+"""Ten messages of this size are as much as may be under way."""
+
+
+class SettledWhenWaitedFor(Answers):
+    """Answers that Kafka acknowledges while somebody waits for them."""
+
+    def wait(self, seconds: float) -> bool:
+        self.done = True
+        return super().wait(seconds)
+
+
+def test_a_slow_handler_keeps_the_membership_and_gets_nothing_else_meanwhile():
+    # Given a handler that takes much longer than the group allows between two polls
+    service = Service(Consumer(fetched(range(10)), fetched(range(10, 20))), seconds=0.2)
+
+    # When it works on a batch
+    service.entrypoint.turn()
+
+    # Then the consumer was polled all the while, and paused, so that no message came
+    assert service.consumer.polled_while_paused > 3
+    assert service.handled == [10]
+    assert service.consumer.events == ["pause", "resume"]
+
+    # And it goes on after that
+    service.entrypoint.turn()
+    assert service.handled == [10, 10]
+
+
+def test_a_fast_handler_is_not_paused_for():
+    service = Service(Consumer(fetched(range(10))))
+    service.turn(2)
+
+    assert service.consumer.events == []
+
+
+def test_kafka_that_does_not_answer_meanwhile_does_not_disturb_a_slow_handler():
+    service = Service(Consumer(fetched(range(10))), seconds=0.2)
+    service.consumer.comes(Unavailable("gone"))
+    service.turn(2)
+
+    assert service.handled == [10]
+    assert service.consumer.confirmed == {P0: 10}
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A handler that raises gets its batch again soon."""
+    monkeypatch.setattr(consumer_module, "FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(consumer_module, "RETRY_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_handler_that_raises_gets_the_same_batch_again_until_it_returns(caplog):
+    # Given a handler that raises three times
+    outcomes = iter([RuntimeError("first"), RuntimeError("second"), RuntimeError("third"), None])
+    batches = []
+
+    def handler(batch):
+        batches.append(batch)
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+
+    service = Service(Consumer(fetched(range(10)), fetched(range(10, 15))), handler)
+
+    # When it gets a batch
+    service.turn()
+
+    # Then it gets that one until it returns, with pauses that grow to a limit, and nothing else meanwhile
+    assert service.handled == [10] * 4
+    assert all(batch is batches[0] for batch in batches)
+    again = [message.rpartition("once more in ")[2] for message in caplog.messages]
+    assert again == ["0.05 s", "0.1 s", "0.1 s"]
+    assert service.consumer.polled_while_paused > 3
+
+    # And it is on record and committed once
+    assert service.consumer.committed == [{P0: 10}]
+    assert list(map(len, service.journal.received_batches)) == [10]
+
+
+def test_a_batch_waits_until_earlier_answers_leave_room():
+    # Given answers that fill the room
+    first = Answers()
+    in_turn = iter([first, None])
+    service = Service(Consumer(fetched(range(10), size=LARGE)), lambda batch: next(in_turn))
+    service.turn()
+
+    # When the next batch comes, and they are acknowledged only after some polls
+    polls = service.consumer.poll
+    service.consumer.comes(fetched(range(10, 20), size=LARGE))
+
+    def poll(seconds):
+        first.done = service.consumer.polled_while_paused >= 3
+        return polls(seconds)
+
+    service.consumer.poll = poll
+    service.turn()
+
+    # Then the consumer was paused, kept its membership, and the batch was handled once there was room
+    assert service.consumer.polled_while_paused >= 3
+    assert service.handled == [10, 10]
+    assert service.consumer.events == ["pause", "resume"]
+
+
+def test_room_that_comes_soon_is_waited_for_without_a_pause():
+    in_turn = iter([SettledWhenWaitedFor(), None])
+    service = Service(
+        Consumer(fetched(range(10), size=LARGE), fetched(range(10, 20), size=LARGE)), lambda batch: next(in_turn)
+    )
+    service.turn(2)
+
+    assert service.handled == [10, 10]
+    assert service.consumer.events == []
+
+
+def test_a_batch_larger_than_the_room_is_handled_alone():
+    service = Service(Consumer(fetched(range(100), size=LARGE)), lambda batch: Answers())
+    service.turn()
+
+    assert service.handled == [100]
+
+
+def test_batches_without_answers_need_no_room():
+    service = Service(Consumer(*(fetched(range(10 * n, 10 * n + 10), size=LARGE) for n in range(5))))
+    service.turn(5)
+
+    assert service.handled == [10] * 5
+    assert service.consumer.events == []

@@ -1,0 +1,80 @@
+"""A delivery of the kafka-python client, with that library's own futures, which the test resolves."""
+
+import threading
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
+
+from messaging.clients.errors import Refused, TooLarge, Unavailable
+from messaging.clients.kafka_python.producer import KafkaPythonDelivery
+
+
+@pytest.fixture
+def requests():
+    """What kafka-python waits for of each of three messages."""
+    return [FutureProduceResult(TopicPartition("pong", 0)) for _ in range(3)]
+
+
+@pytest.fixture
+def futures(requests):
+    """kafka-python's futures of the three messages."""
+    return [FutureRecordMetadata(request, 0, 0, None, 1, 1, -1) for request in requests]
+
+
+@pytest.fixture
+def delivery(futures):
+    return KafkaPythonDelivery(futures)
+
+
+STORED = 0, 0, 0
+
+
+def test_it_is_done_when_every_message_is(delivery, requests):
+    requests[0].success(STORED)
+    requests[2].success(STORED)
+    assert not delivery.done
+    assert not delivery.wait(0.01)
+    assert list(delivery.acknowledged) == [True, False, True]
+
+    requests[1].success(STORED)
+    assert delivery.done
+    assert delivery.wait(0)
+    assert (list(delivery.acknowledged), delivery.failures) == ([True] * 3, {})
+
+
+def test_waiting_ends_with_the_last_acknowledgement(delivery, requests):
+    waiting = threading.Event()
+
+    def acknowledge():
+        waiting.wait(5)
+        for request in requests:
+            request.success(STORED)
+
+    acknowledging = threading.Thread(target=acknowledge)
+    acknowledging.start()
+    assert not delivery.wait(0)
+    waiting.set()
+
+    assert delivery.wait(5)
+    acknowledging.join()
+
+
+def test_a_failure_is_seen_with_its_index_and_in_our_words(delivery, requests):
+    requests[1].failure(KafkaTimeoutError("too late"))
+    requests[0].success(STORED)
+    requests[2].failure(MessageSizeTooLargeError())
+
+    assert delivery.done
+    assert delivery.wait(0)
+    assert list(delivery.acknowledged) == [True, False, False]
+    assert {index: type(error) for index, error in delivery.failures.items()} == {1: Unavailable, 2: TooLarge}
+    assert "too late" in str(delivery.failures[1])
+
+
+def test_too_large_is_refused_for_good_and_a_timeout_is_not(delivery, requests):
+    requests[0].failure(KafkaTimeoutError())
+    requests[1].failure(MessageSizeTooLargeError())
+
+    assert [isinstance(delivery.failures[index], Refused) for index in (0, 1)] == [False, True]

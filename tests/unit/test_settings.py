@@ -1,0 +1,136 @@
+"""The settings: what each may be, the sentence that rejects other values, and the default of an empty one."""
+
+import pytest
+
+from messaging import settings
+from messaging.runs.request import check_limits
+from messaging.runs.stamp import LARGEST_NUMBER, SIZE
+from messaging.settings import AMQP_URI, KAFKA_SERVERS, NUMBERS
+
+ADDRESSES = {"AMQP_URI": AMQP_URI, "KAFKA_BOOTSTRAP_SERVERS": KAFKA_SERVERS}
+
+
+def number_of(loaded: settings.Settings, name: str) -> int:
+    return getattr(loaded, name.lower())
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch):
+    for name in NUMBERS | ADDRESSES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults():
+    loaded = settings.load()
+
+    assert {name: number_of(loaded, name) for name in NUMBERS} == {n: NUMBERS[n].default for n in NUMBERS}
+    assert loaded.amqp_uri == "amqp://guest:guest@localhost:5672"
+    assert loaded.kafka.servers == "localhost:9092"
+    assert loaded.kafka.producer["bootstrap_servers"] == "localhost:9092"
+    assert loaded.kafka.consumer["bootstrap_servers"] == "localhost:9092"
+
+
+@pytest.mark.parametrize("name", NUMBERS | ADDRESSES)
+def test_an_empty_setting_has_its_default(monkeypatch, name):
+    default = settings.load()
+    monkeypatch.setenv(name, " ")
+
+    assert settings.load() == default
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_least_and_the_most_are_taken(monkeypatch, name):
+    for value in NUMBERS[name].least, NUMBERS[name].most:
+        monkeypatch.setenv(name, f" {value} ")
+        assert number_of(settings.load(), name) == value
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["abc", "-1", "0", "1.5", "1e3", "1_0", "0x10", "true", "[", "٣", "9" * 5000])
+def test_a_number_that_is_not_whole_or_out_of_range_ends_the_process_with_a_sentence(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit) as ended:
+        settings.load()
+
+    number = NUMBERS[name]
+    assert ended.value.code == (
+        f"{name} must be a whole number from {number.least} to {number.most}, not {value[:50]!r}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AMQP_URI", "amqps://user:p%2Fw@rabbit.example.org/vhost"),
+        ("AMQP_URI", "pyamqp://localhost"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b-1.example.org:9093, [::1]:65535"),
+    ],
+)
+def test_addresses(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    loaded = settings.load()
+
+    assert value in (loaded.amqp_uri, loaded.kafka.servers)
+    kafka = loaded.kafka
+    assert kafka.servers == kafka.producer["bootstrap_servers"] == kafka.consumer["bootstrap_servers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AMQP_URI", "localhost:5672"), ("AMQP_URI", "http://localhost"), ("AMQP_URI", "amqp://"),
+        ("AMQP_URI", "amqp://localhost:port"), ("AMQP_URI", "amqp://localhost:99999"), ("AMQP_URI", "amqp://[::1"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost"), ("KAFKA_BOOTSTRAP_SERVERS", "9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", ":9092"), ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:0"), ("KAFKA_BOOTSTRAP_SERVERS", "a:65536"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:1 b:2"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka://a:9092"),
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_valid_ends_the_process_with_a_sentence(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit) as ended:
+        settings.load()
+
+    assert ended.value.code.startswith(f"{name} must be ")
+    assert ended.value.code.endswith(f", not {value!r}.")
+
+
+def test_a_password_is_not_shown(monkeypatch):
+    monkeypatch.setenv("AMQP_URI", "ampq://guest:sec@ret@localhost")
+
+    with pytest.raises(SystemExit, match=r"not '\*\*\*@localhost'\.$"):
+        settings.load()
+
+
+CONFIG = {"KAFKA_CONSUMER": {}, "KAFKA_PRODUCER": {}}
+
+
+def test_numbers_that_stand_in_config_yml_itself_are_checked_as_well():
+    assert settings.check(CONFIG | {"TOPIC_PARTITIONS": 8}).topic_partitions == 8
+
+    with pytest.raises(SystemExit, match=r"^TOPIC_PARTITIONS must be .*, not 'True'"):
+        settings.check(CONFIG | {"TOPIC_PARTITIONS": True})
+
+
+def test_nameko_finds_the_default_address_of_rabbitmq_in_its_configuration():
+    config = CONFIG | {"AMQP_URI": ""}
+    settings.check(config)
+
+    assert config["AMQP_URI"] == AMQP_URI.default
+
+
+def test_the_limits_stay_within_what_the_client_and_the_stamps_can_do():
+    # The client counts 88 bytes for a record and its batch.
+    assert NUMBERS["MAX_SIZE"].most + SIZE + 88 <= settings.load().kafka.producer["max_request_size"]
+    assert NUMBERS["MAX_MESSAGES"].most <= LARGEST_NUMBER
+
+
+def test_a_run_within_both_limits_may_be_too_large_as_a_whole():
+    limits = settings.load()
+    check_limits(1_000_000, 1000, limits)
+    check_limits(1000, 1_000_000, limits)
+
+    with pytest.raises(ValueError, match=r"times size must be at most 1000000000 .*, not 1001000000"):
+        check_limits(1_000_000, 1001, limits)

@@ -1,0 +1,74 @@
+"""The summary of a stage: states that each instance has counted, added up over all of them."""
+
+import json
+import time
+from collections import Counter
+
+import pytest
+from pyroaring import BitMap
+
+from messaging.runs.stage import Stage
+from messaging.runs.summary import iso, summarize
+
+NOW = time.time_ns() // 1000
+
+
+def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = NOW) -> tuple[str, Stage]:
+    """A state as it comes out of its record, of batches with ten bytes per message; `latency` in microseconds."""
+    stage = Stage()
+    for numbers in batches:
+        stage.add(numbers, 10 * len(numbers), Counter({0: len(numbers)}), [now - latency] * len(numbers), now)
+    return instance, Stage.from_json(json.loads(json.dumps(stage.as_json())))
+
+
+def test_one_instance_that_has_seen_everything_once():
+    summary = summarize([state(range(100))], None, 100)
+
+    assert (summary.messages, summary.distinct, summary.duplicates, summary.missing, summary.failed) == (
+        100, 100, 0, 0, 0
+    )  # fmt: skip
+    assert (summary.bytes, summary.partitions, summary.instances) == (1000, {"0": 100}, {"a": 100})
+    assert summary.first == summary.last == iso(NOW)
+
+
+def test_redelivered_messages_are_duplicates_and_unseen_ones_missing():
+    states = [state(range(60), range(50, 70)), state(range(65, 90), instance="b")]
+    summary = summarize(states, BitMap(range(100)), 100)
+
+    assert summary.messages == 60 + 20 + 25
+    assert summary.distinct == 90
+    assert summary.duplicates == 15
+    assert summary.missing == 10
+    assert summary.instances == {"a": 80, "b": 25}
+
+
+def test_missing_is_of_what_was_sent_and_of_all_for_the_sending_itself():
+    assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
+    assert summarize([state(range(10))], None, 100).missing == 90
+
+
+def test_rates_are_over_the_time_from_first_to_last():
+    later = state(range(50, 100), now=NOW + 2_000_000)
+    summary = summarize([state(range(50)), later], None, 100)
+
+    assert summary.message_rate == pytest.approx(50)
+    assert summary.byte_rate == pytest.approx(500 / 1e6)
+
+
+def test_latencies_add_up_over_instances():
+    summary = summarize([state(range(98), latency=5000), state(range(98, 100), latency=800_000)], None, 100)
+
+    assert summary.latency_ms["p50"] == summary.latency_ms["p90"] == pytest.approx(5, rel=0.02)
+    assert summary.latency_ms["p99"] == summary.latency_ms["max"] == pytest.approx(800, rel=0.02)
+
+
+@pytest.mark.parametrize("latency", [-5_000_000, 0, 10**13])
+def test_a_latency_that_cannot_be_counts_as_the_nearest_that_can(latency):
+    assert summarize([state(range(3), latency=latency)], None, 3).messages == 3
+
+
+def test_nothing_seen_yet():
+    summary = summarize([], BitMap(range(5)), 5)
+
+    assert (summary.messages, summary.missing) == (0, 5)
+    assert (summary.first, summary.message_rate, summary.latency_ms) == (None, None, None)

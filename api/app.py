@@ -13,6 +13,7 @@ from api.routes import docs, health, runs, sending
 from api.rpc.calls import Calls
 from api.rpc.proxy import ProxyPool
 from api.runs.dispatch import Dispatcher
+from api.runs.janitor import Janitor, Lag
 from api.runs.journal import Journal
 from api.runs.store import Store
 from messaging.clients import connect
@@ -34,14 +35,16 @@ def create_app() -> Flask:
 
 def make_resources(settings: Settings) -> Resources:
     kafka = connect(settings.kafka)
-    store = Store(Journal(kafka, settings.replication_factor), settings.runs_kept, settings.run_stalled)
-    calls = Calls(ProxyPool(settings.amqp_uri, settings.request_timeout))
+    journal = Journal(kafka, settings.topic_partitions, settings.replication_factor)
+    store = Store(journal, settings.runs_kept, settings.run_stalled)
+    pool = ProxyPool(settings.amqp_uri, settings.request_timeout)
     return Resources(
         settings=settings,
         store=store,
-        dispatcher=Dispatcher(store, calls, settings.runs_pending),
+        dispatcher=Dispatcher(store, Calls(pool), settings.runs_pending),
         streams=EventStreams(store),
         readiness=Readiness(settings.amqp_uri, kafka),
+        janitor=Janitor(store, Lag(kafka), settings.run_stalled, [pool.close_idle]),
         description=load_description(),
     )
 

@@ -45,7 +45,7 @@ def _events(store: Store, run: Run, seen: int) -> Iterator[str]:
     yield "retry: 1000\n\n"
     last_sent = time.monotonic()
     stalled = None
-    while not run.withdrawn:
+    while True:
         changed = store.wait_for_change(run, seen, 1.0)
         view = store.view(run)
         if changed or view.stalled != stalled:

@@ -28,4 +28,4 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    worker.wsgi.extensions["resources"].store.warm_up()
+    worker.wsgi.extensions["resources"].begin()

@@ -1,7 +1,8 @@
 """Readiness: would a request go through now? Asks both brokers."""
 
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from functools import partial
 
 from kombu import Connection
@@ -27,19 +28,27 @@ class Readiness:
             "rabbitmq": partial(_check_rabbitmq, amqp_uri),
             "kafka": partial(_check_kafka, kafka),
         }
+        self._lock = threading.Lock()
+        self._answers: dict[str, Future[Failing]] = {}
         self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in self._checks}
 
     def failing(self) -> Failing:
         """Return what is not ready; empty if everything is. Takes CHECK_SECONDS for each broker at most."""
         failing: dict[str, str] = {}
-        for name, check in self._checks.items():
-            answer = self._threads[name].submit(check)
+        for name in self._checks:
             try:
-                failing |= answer.result(CHECK_SECONDS)
+                failing |= self._answer(name).result(CHECK_SECONDS)
             except TimeoutError:
-                answer.cancel()  # or checks would queue up while the broker does not answer
                 failing[name] = f"{name} accepts connections, but does not answer; it may be overloaded or frozen."
         return failing
+
+    def _answer(self, name: str) -> Future[Failing]:
+        """Return the check that is under way, which several probes share, or a new one."""
+        with self._lock:
+            answer = self._answers.get(name)
+            if answer is None or answer.done():
+                answer = self._answers[name] = self._threads[name].submit(self._checks[name])
+            return answer
 
 
 def _check_rabbitmq(amqp_uri: str) -> Failing:

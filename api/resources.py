@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from api.events import EventStreams
 from api.readiness import Readiness
 from api.runs.dispatch import Dispatcher
+from api.runs.janitor import Janitor
 from api.runs.store import Store
 from messaging.settings import Settings
 
@@ -22,8 +23,14 @@ class Resources:
     dispatcher: Dispatcher
     streams: EventStreams
     readiness: Readiness
+    janitor: Janitor
     description: Mapping[str, Any]
     """The OpenAPI description, as JSON."""
+
+    def begin(self) -> None:
+        """Begin the work in the background: connect, read, look after the runs. For a worker that has just started."""
+        self.store.warm_up()
+        self.janitor.start()
 
     def attach(self, app: Flask) -> None:
         app.extensions[NAME] = self

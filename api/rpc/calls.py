@@ -33,8 +33,8 @@ class Calls:
         self._pool = pool
 
     @contextmanager
-    def connected(self, service: str) -> Iterator[Callable[[Request], Figures]]:
-        """A function that has the service send, and returns its figures.
+    def connected(self, service: str) -> Iterator[Callable[[Request, bool, Callable[[], None]], Figures]]:
+        """A function that has the service send, and returns its figures; see `api.runs.dispatch.Call`.
 
         503 if RabbitMQ or the service is absent or has failed, 504 if it has not answered in time.
         """
@@ -47,7 +47,7 @@ class Calls:
         """Have the service send as soon as it runs. Raises Problem 503."""
         with self._problems(request.service), self._pool.proxy(request.service) as (proxy, _):
             try:
-                proxy.queue(request.service, *_numbers(request), run_id=str(request.run), queued=True)
+                proxy.queue(request.service, *_numbers(request), **_run(request), queued=True)
             except BROKEN as error:
                 raise NotTaken(error) from None
 
@@ -70,17 +70,24 @@ class Calls:
             raise no_rabbitmq(self._pool.amqp_uri, error) from None
 
 
-def _call(proxy: Proxy, request: Request) -> Figures:
+def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures:
+    run = _run(request) if on_record else {"run_id": str(request.run)}
     try:
-        # Not to disk: the client waits, and asks again if RabbitMQ restarts.
-        reply = proxy.call(request.service, *_numbers(request), run_id=str(request.run))
+        # Only what is on record goes to disk. Else the client waits, and asks again if RabbitMQ restarts.
+        reply = proxy.call(request.service, *_numbers(request), to_disk=on_record, **run)
     except BROKEN as error:
         raise NotTaken(error) from None
+    on_taken()
     try:
         figures: Figures = reply.result()
     except BROKEN as error:
         raise connection_lost(request.service, error) from None
     return figures
+
+
+def _run(request: Request) -> dict[str, object]:
+    """Say which run it is. `created` says that it is on record, and since when."""
+    return {"run_id": str(request.run), "created": request.created}
 
 
 def _numbers(request: Request) -> tuple[int, int]:

@@ -22,6 +22,9 @@ from api.rpc.connection import BROKEN, connect, count_instances, timed_out
 ANSWER_SECONDS = 4
 """How long RabbitMQ may take to answer a question, or to take a call."""
 
+IDLE_SECONDS = 60
+"""After this a connection that nobody uses is closed."""
+
 POLL_SECONDS = 0.1
 """Between two questions while a service is coming back."""
 
@@ -92,9 +95,10 @@ class Proxy(StandaloneProxyBase):
         self._connection: Connection = self._reply_listener.queue_consumer.connection
         self._channel = self._connection.channel()  # kept: it costs two round trips to open and close one
 
-    def call(self, service: str, *arguments: object, **named: object) -> RpcReply:
+    def call(self, service: str, *arguments: object, to_disk: bool, **named: object) -> RpcReply:
         """Call the service's `send`. Raises UnknownService if it has no queue."""
-        return self._method(service, self._reply_listener, delivery_mode=1).call_async(*arguments, **named)
+        method = self._method(service, self._reply_listener, delivery_mode=2 if to_disk else 1)
+        return method.call_async(*arguments, **named)
 
     def queue(self, service: str, *arguments: object, **named: object) -> None:
         """Put a call of the service's `send` into its queue, on disk. Nobody gets the answer."""
@@ -121,7 +125,8 @@ class ProxyPool:
         self.amqp_uri = amqp_uri
         self.timeout = timeout
         """In seconds, of a call."""
-        self._idle: collections.deque[Proxy] = collections.deque()  # last in, first out, so that few stay in use
+        self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
+        """With when each was used. The newest is used next, so that the others grow old."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:
@@ -132,12 +137,24 @@ class ProxyPool:
         except BaseException:
             proxy.discard()
             raise
-        self._idle.append(proxy)
+        self._idle.append((proxy, time.monotonic()))
+
+    def close_idle(self) -> None:
+        """Close the connections that were not used for IDLE_SECONDS."""
+        while True:
+            try:
+                proxy, used = self._idle.popleft()
+            except IndexError:
+                return
+            if time.monotonic() - used < IDLE_SECONDS:
+                self._idle.appendleft((proxy, used))
+                return
+            proxy.discard()
 
     def _take(self, service: str) -> tuple[Proxy, bool]:
         while True:
             try:
-                proxy, is_new = self._idle.pop(), False
+                proxy, is_new = self._idle.pop()[0], False
             except IndexError:
                 proxy, is_new = Proxy(self.amqp_uri, self.timeout), True
             try:

@@ -1,34 +1,63 @@
 """The runs that one API process knows, the newest ones. Pure, and not safe for threads."""
 
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from api.runs.model import Run
-from messaging.journal.records import Record
+from messaging.journal.requests import RequestRecord
+from messaging.journal.states import State
 
 
 class Catalog:
-    """Takes the records of all runs and keeps the `kept` newest runs."""
+    """Takes the records of all runs and keeps the `kept` newest runs. Of older ones it knows only the ids."""
 
     def __init__(self, kept: int):
         self._kept = kept
         self._runs: dict[UUID, Run] = {}
         self._strangers: dict[UUID, Run] = {}
-        """Runs with records of a stage, but with none yet that has their request."""
+        """Runs with states, but with no record yet that has their request."""
+        self._dropped: set[bytes] = set()
 
-    def apply(self, record: Record) -> None:
-        run = self._runs.get(record.run) or self._strangers.setdefault(record.run, Run(record.run))
-        run.apply(record)
-        if run.withdrawn:
-            self._runs.pop(run.id, None)
-        elif run.asked and run.id in self._strangers:
+    def apply_request(self, record: RequestRecord) -> Run | None:
+        """Take in a record of topic `run-requests`. Return its run, None if that was dropped before."""
+        return self._apply(record.run, lambda run: run.apply_request(record))
+
+    def apply_state(self, run_id: UUID, stage: str, key: str, state: State, offset: int) -> Run | None:
+        """Take in a record of topic `run-states`. Return its run, None if that was dropped before."""
+        return self._apply(run_id, lambda run: run.apply_state(stage, key, state, offset))
+
+    def _apply(self, run_id: UUID, change: Callable[[Run], None]) -> Run | None:
+        if run_id.bytes in self._dropped:
+            return None
+        run = self._runs.get(run_id) or self._strangers.setdefault(run_id, Run(run_id))
+        change(run)
+        if run.asked and run.id in self._strangers:
             self._runs[run.id] = self._strangers.pop(run.id)
         if len(self._runs) > self._kept:
-            del self._runs[min(self._runs.values(), key=_created).id]
+            self._drop(next(iter(self._runs.values())))  # the order of the topic is the same for every process
         if len(self._strangers) > self._kept:
             del self._strangers[next(iter(self._strangers))]
+        return run
+
+    def remember(self, ids: Iterable[bytes]) -> None:
+        """Take in the ids of runs that are too old to be kept."""
+        self._dropped.update(ids)
+
+    def _drop(self, run: Run) -> None:
+        del self._runs[run.id]
+        self._dropped.add(run.id.bytes)
 
     def get(self, run_id: UUID) -> Run | None:
         return self._runs.get(run_id)
+
+    def is_dropped(self, run_id: UUID) -> bool:
+        """Return True if there was such a run, and newer ones have taken its place."""
+        return run_id.bytes in self._dropped
+
+    @property
+    def oldest(self) -> int | None:
+        """When the oldest run was created."""
+        return min(map(_created, self._runs.values()), default=None)
 
     def newest(self, limit: int, before: UUID | None = None) -> list[Run]:
         """Return the newest runs, or the newest that are older than run `before`. Raises KeyError if it is unknown."""
@@ -39,8 +68,15 @@ class Catalog:
         return runs[:limit]
 
     def unfinished(self, now: int, stalled_after: float) -> int:
-        """Count the runs that are not over and not stalled."""
-        return sum(not run.is_over and not run.is_stalled(now, stalled_after) for run in self._runs.values())
+        """Count the runs that are not over: those that wait to begin, and those that move."""
+        return sum(
+            not run.is_over and (not run.has_begun or not run.is_stalled(now, stalled_after))
+            for run in self._runs.values()
+        )
+
+    def stalled(self, now: int, seconds: float) -> list[Run]:
+        """Return the runs that are not over, and to which nothing has happened for this long."""
+        return [run for run in self._runs.values() if run.is_stalled(now, seconds)]
 
 
 def _created(run: Run) -> int:

@@ -1,7 +1,7 @@
 """How a run gets to its service: called while the client waits, or queued for later.
 
-Here several requests race for one id, and a call may be lost on its way. So the store and the calls come in as
-arguments: tests run every order of events without a broker.
+Accepted means that the run will be carried out. Here several requests race for one id, and a call may be lost on its
+way. So the store and the calls come in as arguments: tests run every order of events without a broker.
 """
 
 from collections.abc import Callable
@@ -15,22 +15,28 @@ from api.problems import Problem
 from api.rpc.calls import Figures
 from api.rpc.errors import NotAnswered, NotTaken
 from api.runs.model import Run, RunView
-from api.runs.store import Store, now
+from api.runs.store import KAFKA_SECONDS, Store, now
 from messaging.runs.request import Request
 
 WAITING = 48
 """The most requests of one process that may wait for a service at once."""
 
 
+class Call(Protocol):
+    """Has a service send, and returns its figures. `on_taken` is called once RabbitMQ has the call."""
+
+    def __call__(self, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures: ...
+
+
 class Calls(Protocol):
     """`api.rpc.calls.Calls`, as far as it is used here."""
 
-    def connected(self, service: str) -> AbstractContextManager[Callable[[Request], Figures]]: ...
+    def connected(self, service: str) -> AbstractContextManager[Call]: ...
     def queue(self, request: Request) -> None: ...
 
 
 class Dispatcher:
-    """Takes requests for runs, each of which it carries out once. Every method raises Problem."""
+    """Takes requests for runs, each of which is carried out once. Every method raises Problem."""
 
     def __init__(self, store: Store, calls: Calls, runs_pending: int, waiting: int = WAITING):
         self._store = store
@@ -50,9 +56,9 @@ class Dispatcher:
                 if has_key:
                     self._accept_only_once(request)
                 may_have_begun = True
-                return call(request)
+                return call(request, has_key, lambda: self._note_taken(request, has_key))
         except (NotTaken, NotAnswered) as problem:
-            self._note_lost_call(request, revoke=isinstance(problem, NotTaken))
+            self._note_lost_call(request, problem, has_key)
             problem.run = request.run
             raise
         except Problem as problem:
@@ -71,56 +77,79 @@ class Dispatcher:
             return self._wait_until_over(run, wait_seconds)
 
     def _begin(self, request: Request) -> Run:
-        run = self._store.find(request.run)
+        run, is_first = self._store.find(request.run), False
         if run is None:
+            self._refuse_if_dropped(request)
             self._refuse_if_too_many()
-            acceptance = self._store.accept(request)
-            run = acceptance.run
-            if acceptance.is_first:
-                self._hand_over(request, acceptance.token)
+            run, is_first = self._store.accept(request)
         _refuse_if_other(run, request)
+        try:
+            if is_first or not self._store.wait_until_under_way(run, KAFKA_SECONDS):
+                self._queue(run)
+            if run.standing.failed is not None:
+                raise Problem(503, f"{run.standing.failed} Try again, with a new Idempotency-Key.")
+        except Problem as problem:
+            problem.run = run.id
+            raise
         return run
 
-    def _hand_over(self, request: Request, token: str) -> None:
+    def _queue(self, run: Run) -> None:
+        """Put the call into the service's queue. A second delivery is the same run, so doing this twice is no harm."""
         try:
-            self._calls.queue(request)
-        except NotTaken:
-            self._store.revoke(request.run)
-            raise
-        except Problem:
-            self._store.withdraw(request.run, token)
-            raise
+            self._calls.queue(run.request)
+            self._store.note_queued(run.id)
+        except NotTaken as problem:  # RabbitMQ may have the call all the same, and nothing may be sent after a 503
+            self._store.fail(run.id, problem.detail)
+        if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
+            raise Problem(503, "Kafka does not answer: the record of the run has not come back.")
 
     def _wait_until_over(self, run: Run, seconds: float) -> RunView:
         deadline = monotonic() + seconds
         while True:
             view = self._store.view(run)
             left = deadline - monotonic()
-            if run.withdrawn:
-                raise Problem(503, f"The request that began run {run.id} could not queue it, so nothing is sent.")
             if view.is_over or left <= 0:
                 return view
             self._store.wait_for_change(run, view.version, left)
 
     def _accept_only_once(self, request: Request) -> None:
-        acceptance = self._store.accept(request)
-        if not acceptance.is_first:
-            _refuse_if_other(acceptance.run, request)
-            problem = Problem(409, "This Idempotency-Key was used before; the run is at the link.")
-            problem.run = request.run
-            raise problem
+        """Put the run on record. Raises Problem 409 if another request had this id before."""
+        run, is_first = self._store.find(request.run), False
+        if run is None:
+            self._refuse_if_dropped(request)
+            run, is_first = self._store.accept(request)
+        if is_first:
+            return
+        _refuse_if_other(run, request)
+        if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
+            self._queue(run)  # the process that has accepted it may be gone
+        problem = Problem(409, "This Idempotency-Key was used before; the run is at the link.")
+        problem.run = request.run
+        raise problem
 
-    def _note_lost_call(self, request: Request, revoke: bool) -> None:
+    def _note_taken(self, request: Request, on_record: bool) -> None:
+        if on_record:
+            with suppress(Problem):  # the service's claim says the same
+                self._store.note_queued(request.run)
+
+    def _note_lost_call(self, request: Request, problem: Problem, on_record: bool) -> None:
         """Put the run on record, so that its link leads somewhere. The service may not have come to that yet."""
-        with suppress(Problem):
-            # Created now: a run that is as old as its timeout would count as stalled from its start.
-            self._store.note(replace(request, created=now()))
-        if revoke:
-            self._store.revoke(request.run)
+        with suppress(Problem):  # without Kafka the service cannot send anything either
+            if not on_record:
+                # Created now: a run that is as old as its timeout would count as stalled from its start.
+                self._store.note(replace(request, created=now()))
+            if isinstance(problem, NotTaken):
+                self._store.fail(request.run, problem.detail)
+            else:
+                self._store.note_queued(request.run)
 
     def _refuse_if_too_many(self) -> None:
         if self._store.unfinished() >= self._runs_pending:
             raise Problem(503, f"{self._runs_pending} runs are under way; try again when some have ended.")
+
+    def _refuse_if_dropped(self, request: Request) -> None:
+        if self._store.is_dropped(request.run):
+            raise Problem(409, "This Idempotency-Key was used before, by a run that is too old to be shown.")
 
 
 def _refuse_if_other(run: Run, request: Request) -> None:

@@ -1,49 +1,82 @@
-"""The API's connection to the topic of runs: it reads everything, and writes what was accepted and what is to stop."""
+"""The API's connection to the record of runs: it reads both topics, and writes what was asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from api.problems import Problem, no_kafka
 from api.runs.store import KAFKA_SECONDS
 from messaging.clients.errors import ClientError, TooFewBrokers
-from messaging.clients.protocols import Client, Producer
+from messaging.clients.protocols import Client, Delivery, Partition, Producer, Reader
 from messaging.clients.topics import create_missing
-from messaging.journal.reader import JournalReader
-from messaging.journal.records import PARTITION, RUNS, Record, runs_topic
+from messaging.journal.requests import PARTITION, requests_topic
+from messaging.journal.requests_writer import RequestsWriter
+from messaging.journal.states import RUN_STATES, states_topic
+from messaging.journal.tail import Apply, Tail
+
+SLACK_MS = 60_000
+"""How far the clocks of the API, of Kafka and of the services may differ."""
 
 
 class Journal:
     """Connects with `start`. Every method raises Problem 503 if Kafka does not answer in time."""
 
-    def __init__(self, client: Client, replicas: int):
+    def __init__(self, client: Client, partitions: int, replicas: int):
         self._client = client
-        self._replicas = replicas
-        self._reader: JournalReader | None = None
+        self._topics = [requests_topic(replicas), states_topic(partitions, replicas)]
         self._producer: Producer | None = None
+        self._requests: Tail | None = None
+        self._states: Tail | None = None
+        self._writer = RequestsWriter(self._connected)
 
-    def start(self, apply: Callable[[Record], None]) -> None:
-        """Connect, and hand every record to `apply`, in a thread. Can be called again after it has failed."""
+    def start(self, apply: Apply) -> None:
+        """Connect, and hand every record of `run-requests` to `apply`, in a thread. Can be called again if it fails."""
         try:
-            create_missing(self._client, [runs_topic(self._replicas)])
+            create_missing(self._client, self._topics)
             self._producer = self._client.producer(max_block_ms=KAFKA_SECONDS * 1000)
         except TooFewBrokers as error:
             raise Problem(503, str(error)) from None
         except ClientError as error:
             raise no_kafka(str(error)) from None
-        self._reader = JournalReader(self._client, apply)
-        self._reader.start()
+        self._requests = Tail(self._client, lambda reader: reader.beginnings([PARTITION]), apply)
+        self._requests.start()
 
-    def wait_until_read(self) -> None:
-        """Wait until everything was read that was there at the start."""
-        if self._reader is None or not self._reader.wait_until_caught_up(KAFKA_SECONDS):
-            raise no_kafka("topic runs was not read in time")
+    def start_states(self, since_ms: int, apply: Apply) -> None:
+        """Hand every record of `run-states` since this time (since the epoch) to `apply`, in another thread."""
 
-    def write(self, key: bytes, value: bytes | None, wait: bool = False) -> None:
+        def where(reader: Reader) -> Mapping[Partition, int]:
+            return reader.offsets_at(reader.partitions(RUN_STATES), since_ms - SLACK_MS)
+
+        self._states = Tail(self._client, where, apply)
+        self._states.start()
+
+    def wait_until_requests_read(self, seconds: float = KAFKA_SECONDS) -> None:
+        """Wait until every request was read that was there at the start."""
+        _wait(self._requests, "run-requests", seconds)
+
+    def wait_until_states_read(self, seconds: float = KAFKA_SECONDS) -> None:
+        """Wait until every state was read that was there at the start."""
+        _wait(self._states, "run-states", seconds)
+
+    def catch_up(self) -> None:
+        """Wait until everything was read that is on record now."""
+        for tail in self._requests, self._states:
+            if tail is None or not tail.catch_up(KAFKA_SECONDS):
+                raise no_kafka("the record of runs was not read in time")
+
+    def write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None:
         """Write a record, and `wait` for its acknowledgement."""
-        if self._producer is None:
-            raise no_kafka("not connected")
         try:
-            delivery = self._producer.send(RUNS, [key], [value], [PARTITION.number])
+            delivery = record(self._writer)
         except ClientError as error:
             raise no_kafka(str(error)) from None
         if wait and (not delivery.wait(KAFKA_SECONDS) or delivery.failures):
             raise no_kafka(str(delivery.failures.get(0, "it has not acknowledged in time")))
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            raise no_kafka("not connected")
+        return self._producer
+
+
+def _wait(tail: Tail | None, topic: str, seconds: float) -> None:
+    if tail is None or not tail.wait_until_caught_up(seconds):
+        raise no_kafka(f"topic {topic} was not read in time")

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from messaging.journal.records import ACCEPTED, SENT, STOP, Record, State
+from messaging.journal.requests import RequestRecord, Standing
+from messaging.journal.states import DONE, FAILED, SENT, STOPPED, Sender, State, instance_of
 from messaging.runs.request import Request
 from messaging.runs.stage import union
 from messaging.runs.summary import StageSummary, iso, summarize
@@ -43,7 +44,7 @@ class RunSummary:
     """The stage that waits, if nothing has happened for a while."""
     last_change: int
     version: int
-    """Grows with each record of the run, and is the same at every API process."""
+    """Grows with each record of the run, and is the same at every API process that has read the same."""
 
     @property
     def is_over(self) -> bool:
@@ -80,38 +81,38 @@ class RunView(RunSummary):
 
 @dataclass(eq=False)
 class Run:
-    """A run, built from its records. `apply` takes them in their order."""
+    """A run, built from its records. `apply_request` and `apply_state` take those of each topic in their order."""
 
     id: UUID
+    standing: Standing = field(default_factory=Standing)
+    states: dict[str, dict[str, State]] = field(default_factory=dict)
+    """By stage and state key."""
     asked: Request | None = None
     """The request for it, None until a record has it."""
-    accepted_by: str | None = None
-    """The token of the first request with this id. Only that request is carried out."""
-    withdrawn: bool = False
-    """True if its request could not be handed over, so that nobody carries it out."""
-    stop_asked: bool = False
-    states: dict[str, dict[str, State]] = field(default_factory=dict)
-    """By stage and writer."""
-    version: int = 0
+    _offsets: list[int] = field(default_factory=lambda: [0, 0])
+    _numbers: dict[str, BitMap] = field(default_factory=dict)
+    """The numbers that each stage has seen, as far as they were asked for since its last change."""
     _outcome: tuple[RunState, str | None] | None = None
 
-    def apply(self, record: Record) -> None:
-        if record.kind == ACCEPTED:
-            self._apply_accepted(record)
-        elif record.kind == STOP:
-            self.stop_asked = True
-        elif isinstance(record.content, State):
-            self.states.setdefault(record.kind, {})[record.writer] = record.content
-            self.asked = self.asked or record.content.request  # a service may be called without the API
-        self.version = record.offset
+    @property
+    def version(self) -> int:
+        return sum(self._offsets)
+
+    def apply_request(self, record: RequestRecord) -> None:
+        """Take in a record of topic `run-requests`."""
+        self.standing.apply(record)
+        self.asked = self.asked or self.standing.request
+        self._offsets[0] = record.offset + 1
         self._outcome = None
 
-    def _apply_accepted(self, record: Record) -> None:
-        if isinstance(record.content, Request) and self.accepted_by is None:
-            self.asked = self.asked or record.content
-            self.accepted_by = record.writer
-        elif record.withdrawn and self.accepted_by == record.writer:
-            self.withdrawn = True
+    def apply_state(self, stage: str, key: str, state: State, offset: int) -> None:
+        """Take in a record of topic `run-states`."""
+        self.states.setdefault(stage, {})[key] = state
+        if state.sender:
+            self.asked = self.asked or state.sender.request
+        self._numbers.pop(stage, None)
+        self._offsets[1] = offset + 1
+        self._outcome = None
 
     @property
     def request(self) -> Request:
@@ -130,6 +131,11 @@ class Run:
     def is_over(self) -> bool:
         return self.state()[0] in FINAL
 
+    @property
+    def has_begun(self) -> bool:
+        """True once an instance sends it, or has sent it."""
+        return bool(self.states)
+
     def is_stalled(self, now: int, seconds: float) -> bool:
         """Return True if it is not over, and nothing has happened to it for this long."""
         return not self.is_over and now - self.last_change > seconds * 1e6
@@ -141,41 +147,66 @@ class Run:
         return self._outcome
 
     def _find_state(self) -> tuple[RunState, str | None]:
-        sent = sorted(self.states.get(SENT, {}).values(), key=lambda state: state.stage.last or 0)
-        newest = {state.outcome: state for state in sent}
-        if "sent" in newest:
-            return (RunState.BOUNCING if self._waiting_stage() else RunState.DONE), None
-        for outcome in RunState.FAILED, RunState.STOPPED:
-            if outcome in newest:
-                return outcome, newest[outcome].reason
-        if newest:
+        if self.standing.failed is not None:
+            return RunState.FAILED, self.standing.failed
+        senders = self._senders()
+        outcomes = {sender.outcome: sender for sender in senders}
+        if DONE in outcomes:
+            return self._find_arrival()
+        if FAILED in outcomes:
+            return RunState.FAILED, outcomes[FAILED].reason
+        if STOPPED in outcomes:
+            return RunState.STOPPED, outcomes[STOPPED].reason
+        if self.standing.incomplete:
+            return RunState.FAILED, self.standing.incomplete
+        if senders:
             return RunState.SENDING, None
-        return (RunState.STOPPED, "stopped before it began") if self.stop_asked else (RunState.ACCEPTED, None)
+        return (RunState.STOPPED, "stopped before it began") if self.standing.stopped else (RunState.ACCEPTED, None)
+
+    def _find_arrival(self) -> tuple[RunState, str | None]:
+        """Return the state of a run that was sent."""
+        waiting = self.waiting_stage()
+        if waiting is None:
+            return RunState.DONE, None
+        refused = {name: self._refused(name) for name in STAGES[self.request.service] if self._refused(name)}
+        last = STAGES[self.request.service][-1]
+        if refused and len(self.numbers(last)) + sum(refused.values()) >= self.request.num_messages:
+            stage, count = next(iter(refused.items()))
+            return RunState.FAILED, f"Kafka refused {count} messages at {stage}; see the log of {stage.split('_')[0]}"
+        if self.standing.incomplete:
+            return RunState.FAILED, self.standing.incomplete
+        return RunState.BOUNCING, None
+
+    def _senders(self) -> list[Sender]:
+        """What the states of stage `sent` say, the newest last."""
+        states = sorted(self.states.get(SENT, {}).values(), key=lambda state: state.stage.last or 0)
+        return [state.sender for state in states if state.sender]
+
+    def _refused(self, stage: str) -> int:
+        return sum(state.stage.failed for state in self.states.get(stage, {}).values())
 
     def summary(self, now: int, stalled_after: float) -> RunSummary:
         """Return the run as it is now. `stalled_after` is in seconds."""
         state, reason = self.state()
-        stalled = self._waiting_stage() if self.is_stalled(now, stalled_after) else None
+        stalled = self.waiting_stage() if self.is_stalled(now, stalled_after) else None
         return RunSummary(self.request, state, reason, stalled, self.last_change, self.version)
 
     def view(self, now: int, stalled_after: float) -> RunView:
         """As `summary`, with the stages."""
-        sent = self._numbers(SENT)
+        sent = self.numbers(SENT)
         stages = {}
         for name in STAGES[self.request.service]:
-            states = [(_instance(writer), state.stage) for writer, state in self.states.get(name, {}).items()]
+            states = [(instance_of(key), state.stage) for key, state in self.states.get(name, {}).items()]
             stages[name] = summarize(states, None if name == SENT else sent, self.request.num_messages)
         return RunView(**vars(self.summary(now, stalled_after)), stages=stages)
 
-    def _waiting_stage(self) -> str | None:
+    def waiting_stage(self) -> str | None:
         """Return the first stage that has not seen all messages, None if all have."""
         stages = STAGES[self.request.service]
-        return next((name for name in stages if len(self._numbers(name)) < self.request.num_messages), None)
+        return next((name for name in stages if len(self.numbers(name)) < self.request.num_messages), None)
 
-    def _numbers(self, stage: str) -> BitMap:
-        return union(state.stage for state in self.states.get(stage, {}).values())
-
-
-def _instance(writer: str) -> str:
-    """Return host:pid of the process that wrote a record."""
-    return writer.partition("/")[0]
+    def numbers(self, stage: str) -> BitMap:
+        """Return the numbers of the messages that a stage has seen."""
+        if stage not in self._numbers:
+            self._numbers[stage] = union(state.stage for state in self.states.get(stage, {}).values())
+        return self._numbers[stage]

@@ -1,6 +1,6 @@
-"""The store of runs. A thread reads the journal into the catalog; requests look things up, wait for changes and write.
+"""The store of runs. Threads read the journal into the catalog; requests look things up, wait for changes and write.
 
-Every API process reads the whole journal, so each one knows every run, also after all of them were restarted.
+Every API process reads the journal, so each one knows the newest runs, also after all of them were restarted.
 """
 
 import os
@@ -8,15 +8,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID, uuid4
 
 from api.problems import Problem, no_kafka
 from api.runs.catalog import Catalog
+from api.runs.history import History
 from api.runs.model import Run, RunSummary, RunView
-from messaging.journal.records import ACCEPTED, STOP, Record, encode_request, encode_stop, record_key
+from messaging.clients.protocols import Delivery, Partition
+from messaging.journal.requests import decode
+from messaging.journal.requests_writer import RequestsWriter
+from messaging.journal.states import State, parse_key
+from messaging.journal.tail import Apply
 from messaging.runs.request import Request
 
 KAFKA_SECONDS = 4
@@ -32,22 +35,12 @@ RETRY_SECONDS = 2
 class Journal(Protocol):
     """`api.runs.journal.Journal`, as far as it is used here. Each method raises Problem 503."""
 
-    def start(self, apply: Callable[[Record], None]) -> None: ...
-    def wait_until_read(self) -> None: ...
-    def write(self, key: bytes, value: bytes | None, wait: bool = False) -> None: ...
-
-
-@dataclass(frozen=True)
-class Acceptance:
-    """A run on record, and the token of one request for it."""
-
-    run: Run
-    token: str
-
-    @property
-    def is_first(self) -> bool:
-        """True if that request came first, so that it has to hand the run over."""
-        return self.run.accepted_by == self.token
+    def start(self, apply: Apply) -> None: ...
+    def start_states(self, since_ms: int, apply: Apply) -> None: ...
+    def wait_until_requests_read(self, seconds: float = KAFKA_SECONDS) -> None: ...
+    def wait_until_states_read(self, seconds: float = KAFKA_SECONDS) -> None: ...
+    def catch_up(self) -> None: ...
+    def write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None: ...
 
 
 class Store:
@@ -60,6 +53,7 @@ class Store:
         self._journal = journal
         self._stalled_after = stalled_after
         self._catalog = Catalog(runs_kept)
+        self._history: History | None = History(runs_kept)
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._started = False
@@ -82,15 +76,22 @@ class Store:
         """Raises Problem 404 if there is no such run."""
         run = self.find(run_id)
         if run is None:  # another API process may have accepted it a moment ago
-            run = self._wait_for(run_id, BEHIND_SECONDS)
+            run = self._wait_for(run_id, lambda run: True, BEHIND_SECONDS)
         if run is None:
             raise Problem(404, f"There is no run {run_id}; GET /runs lists the runs there are.")
         return run
 
     def find(self, run_id: UUID) -> Run | None:
+        """Return the run, None if there is none. Raises Problem 409 if it is too old to be kept."""
         self._ready()
         with self._changed:
             return self._catalog.get(run_id)
+
+    def is_dropped(self, run_id: UUID) -> bool:
+        """Return True if there was such a run, and newer ones have taken its place."""
+        self._ready()
+        with self._changed:
+            return self._catalog.is_dropped(run_id)
 
     def newest(self, limit: int, before: UUID | None) -> list[RunSummary]:
         """Return the newest runs, or the newest of those accepted before run `before`. Raises Problem 404."""
@@ -111,70 +112,117 @@ class Store:
             return run.view(now(), self._stalled_after)
 
     def unfinished(self) -> int:
-        """Count the runs that are not over and not stalled."""
+        """Count the runs that wait to begin or move."""
         with self._changed:
             return self._catalog.unfinished(now(), self._stalled_after)
+
+    def stalled(self) -> list[Run]:
+        """Return the runs that are not over, and to which nothing has happened for a while."""
+        with self._changed:
+            return self._catalog.stalled(now(), self._stalled_after)
 
     def wait_for_change(self, run: Run, version: int, seconds: float) -> bool:
         """Wait for a newer record of the run than `version`; return False if none comes in time."""
         with self._changed:
             return self._changed.wait_for(lambda: run.version > version, seconds)
 
+    def wait_until_under_way(self, run: Run, seconds: float) -> bool:
+        """Wait until the run is on record as queued, or as over; return False if it is neither in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: run.standing.under_way or run.is_over, seconds)
+
+    def catch_up(self) -> None:
+        """Wait until everything was read that is on record now."""
+        self._journal.catch_up()
+
     # -- writing
 
-    def accept(self, request: Request) -> Acceptance:
-        """Put a run on record and wait until it is read back: the first request with this id wins, everywhere."""
+    def accept(self, request: Request) -> tuple[Run, bool]:
+        """Put a run on record and wait until it is read back: the first request with this id wins, everywhere.
+
+        Return the run, and True if this request was the first.
+        """
         token = self.note(request)
-        run = self._wait_for(request.run, KAFKA_SECONDS)
+        run = self._wait_for(request.run, lambda run: run.standing.accepted_by is not None, KAFKA_SECONDS)
         if run is None:
             raise no_kafka("its record of the run has not come back")
-        acceptance = Acceptance(run, token)
-        if not acceptance.is_first:
-            self.withdraw(request.run, token)
-        return acceptance
+        return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
-        """Put a run on record without waiting for it; return a token, for `withdraw`."""
+        """Put a run on record without waiting for it; return the token of this request."""
         token = f"{self._process}/{uuid4()}"
-        self._write(record_key(request.run, ACCEPTED, token), encode_request(request))
+        self._write(lambda writer: writer.accept(request, token))
         return token
 
-    def withdraw(self, run_id: UUID, token: str) -> None:
-        """Take a record back: of a run that could not be handed over, or that another request asked for first."""
-        self._write(record_key(run_id, ACCEPTED, token), None)
+    def note_queued(self, run_id: UUID) -> None:
+        """Put on record that RabbitMQ has the call, without waiting for it."""
+        self._write(lambda writer: writer.queued(run_id))
+
+    def fail(self, run_id: UUID, reason: str) -> None:
+        """Put on record that a run was not queued. This has no effect if it was, or if an instance has begun it."""
+        self._write(lambda writer: writer.failed(run_id, reason))
+
+    def give_up(self, run_id: UUID, reason: str) -> None:
+        """Put on record that messages of a run are missing and nothing is under way any more."""
+        self._write(lambda writer: writer.incomplete(run_id, reason))
 
     def stop(self, run: Run) -> None:
         """Have the sending of a run end. Waits until Kafka has acknowledged that."""
-        self._write(record_key(run.id, STOP), encode_stop(now()), wait=True)
+        self._write(lambda writer: writer.stop(run.id), wait=True)
 
-    def revoke(self, run_id: UUID) -> None:
-        """Have a service send nothing of a run, if its failed call gets there after all."""
-        with suppress(Problem):  # without Kafka the service cannot send anything either
-            self._write(record_key(run_id, STOP), encode_stop(now()))
-
-    def _write(self, key: bytes, value: bytes | None, wait: bool = False) -> None:
+    def _write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None:
         self._ready()
-        self._journal.write(key, value, wait)
+        self._journal.write(record, wait)
+
+    # -- what the journal brings
 
     def _ready(self) -> None:
         if not self._starting.acquire(timeout=KAFKA_SECONDS):
             raise no_kafka("still connecting")
         try:
             if not self._started:
-                self._journal.start(self._apply)
+                self._journal.start(self._apply_request)
                 self._started = True
+            if self._history is not None:
+                self._journal.wait_until_requests_read()
+                self._journal.start_states(self._open_catalog() // 1000, self._apply_state)
         finally:
             self._starting.release()
-        self._journal.wait_until_read()
+        self._journal.wait_until_states_read()
 
-    def _wait_for(self, run_id: UUID, seconds: float) -> Run | None:
+    def _open_catalog(self) -> int:
+        """Take in what was read of the history. Return when the oldest run that is kept was created."""
         with self._changed:
-            self._changed.wait_for(lambda: self._catalog.get(run_id) is not None, seconds)
-            return self._catalog.get(run_id)
+            history, self._history = self._history, None
+            if history is not None:
+                self._catalog.remember(history.dropped)
+                for raw in history.records():
+                    self._catalog.apply_request(decode(raw[2], raw[3], raw[1]))
+            return self._catalog.oldest or now()
 
-    def _apply(self, record: Record) -> None:
+    def _wait_for(self, run_id: UUID, condition: Callable[[Run], bool], seconds: float) -> Run | None:
+        def found() -> bool:
+            run = self._catalog.get(run_id)
+            return run is not None and condition(run)
+
         with self._changed:
-            self._catalog.apply(record)
+            return self._catalog.get(run_id) if self._changed.wait_for(found, seconds) else None
+
+    def _apply_request(self, partition: Partition, offset: int, key: bytes | None, value: bytes | None) -> None:
+        with self._changed:
+            if self._history is not None:
+                self._history.add((partition, offset, key, value))
+                return
+            self._catalog.apply_request(decode(key, value, offset))
+            self._changed.notify_all()
+
+    def _apply_state(self, partition: Partition, offset: int, key: bytes | None, value: bytes | None) -> None:
+        run_id, stage, own = parse_key(key)
+        if value is None or self._catalog.is_dropped(run_id):
+            return
+        state = State.decode(run_id, stage, value)
+        with self._changed:
+            self._catalog.apply_state(run_id, stage, own, state, offset)
             self._changed.notify_all()
 
 

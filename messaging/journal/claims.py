@@ -24,6 +24,7 @@ class Claims:
     def __init__(self, client: Client) -> None:
         self._tail = Tail(client, self._recent, self._apply)
         self._watched: dict[UUID, Standing] = {}
+        self._watched_keys: set[bytes] = set()  # the same ids as they stand in a record's key
         self._ended: OrderedDict[UUID, None] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -40,10 +41,12 @@ class Claims:
     def watched(self, run: UUID) -> Iterator[Standing]:
         """Follow a run: the standing has what came on record of it since."""
         standing = self._watched[run] = Standing()
+        self._watched_keys.add(str(run).encode())
         try:
             yield standing
         finally:
             del self._watched[run]
+            self._watched_keys.discard(str(run).encode())
 
     def is_ended(self, run: UUID) -> bool:
         """Return True if a stop or failure of the run has come on record, as far as this process knows."""
@@ -62,6 +65,9 @@ class Claims:
         return reader.offsets_at([PARTITION], time.time_ns() // 1_000_000 - RECENT_MS)
 
     def _apply(self, partition: Partition, offset: int, key: bytes | None, value: bytes | None) -> None:
+        run_id, kind, _ = (key or b"").split(b"/", 2)
+        if kind not in (STOP.encode(), FAILED.encode()) and run_id not in self._watched_keys:
+            return
         record = decode(key, value, offset)
         with self._changed:
             if record.kind in (STOP, FAILED):

@@ -1,0 +1,41 @@
+"""The records of topic `run-requests` that were there before this process started.
+
+There may be very many, and only the newest runs are kept. So no record is decoded before all of them were seen.
+"""
+
+from messaging.clients.protocols import Partition
+
+Raw = tuple[Partition, int, bytes | None, bytes | None]
+"""Partition, offset, key and value of a record."""
+
+ID_LENGTH = 36
+
+
+class History:
+    """Keeps the records of the `kept` runs that are the last to appear, and the ids of the others. Pure."""
+
+    def __init__(self, kept: int):
+        self._kept = kept
+        self._records: dict[bytes, list[Raw]] = {}
+        self.dropped: set[bytes] = set()
+        """The ids of the runs that are not kept, 16 bytes each."""
+
+    def add(self, raw: Raw) -> None:
+        """Take in a record. Raises ValueError if its key is not one of ours."""
+        key = raw[2] or b""
+        run_id = key[:ID_LENGTH]
+        if run_id in self._records:
+            self._records[run_id].append(raw)
+            return
+        compact = bytes.fromhex(run_id.decode().replace("-", ""))
+        if compact in self.dropped:
+            return
+        self._records[run_id] = [raw]
+        if len(self._records) > self._kept:
+            oldest = next(iter(self._records))
+            del self._records[oldest]
+            self.dropped.add(bytes.fromhex(oldest.decode().replace("-", "")))
+
+    def records(self) -> list[Raw]:
+        """Return the records of the runs that are kept, in their order."""
+        return sorted((raw for records in self._records.values() for raw in records), key=lambda raw: raw[1])

@@ -1,0 +1,92 @@
+"""Ends the runs that nobody will carry on: those that were never queued, and those whose messages are missing."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from api.problems import Problem
+from api.runs.model import Run, RunState
+from api.runs.store import Store
+from messaging.clients.errors import ClientError
+from messaging.clients.protocols import Client, Reader
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 2
+
+
+class Janitor:
+    """Looks at the stalled runs every PAUSE_SECONDS, in a thread. Several processes may do so at once."""
+
+    def __init__(
+        self, store: Store, lag: Callable[[str], int], stalled_after: float, chores: Sequence[Callable[[], object]] = ()
+    ):
+        self._store = store
+        self._lag = lag
+        self._stalled_after = stalled_after
+        self._chores = chores
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="janitor", daemon=True).start()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(PAUSE_SECONDS):
+            try:
+                for chore in self._chores:
+                    chore()
+                self.look()
+            except Problem as problem:
+                log.debug("the janitor tries again: %s", problem.detail)
+            except Exception:
+                log.exception("the janitor tries again")
+
+    def look(self) -> None:
+        """Look at the stalled runs once. Raises Problem if Kafka does not answer."""
+        stalled = self._store.stalled()
+        for run in stalled:
+            if not run.standing.under_way and not run.has_begun:
+                self._store.fail(run.id, f"The run could not be queued within {self._stalled_after} s.")
+        bouncing = [run for run in stalled if run.state()[0] == RunState.BOUNCING]
+        if not bouncing:
+            return
+        ended = {group for group in ("ping", "pong") if self._lag(group) == 0}
+        if not ended:
+            return
+        self._store.catch_up()  # the groups had recorded everything before they committed it
+        for run in bouncing:
+            self._give_up(run, ended)
+
+    def _give_up(self, run: Run, ended: set[str]) -> None:
+        stage = run.waiting_stage()
+        if stage is None or stage == "sent" or run.is_over or not self._is_stalled(run):
+            return
+        group = stage.partition("_")[0]
+        if group in ended:
+            missing = run.request.num_messages - len(run.numbers(stage))
+            self._store.give_up(
+                run.id, f"{missing} messages are missing at {stage}: {group} has read topic {group} to its end."
+            )
+
+    def _is_stalled(self, run: Run) -> bool:
+        return run in self._store.stalled()
+
+
+class Lag:
+    """How far a service's consumer group is behind the end of its topic. Belongs to one thread."""
+
+    def __init__(self, client: Client):
+        self._client = client
+        self._reader: Reader | None = None
+
+    def __call__(self, group: str) -> int:
+        """Return how many messages of the topic of the same name the group has not committed; 1 if unknown."""
+        try:
+            self._reader = self._reader or self._client.reader()
+            partitions = self._reader.partitions(group)
+            committed = self._reader.committed(group, partitions)
+            ends, beginnings = self._reader.ends(partitions), self._reader.beginnings(partitions)
+        except ClientError as error:
+            log.debug("the lag of %s is not known: %s", group, error)
+            return 1
+        return sum(ends[p] - max(committed[p], beginnings[p]) for p in partitions)

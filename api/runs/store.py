@@ -3,6 +3,7 @@
 Every API process reads the journal, so each one knows the newest runs, also after all of them were restarted.
 """
 
+import logging
 import os
 import socket
 import threading
@@ -21,6 +22,8 @@ from messaging.journal.requests_writer import RequestsWriter
 from messaging.journal.states import State, parse_key
 from messaging.journal.tail import Apply
 from messaging.runs.request import Request
+
+log = logging.getLogger(__name__)
 
 KAFKA_SECONDS = 4
 """How long a request waits for Kafka."""
@@ -196,8 +199,11 @@ class Store:
             history, self._history = self._history, None
             if history is not None:
                 self._catalog.remember(history.dropped)
-                for raw in history.records():
-                    self._catalog.apply_request(decode(raw[2], raw[3], raw[1]))
+                for _, offset, key, value in history.records():
+                    try:
+                        self._catalog.apply_request(decode(key, value, offset))
+                    except Exception as error:  # somebody else's record, or one of another version
+                        log.warning("topic run-requests, offset %d: not a record of a run: %r", offset, error)
             return self._catalog.oldest or now()
 
     def _wait_for(self, run_id: UUID, condition: Callable[[Run], bool], seconds: float) -> Run | None:

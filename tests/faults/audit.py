@@ -45,7 +45,7 @@ def stamp_of(record: Record) -> tuple[str, int] | None:
 
 
 class Books:
-    """What topics `ping`, `pong` and `runs` hold, read by a client of its own."""
+    """What topics `ping`, `pong` and `run-states` hold, read by a client of its own."""
 
     def __init__(self, ledger: Ledger):
         self.hops: dict[tuple[str, str], Hop] = defaultdict(Hop)  # by run and topic
@@ -106,9 +106,9 @@ class Books:
 
 
 def recorded(ledger: Ledger) -> dict[tuple[str, str], BitMap]:
-    """The numbers that are on record in topic `runs`, by run and stage: of each key only its newest value counts."""
+    """Return the numbers on record in topic `run-states`, by run and stage. Only the newest value of a key counts."""
     newest = {
-        record.key: record.value for record in ledger.records("runs") if record.key and record.key.count(b"/") > 1
+        record.key: record.value for record in ledger.records("run-states") if record.key and record.key.count(b"/") > 1
     }
     numbers: dict[tuple[str, str], BitMap] = defaultdict(BitMap)
     for key, value in newest.items():

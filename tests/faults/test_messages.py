@@ -28,7 +28,8 @@ def test_foreign_messages(trial):
         trial.start_both()
         for topic in "pong", "ping":
             produce(servers, topic, FOREIGN * 20)
-        produce(servers, "runs", [(b"x", b"y"), (b"a/b/c", b"[]"), (b"\xff/sent/x", None)])
+        for topic in "run-requests", "run-states":
+            produce(servers, topic, [(b"x", b"y"), (b"a/b/c", b"[]"), (b"\xff/sent/x", None)])
     trial.finish()
 
     answered = Counter((record.key, record.value) for record in trial.ledger.records("ping"))

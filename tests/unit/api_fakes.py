@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from itertools import count
 from uuid import UUID, uuid4
 
-from api.problems import no_kafka
 from messaging.journal.records import ACCEPTED, SENT, STOP, Record, State, decode
+
+from api.problems import no_kafka
 from messaging.runs.request import Request
 from messaging.runs.stage import Stage
 

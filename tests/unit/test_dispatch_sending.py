@@ -150,6 +150,20 @@ def test_an_answered_run_stays_where_it_is_when_its_id_is_used_as_a_key(topics, 
     assert calls.queued == []
 
 
+def test_a_process_that_has_not_read_of_the_answered_run_yet_tells_the_same(api, topics, calls):
+    request = new_run(num_messages=10)
+    api.store.find(request.run)
+    api.journal.lags = True
+    topics.add(Records(request).claim())
+
+    assert refused(409, api.send, new_run(run=request.run, num_messages=10), True).run == request.run
+    api.journal.lags = True
+    other = new_run()
+    topics.add(Records(other).claim())
+    refused(422, api.queue, new_run(run=other.run, num_messages=20))
+    assert (calls.called, calls.queued) == ([], [])
+
+
 def test_the_id_of_an_answered_run_with_other_numbers_is_422_and_the_run_stays(api, topics, calls):
     request = new_run(num_messages=10)
     topics.add(Records(request).claim())

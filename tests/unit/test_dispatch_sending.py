@@ -120,6 +120,22 @@ def test_a_call_that_was_not_confirmed_is_on_record_and_its_run_has_failed(api, 
     assert (run.state, "RabbitMQ did not take the call" in run.reason) == ("failed", True)
 
 
+@pytest.mark.parametrize("has_key", [False, True])
+@pytest.mark.parametrize("step", ["claim", "queued"])
+def test_a_client_whose_call_was_not_confirmed_hears_of_it_if_the_run_goes_on_all_the_same(
+    api, topics, calls, has_key, step
+):
+    calls.error = LOST
+    request = new_run()
+    records = Records(request)
+    calls.on_call = lambda request: topics.add(getattr(records, step)())
+    problem = refused(503, api.send, request, has_key)
+
+    assert problem.run == request.run
+    assert "ping has it. The run goes on" in problem.detail
+    assert api.state(request.run) == "accepted"
+
+
 @pytest.mark.parametrize("error", [LOST, NotAnswered("ping", 15)], ids=["not taken", "not answered"])
 def test_the_client_learns_of_a_lost_call_also_without_kafka(api, topics, calls, error):
     calls.error = error

@@ -37,7 +37,8 @@ def test_a_record_comes_back_as_it_was_written(kind):
 @pytest.mark.parametrize(
     ("key", "value"),
     [(None, b"{}"), (f"{RUN}/stop/".encode(), None), (b"x/stop/", b"{}"), (f"{RUN}/stop".encode(), b"{}"),
-     (f"{RUN}/reconsidered/".encode(), b"{}"), (f"{RUN}/accepted/".encode(), b"{}"), (f"{RUN}/failed/".encode(), b"[]")],
+     (f"{RUN}/reconsidered/".encode(), b"{}"), (f"{RUN}/accepted/".encode(), b"{}"),
+     (f"{RUN}/failed/".encode(), b"[]")],
 )  # fmt: skip
 def test_what_is_not_a_record_is_told(key, value):
     with pytest.raises((ValueError, KeyError, TypeError)):

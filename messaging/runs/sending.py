@@ -53,7 +53,10 @@ class Out(Protocol):
 
 
 class Stop(Protocol):
-    """Something that says when to stop; `overdue` ends even the wait for what is under way."""
+    """Something that says when to stop; `overdue` ends even the wait for what is under way.
+
+    It is asked before each block, may take its time, and raises DeliveryFailed if no more can be sent.
+    """
 
     @property
     def asked(self) -> bool: ...
@@ -80,7 +83,7 @@ class Sending:
     def __init__(self, request: Request, out: Out, stop: Stop, report: Report, sent_before: BitMap | None = None):
         self._request = request
         self._out = out
-        self._partitions = out.partitions
+        self._partitions = 0
         self._stop = stop
         self._report = report
         self._sent_before = sent_before or BitMap()
@@ -93,9 +96,10 @@ class Sending:
     def send(self) -> None:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
+        self._partitions = self._out.partitions
         payloads = Payloads(self._request.size)
         for numbers in self._blocks():
-            stopped = self._stop.asked
+            stopped = self._must_stop()
             if stopped or self._error:
                 break
             self._hand_over(numbers, payloads)
@@ -103,6 +107,13 @@ class Sending:
                 self._account(self._pending.popleft())
         self._await()
         self._raise_if_incomplete(stopped)
+
+    def _must_stop(self) -> bool:
+        try:
+            return self._stop.asked
+        except DeliveryFailed as error:
+            self._error = str(error)
+            return True
 
     def _blocks(self) -> Iterator[Sequence[int]]:
         """Yield sequence numbers to send at once: blocks, or parts of blocks if the messages are large."""

@@ -29,6 +29,7 @@ ENV PATH=/venv/bin:$PATH \
 WORKDIR /app
 COPY config.yml ./
 COPY api api
+COPY client client
 COPY messaging messaging
 COPY ping ping
 COPY pong pong

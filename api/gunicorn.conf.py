@@ -2,30 +2,30 @@
 
 import os
 import resource
+from typing import Any
 
-# As many files as worker_connections and all else need: 1024 are usual.
+# Enough open files for worker_connections and everything else. The usual limit is 1024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 _most = 8192 if _hard == resource.RLIM_INFINITY else min(8192, _hard)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, _most), _hard))
 
 bind = os.environ.get("API_BIND") or "127.0.0.1:8000"
-worker_class = "api.worker.Worker"  # threads, for nameko's proxies block
+worker_class = "api.worker.Worker"  # threads, because nameko's proxies block
 workers = 2
-threads = (
-    128  # for WAITING requests for each service (api/app.py), for STREAMS (api/events.py), and some for all others
-)
-worker_connections = 4000  # most of them silent, perhaps: api/worker.py
-timeout = 30  # seconds without a sign of life from a worker; requests may take longer
-graceful_timeout = 8  # seconds for requests under way after SIGTERM; docker-compose gives 10
+# WAITING for each service (api/runs/dispatch.py), STREAMS (api/events.py), and some for all other requests.
+threads = 128
+worker_connections = 4000  # silent ones are cheap, see api/worker.py
+timeout = 30  # seconds without a heartbeat of the worker; requests may take longer
+graceful_timeout = 8  # seconds to finish requests after SIGTERM; docker-compose gives 10
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # its heartbeat file needs no disk
-control_socket_disable = True  # nobody asks for it, and it would need a writable home
+control_socket_disable = True  # nobody uses it, and it would need a writable home
 
 
-def on_starting(server):
-    from messaging import config
+def on_starting(server: Any) -> None:
+    from messaging.settings import load
 
-    config.load()  # ends the arbiter if a setting is wrong, which would else start workers again and again
+    load()  # a wrong setting ends the arbiter here; otherwise it would start workers again and again
 
 
-def post_worker_init(worker):
-    worker.wsgi.extensions["runs"].warm_up()
+def post_worker_init(worker: Any) -> None:
+    worker.wsgi.extensions["resources"].store.warm_up()

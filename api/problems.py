@@ -1,46 +1,66 @@
 """Errors as application/problem+json (RFC 9457), each with a sentence that says what to do."""
 
+from uuid import UUID
+
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from api.links import described_by
+from api.params import BadParameter
+
 RETRY_SECONDS = 5
+
+DETAILS = {
+    404: "There is nothing here. Send messages with /ping/<num_messages>/<size> or /pong/<num_messages>/<size>,"
+    " for example /ping/1000/100.",
+    405: "This path does not have this method; see Allow for those it has.",
+    500: "This is a bug in the API; its log has the traceback.",
+}
 
 
 class Problem(Exception):
-    """An answer other than the one asked for. `members` go into the JSON beside the usual ones."""
+    """An answer other than the one asked for. `members` go into its JSON beside the usual ones."""
 
-    def __init__(self, status: int, detail: str, **members):
+    def __init__(self, status: int, detail: str, **members: object):
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.members = members
-        self.headers: dict[str, str] = {}
+        self.run: UUID | None = None
+        """The run that it is about, if that has begun or is on record."""
+
+
+def no_kafka(why: str) -> Problem:
+    return Problem(503, f"Kafka does not answer: {why}. Start it with `docker-compose up broker`, or `make run`.")
 
 
 def register_problems(app: Flask) -> None:
-    """Answer with problem+json whatever goes wrong in `app`."""
-
-    @app.errorhandler(Problem)
-    def problem(error: Problem) -> Response:
-        response = _response(error.status, error.detail, **error.members)
-        response.headers.extend(error.headers)
-        return response
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
-        detail = {
-            404: "There is nothing here. Send messages with /ping/<num_messages>/<size> or /pong/<num_messages>/<size>,"
-            " for example /ping/1000/100.",
-            405: "This method is not for this path; Allow says which ones are.",
-            500: "This is a bug in the API; its log has the traceback.",
-        }.get(error.code, error.description)
-        response = _response(error.code, detail)
-        response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
-        return response
+    """Have `app` answer every error with problem+json."""
+    app.register_error_handler(Problem, _answer_problem)
+    app.register_error_handler(BadParameter, _answer_bad_parameter)
+    app.register_error_handler(HTTPException, _answer_http_exception)
 
 
-def _response(status: int, detail: str, **members) -> Response:
+def _answer_problem(problem: Problem) -> Response:
+    response = _response(problem.status, problem.detail, **problem.members)
+    if problem.run:
+        response.headers["Link"] = described_by(problem.run)
+    return response
+
+
+def _answer_bad_parameter(error: BadParameter) -> Response:
+    return _response(400, str(error))
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    response = _response(status, DETAILS.get(status) or error.description or error.name)
+    response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return response
+
+
+def _response(status: int, detail: str, **members: object) -> Response:
     title = HTTP_STATUS_CODES.get(status, "Error")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     response = Response(json.dumps(body, sort_keys=False) + "\n", status, mimetype="application/problem+json")

@@ -1,8 +1,8 @@
-"""Gunicorn's worker with threads, with clients that are slow, silent or many kept off the threads.
+"""Gunicorn's worker with threads, on which a client that is slow or silent holds no thread.
 
-Gunicorn 27 gives a new connection to a thread, which waits there for the request: a thousand connections that say
-nothing, or half of a request, hold up all others. Here the main loop takes in the head of each request, and a thread
-gets it once it is complete. (HTTP/1 without TLS, as this API is served; a proxy before it does what else there is.)
+Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
+nothing, or half a request, hold up all others. Here the main loop reads the head of each request, and a thread gets
+the request once its head is complete. (For HTTP/1 without TLS. A proxy in front of the API does the rest.)
 """
 
 import errno
@@ -22,12 +22,12 @@ HEAD_SECONDS = 10
 HEAD_BYTES = 64 * 1024
 
 STALL_SECONDS = 10
-"""How long a client may take or send nothing while a thread serves it."""
+"""How long a client may neither send nor receive while a thread serves it."""
 
 
 class Connection(TConn):
     def close(self, graceful: bool = False) -> None:
-        """Close it, unless it is closed already."""
+        """Close it, if it is open."""
         if self.sock.fileno() != -1:
             super().close(graceful)
 
@@ -36,9 +36,9 @@ class Worker(ThreadWorker):
     def accept(self, listener: socket.socket) -> None:
         try:
             client, address = listener.accept()
-        except OSError as error:  # another worker was first, or the client is gone, or there are no more files
+        except OSError as error:  # another worker was faster, or the client is gone, or no more files may be opened
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                time.sleep(0.05)  # until connections end; gunicorn's own accept would end the worker
+                time.sleep(0.05)  # until a connection ends; gunicorn's own accept would end the worker
             return
         for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
             client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
@@ -46,13 +46,13 @@ class Worker(ThreadWorker):
         self._await_head(Connection(self.cfg, client, address, listener.getsockname()))
 
     def on_client_socket_readable(self, connection: Connection, client: socket.socket) -> None:
-        """The next request of a connection that was kept."""
+        """Read the next request of a connection that was kept."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(connection)
         self._await_head(connection)
 
     def enqueue_req(self, connection: Connection) -> None:
-        """Give a connection to a thread, once its next head is there: of that gunicorn may have read a half already."""
+        """Give a connection to a thread once its next head is complete. Gunicorn may have read half of it already."""
         head = connection.parser.unreader.take_buffered()
         if b"\r\n\r\n" in head:
             connection.parser.unreader.unread(head)
@@ -62,7 +62,7 @@ class Worker(ThreadWorker):
             self._await_head(connection, head)
 
     def handle(self, connection: Connection) -> object:
-        """Serve a request, in a thread. Gunicorn closes in its main loop, and waits there for the client to do so."""
+        """Serve a request in a thread, and close there. Gunicorn closes in its main loop, and waits for the client."""
         keep = super().handle(connection)
         if not keep:
             with suppress(OSError):
@@ -100,7 +100,7 @@ class Worker(ThreadWorker):
         connection.close()
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Called when the worker stops, with when all must have said what they want."""
+        """Gunicorn calls this when the worker stops. No head may come after the deadline."""
         super()._cap_keepalive(deadline)
         for connection in self.pending_conns:
             connection.timeout = min(connection.timeout, deadline)

@@ -68,6 +68,9 @@ def test_brokers_first_then_the_services_then_the_two_curls(compose):
     eventually(lambda: totals("pong") == list(range(100, 1001, 100)))
     eventually(lambda: totals("ping") == list(range(100, 2001, 100)))
 
+    assert "1,000 messages of 100 bytes, done" in compose(
+        "exec", "-T", "api", "python", "-m", "client", "ping", "1000", "100"
+    )
     check_containers(compose)
     users = compose.user, ("guest", "guest")
     logins = [requests.get(f"{compose.rabbit}/api/whoami", auth=user, timeout=10).status_code for user in users]

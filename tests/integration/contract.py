@@ -7,7 +7,7 @@ import requests
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from api.docs import load_description, look_up
+from api.description import load_description, look_up
 
 DESCRIPTION = load_description()
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from messaging.stamp import unpack
+from messaging.runs.stamp import unpack
 
 FIGURES = ["num_messages", "size", "total time", "byte rate (MB/s)", "message rate (msg/s)"]
 

@@ -11,7 +11,7 @@ from local.ports import free_port
 
 def client(port: int, *arguments: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"API_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}  # no proxy may interfere
-    command = [sys.executable, "-m", "api.client", *arguments]
+    command = [sys.executable, "-m", "client", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from local.services import PING
-from messaging.stamp import unpack
+from messaging.runs.stamp import unpack
 from tests.integration.processes import eventually
 
 

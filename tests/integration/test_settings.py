@@ -1,14 +1,20 @@
 """A setting that is wrong ends a service or the API at once, with one sentence."""
 
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from local.services import API, PING, PONG, environment
-from messaging import config
-from messaging.lifecycle import Stopping
-from messaging.topics import TooFewBrokers, ensure_topics
+from messaging import settings
+from messaging.clients.errors import TooFewBrokers
+from messaging.clients.protocols import Topic
+from messaging.clients.topics import create_missing
+from messaging.extensions.starting import client_of, connected
+from messaging.extensions.stopping import SETTINGS
+from messaging.stopping import StopRequest
 from tests.integration.processes import LoggedProcess
 
 # The check comes before all else, so there need be no brokers.
@@ -34,26 +40,34 @@ def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path, command, name, valu
     assert lines == [sentence]
 
 
-def test_more_copies_than_brokers_are_not_waited_for(brokers, caplog):
-    settings = config.load() | {"REPLICATION_FACTOR": 3}
-    topic, started = f"copies-{uuid4()}", time.monotonic()
+@pytest.fixture
+def container(brokers):
+    """Stands for a service's container, which has no more to do with this than its settings."""
+    loaded = settings.load()
+    kafka = replace(loaded.kafka, servers=brokers.kafka_bootstrap)
+    kafka = replace(kafka, consumer={}, producer={"bootstrap_servers": brokers.kafka_bootstrap})
+    return SimpleNamespace(config={SETTINGS: replace(loaded, kafka=kafka)})
+
+
+def test_more_copies_than_brokers_are_not_waited_for(container, caplog):
+    topic, started = Topic(f"copies-{uuid4()}", 1, 3), time.monotonic()
 
     with pytest.raises(TooFewBrokers):
-        ensure_topics([topic], brokers.kafka_bootstrap, settings, Stopping(), seconds=0)
+        create_missing(client_of(container), [topic])
     with pytest.raises(SystemExit) as ended:
-        ensure_topics([topic], brokers.kafka_bootstrap, settings, Stopping())
+        connected(container, [topic], lambda client: client, StopRequest())
 
     assert time.monotonic() - started < 10
     assert ended.value.code == 1
     assert caplog.messages == ["REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not 3."]
 
 
-def test_topics_that_exist_stay_as_they_are_whatever_the_settings_say(brokers, caplog):
-    settings, topic = config.load() | {"TOPIC_PARTITIONS": 1}, f"partitions-{uuid4()}"
-    ensure_topics([topic], brokers.kafka_bootstrap, settings, Stopping())
+def test_topics_that_exist_stay_as_they_are_whatever_the_settings_say(container, caplog):
+    name = f"partitions-{uuid4()}"
+    create_missing(client_of(container), [Topic(name, 1, 1)])
     caplog.clear()
 
-    more = settings | {"TOPIC_PARTITIONS": 2, "REPLICATION_FACTOR": 3}
-    ensure_topics([topic], brokers.kafka_bootstrap, more, Stopping())
+    create_missing(client_of(container), [Topic(name, 2, 3)])
 
     assert not caplog.messages
+    assert client_of(container).producer().partitions(name) == 1

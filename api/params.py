@@ -1,0 +1,101 @@
+"""Parameters of HTTP requests as typed values. Pure. Functions raise BadParameter, with a sentence for the user."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from werkzeug.http import parse_list_header
+
+from messaging.runs.request import check_limits
+from messaging.settings import Settings
+
+PAGE = 100
+"""The most runs on one page of GET /runs."""
+
+NUMBER = re.compile("[0-9]{1,18}")
+"""Plain ASCII digits: no signs, no spaces, no digits of other scripts."""
+
+
+class BadParameter(ValueError):
+    """A parameter that is not what it must be."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How many messages of which size, within the limits."""
+
+    num_messages: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The preferences (RFC 7240) that the API applies: answer without waiting, or wait for some seconds."""
+
+    respond_async: bool = False
+    wait: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.respond_async or self.wait is not None
+
+    @property
+    def applied(self) -> str:
+        """The value of Preference-Applied."""
+        applied = ["respond-async"] if self.respond_async else []
+        if self.wait is not None:
+            applied.append(f"wait={self.wait}")
+        return ", ".join(applied)
+
+
+def parse_numbers(num_messages: str, size: str, settings: Settings) -> Numbers:
+    numbers = Numbers(parse_number("num_messages", num_messages), parse_number("size", size))
+    try:
+        check_limits(numbers.num_messages, numbers.size, settings)
+    except ValueError as error:
+        raise BadParameter(str(error)) from None
+    return numbers
+
+
+def parse_preferences(header: str, longest_wait: int) -> Preferences:
+    """Read the header Prefer. Other preferences, and parameters of preferences, are ignored."""
+    items = [item.partition(";")[0].partition("=") for item in parse_list_header(header)]
+    values = {name.strip().lower(): value.strip().strip('"') for name, _, value in items}
+    wait = None
+    if "wait" in values:
+        wait = min(parse_number("Prefer: wait", values["wait"]), longest_wait)
+    return Preferences("respond-async" in values, wait)
+
+
+def parse_key(header: str | None) -> UUID | None:
+    """Read the header Idempotency-Key; return None if there is none."""
+    return None if header is None else parse_id("Idempotency-Key", header)
+
+
+def parse_page(query: Mapping[str, str]) -> tuple[int, UUID | None]:
+    """Read `limit` and `before` of GET /runs."""
+    limit = parse_number("limit", query.get("limit", "20"))
+    if not 1 <= limit <= PAGE:
+        raise BadParameter(f"limit must be a whole number from 1 to {PAGE}, not {limit}.")
+    before = query.get("before")
+    return limit, parse_id("before", before) if before else None
+
+
+def parse_last_event_id(header: str | None) -> int:
+    """Read the header Last-Event-ID; return -1, which comes before all events, if there is no number in it."""
+    return int(header) if header and NUMBER.fullmatch(header) else -1
+
+
+def parse_number(name: str, text: str) -> int:
+    if not NUMBER.fullmatch(text):
+        raise BadParameter(f"{name} must be a whole number in plain digits, such as 1000, not {text[:50]!r}.")
+    return int(text)
+
+
+def parse_id(name: str, text: str) -> UUID:
+    """Read a UUID in its usual form."""
+    with suppress(ValueError):
+        if str(UUID(text)) == text.lower():
+            return UUID(text)
+    raise BadParameter(f"{name} must be a UUID such as {uuid4()}, not {text[:50]!r}.")

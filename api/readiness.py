@@ -1,0 +1,79 @@
+"""Readiness: would a request go through now? Asks both brokers."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from functools import partial
+
+from kombu import Connection
+
+from api.rpc.connection import BROKEN, connect, count_instances
+from api.rpc.errors import no_rabbitmq, not_running
+from messaging.clients.errors import ClientError
+from messaging.clients.protocols import Client
+
+SERVICES = "ping", "pong"
+CHECK_SECONDS = 2
+"""How long one check may take."""
+
+Failing = Mapping[str, str]
+"""The names of the parts that are not ready, each with a sentence."""
+
+
+class Readiness:
+    """Runs one check of each broker at a time, in threads, so that one that hangs holds up nothing else."""
+
+    def __init__(self, amqp_uri: str, kafka: Client):
+        self._checks: dict[str, Callable[[], Failing]] = {
+            "rabbitmq": partial(_check_rabbitmq, amqp_uri),
+            "kafka": partial(_check_kafka, kafka),
+        }
+        self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in self._checks}
+
+    def failing(self) -> Failing:
+        """Return what is not ready; empty if everything is. Takes CHECK_SECONDS for each broker at most."""
+        failing: dict[str, str] = {}
+        for name, check in self._checks.items():
+            answer = self._threads[name].submit(check)
+            try:
+                failing |= answer.result(CHECK_SECONDS)
+            except TimeoutError:
+                answer.cancel()  # or checks would queue up while the broker does not answer
+                failing[name] = f"{name} accepts connections, but does not answer; it may be overloaded or frozen."
+        return failing
+
+
+def _check_rabbitmq(amqp_uri: str) -> Failing:
+    """Check RabbitMQ, and that both services take calls."""
+    try:
+        connection = Connection(amqp_uri)
+        try:
+            connect(connection, 1)
+            with connection.channel() as channel:
+                absent = [service for service in SERVICES if not count_instances(channel, service)]
+            # While RabbitMQ is short of memory or disk space it answers questions but takes no messages. It takes the
+            # first message of a connection even then.
+            for _ in range(2):
+                connection.Producer().publish("", routing_key="nobody", confirm_timeout=1)
+        finally:
+            connection.collect(0.1)
+    except BROKEN as error:
+        return {"rabbitmq": no_rabbitmq(amqp_uri, error).detail}
+    return {service: not_running(service).detail for service in absent}
+
+
+def _check_kafka(kafka: Client) -> Failing:
+    """Check Kafka, and that the consumers of both services have all partitions of their topics."""
+    try:
+        admin = kafka.admin(1.5)
+        try:
+            states = admin.group_states(SERVICES)
+        finally:
+            admin.close()
+    except ClientError as error:
+        how = "Start it with `docker-compose up broker`, or `make run`."
+        return {"kafka": f"Kafka does not answer at {kafka.servers} ({error}). {how}"}
+    return {
+        f"{group} consumer": f"The consumer of {group} has no partitions assigned yet; this takes seconds."
+        for group, state in states.items()
+        if state != "Stable"
+    }

@@ -1,0 +1,39 @@
+"""GET /openapi.json for programs, GET /docs for people: what the API takes and answers."""
+
+import re
+import secrets
+from functools import partial
+
+from flask import Blueprint, Response, jsonify, make_response, render_template
+from markupsafe import Markup, escape
+
+from api.description import look_up
+from api.resources import resources
+
+POLICY = "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+blueprint = Blueprint("docs", __name__)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    return jsonify(resources().description)
+
+
+@blueprint.get("/docs")
+def docs() -> Response:
+    """A page that needs nothing from elsewhere."""
+    description = resources().description
+    nonce = secrets.token_urlsafe(16)
+    page = render_template(
+        "docs.html", api=description, look_up=partial(look_up, description), prose=_prose, nonce=nonce
+    )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
+    return response
+
+
+def _prose(text: str) -> Markup:
+    """Return a text of the description as HTML: code in place of backticks, a paragraph for each line."""
+    html = re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text)))
+    return Markup("".join(f"<p>{line}</p>" for line in html.splitlines()))

@@ -1,0 +1,1 @@
+"""Calls of ping and pong over RabbitMQ."""

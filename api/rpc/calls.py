@@ -1,0 +1,87 @@
+"""Calls of ping and pong, as the rest of the API sees them: `send` now and return the figures, or later."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from nameko.exceptions import RemoteError, RpcTimeout, UnknownService, deserialize_to_instance
+
+from api.problems import Problem
+from api.rpc.connection import BROKEN
+from api.rpc.errors import NotAnswered, NotTaken, connection_lost, no_rabbitmq, not_finished, not_running
+from api.rpc.proxy import Proxy, ProxyPool
+from messaging.runs.outcome import TooLarge
+from messaging.runs.request import Request
+
+log = logging.getLogger(__name__)
+
+COMING_SECONDS = 3.5
+"""How long a service may take to come back after RabbitMQ has, or after a restart."""
+
+Figures = Mapping[str, float]
+"""The service's answer, which the client gets unchanged."""
+
+# nameko then raises the service's exception here too, and not a RemoteError that only has its name.
+deserialize_to_instance(TooLarge)
+
+
+class Calls:
+    """Safe for threads. Every method raises Problem."""
+
+    def __init__(self, pool: ProxyPool):
+        self._pool = pool
+
+    @contextmanager
+    def connected(self, service: str) -> Iterator[Callable[[Request], Figures]]:
+        """A function that has the service send, and returns its figures.
+
+        503 if RabbitMQ or the service is absent or has failed, 504 if it has not answered in time.
+        """
+        with self._problems(service), self._pool.proxy(service) as (proxy, is_running):
+            if not is_running and not proxy.is_running(service, COMING_SECONDS):
+                raise not_running(service)
+            yield partial(_call, proxy)
+
+    def queue(self, request: Request) -> None:
+        """Have the service send as soon as it runs. Raises Problem 503."""
+        with self._problems(request.service), self._pool.proxy(request.service) as (proxy, _):
+            try:
+                proxy.queue(request.service, *_numbers(request), run_id=str(request.run), queued=True)
+            except BROKEN as error:
+                raise NotTaken(error) from None
+
+    @contextmanager
+    def _problems(self, service: str) -> Iterator[None]:
+        """Turn what goes wrong into problems."""
+        try:
+            yield
+        except RpcTimeout:
+            raise NotAnswered(service, self._pool.timeout) from None
+        except UnknownService:
+            raise not_running(service) from None
+        except TooLarge as error:
+            log.error("%s failed: %s", service, error)
+            raise Problem(400, f"{error}.") from None  # the same request would fail again
+        except RemoteError as error:
+            log.error("%s failed: %s", service, error)
+            raise not_finished(service, error.value) from None
+        except BROKEN as error:
+            raise no_rabbitmq(self._pool.amqp_uri, error) from None
+
+
+def _call(proxy: Proxy, request: Request) -> Figures:
+    try:
+        # Not to disk: the client waits, and asks again if RabbitMQ restarts.
+        reply = proxy.call(request.service, *_numbers(request), run_id=str(request.run))
+    except BROKEN as error:
+        raise NotTaken(error) from None
+    try:
+        figures: Figures = reply.result()
+    except BROKEN as error:
+        raise connection_lost(request.service, error) from None
+    return figures
+
+
+def _numbers(request: Request) -> tuple[int, int]:
+    return request.num_messages, request.size

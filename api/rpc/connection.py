@@ -1,0 +1,34 @@
+"""Connections to RabbitMQ on which every wait has a timeout."""
+
+from amqp import Channel
+from amqp.exceptions import AMQPError, NotFound
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from nameko.rpc import RPC_QUEUE_TEMPLATE
+
+BROKEN = (OSError, AMQPError, OperationalError)
+"""Errors of a connection to RabbitMQ that cannot be made, or is lost."""
+
+
+def connect(connection: Connection, seconds: float) -> None:
+    """Connect, with this timeout for everything that is asked of RabbitMQ from then on. Raises one of BROKEN."""
+    connection.transport_options = {"read_timeout": seconds, "write_timeout": seconds, "confirm_publish": True}
+    connection.connect_timeout = seconds / 2
+    # Two attempts in all. By default kombu would try for ever.
+    connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
+
+
+def count_instances(channel: Channel, service: str) -> int:
+    """Ask RabbitMQ how many instances of the service consume calls now."""
+    try:
+        return int(channel.queue_declare(RPC_QUEUE_TEMPLATE.format(service), passive=True).consumer_count)
+    except NotFound:  # no instance has ever run; the channel is open again
+        return 0
+
+
+def timed_out(error: Exception) -> bool:
+    return isinstance(error, TimeoutError | BlockingIOError)  # the latter from a socket with a read timeout
+
+
+def explain(error: Exception) -> str:
+    return "no answer in time" if timed_out(error) else str(error)

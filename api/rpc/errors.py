@@ -1,0 +1,52 @@
+"""How a call fails, as the problems that a client of the API gets."""
+
+from nameko.utils import sanitize_url
+
+from api.problems import Problem
+from api.rpc.connection import explain
+
+
+class NotTaken(Problem):
+    """RabbitMQ has not confirmed a call. The service may still get it."""
+
+    def __init__(self, error: Exception):
+        super().__init__(
+            503,
+            f"RabbitMQ did not take the call ({explain(error)}), so nothing is sent. Is it running, and not short of"
+            " memory or disk space? `rabbitmq-diagnostics alarms` tells. Try again, with a new Idempotency-Key.",
+        )
+
+
+class NotAnswered(Problem):
+    """The service has a call, and has not answered in time."""
+
+    def __init__(self, service: str, seconds: int):
+        super().__init__(
+            504,
+            f"{service} has not answered within {seconds} s; the run goes on, see its link. Ask for fewer or smaller"
+            " messages, for 202 with `Prefer: respond-async`, or raise REQUEST_TIMEOUT.",
+        )
+
+
+def not_running(service: str) -> Problem:
+    return Problem(503, f"{service} is not running. Start it with `docker-compose up {service}`, or `make run`.")
+
+
+def no_rabbitmq(uri: str, error: Exception) -> Problem:
+    return Problem(
+        503,
+        f"RabbitMQ does not answer at {sanitize_url(uri)} ({explain(error)}). Start it with"
+        " `docker-compose up rabbit`, or `make run`.",
+    )
+
+
+def connection_lost(service: str, error: Exception) -> Problem:
+    return Problem(
+        503,
+        f"The connection to RabbitMQ was lost while {service} was sending ({explain(error)}). The run may go on: see"
+        " its link.",
+    )
+
+
+def not_finished(service: str, reason: str) -> Problem:
+    return Problem(503, f"{service} did not finish: {reason}. Try again; its log says more.")

@@ -1,0 +1,148 @@
+"""nameko's standalone proxy, with a timeout on every wait, and a pool of such proxies.
+
+A proxy belongs to one thread at a time, has no heartbeat and does not survive a restart of RabbitMQ. So each proxy is
+tried before it is used, by asking whether the service runs, and is thrown away after any error.
+"""
+
+import collections
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from amqp.exceptions import ChannelError
+from kombu import Connection, Producer
+from nameko.amqp.publish import Publisher, UndeliverableMessage
+from nameko.exceptions import RpcTimeout
+from nameko.rpc import MethodProxy, RpcReply
+from nameko.standalone.rpc import PollingQueueConsumer, SingleThreadedReplyListener, StandaloneProxyBase
+
+from api.rpc.connection import BROKEN, connect, count_instances, timed_out
+
+ANSWER_SECONDS = 4
+"""How long RabbitMQ may take to answer a question, or to take a call."""
+
+POLL_SECONDS = 0.1
+"""Between two questions while a service is coming back."""
+
+
+class _NoReply:
+    """Takes the place of nameko's listener for replies. RabbitMQ drops the reply, as no queue has this name."""
+
+    routing_key = "nobody"
+
+    def get_reply_event(self, correlation_id: str) -> None:
+        return None
+
+
+class _Publisher(Publisher):
+    """Publishes over the channel that was tried just now. nameko's own takes any connection of a pool."""
+
+    def __init__(self, *arguments: Any, channel: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self._channel = channel
+
+    def publish(self, payload: dict[str, Any], extra_headers: dict[str, Any], **options: Any) -> None:
+        try:
+            Producer(self._channel, serializer=self.serializer).publish(
+                payload,
+                headers=extra_headers,
+                delivery_mode=self.delivery_mode,
+                confirm_timeout=ANSWER_SECONDS,
+                **options,
+            )
+        except ChannelError as error:
+            raise UndeliverableMessage() if "NO_ROUTE" in str(error) else error from None
+
+
+class _SendMethod(MethodProxy):
+    publisher_cls = _Publisher
+
+
+class _Replies(PollingQueueConsumer):
+    """Has one timeout for the whole wait. nameko's own waits once more after the connection was lost."""
+
+    def _setup_consumer(self) -> None:
+        connect(self.connection, ANSWER_SECONDS)
+        super()._setup_consumer()
+
+    def get_message(self, correlation_id: str) -> None:
+        deadline = time.monotonic() + self.timeout
+        while correlation_id not in self.replies:
+            try:
+                self.connection.drain_events(timeout=max(deadline - time.monotonic(), 0.001))
+            except TimeoutError:
+                raise RpcTimeout(self.timeout) from None
+        body, message = self.replies.pop(correlation_id)
+        self.provider.handle_message(body, message)
+
+
+class _ReplyListener(SingleThreadedReplyListener):
+    def __init__(self, timeout: float):
+        super().__init__(timeout)
+        self.queue_consumer = _Replies(timeout)
+
+
+class Proxy(StandaloneProxyBase):
+    """A connection to RabbitMQ, with a queue for replies. Raises one of BROKEN if the connection is lost."""
+
+    def __init__(self, amqp_uri: str, timeout: float):
+        super().__init__({"AMQP_URI": amqp_uri}, timeout=timeout, reply_listener_cls=_ReplyListener)
+        self.start()
+        self._connection: Connection = self._reply_listener.queue_consumer.connection
+        self._channel = self._connection.channel()  # kept: it costs two round trips to open and close one
+
+    def call(self, service: str, *arguments: object, **named: object) -> RpcReply:
+        """Call the service's `send`. Raises UnknownService if it has no queue."""
+        return self._method(service, self._reply_listener, delivery_mode=1).call_async(*arguments, **named)
+
+    def queue(self, service: str, *arguments: object, **named: object) -> None:
+        """Put a call of the service's `send` into its queue, on disk. Nobody gets the answer."""
+        self._method(service, _NoReply()).call_async(*arguments, **named)
+
+    def _method(self, service: str, listener: object, **options: object) -> MethodProxy:
+        return _SendMethod(self._worker_ctx, service, "send", listener, channel=self._channel, **options)
+
+    def is_running(self, service: str, wait_seconds: float = 0) -> bool:
+        """Return True if an instance of the service takes calls, or begins to within this time."""
+        deadline = time.monotonic() + wait_seconds
+        while not (instances := count_instances(self._channel, service)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return instances > 0
+
+    def discard(self) -> None:
+        self._connection.collect(0.1)  # without waiting for RabbitMQ to say goodbye
+
+
+class ProxyPool:
+    """Proxies for many threads. Make it after a fork, or use it only then."""
+
+    def __init__(self, amqp_uri: str, timeout: int):
+        self.amqp_uri = amqp_uri
+        self.timeout = timeout
+        """In seconds, of a call."""
+        self._idle: collections.deque[Proxy] = collections.deque()  # last in, first out, so that few stay in use
+
+    @contextmanager
+    def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:
+        """A proxy that was tried just now, and True if the service runs. Raises one of BROKEN."""
+        proxy, is_running = self._take(service)
+        try:
+            yield proxy, is_running
+        except BaseException:
+            proxy.discard()
+            raise
+        self._idle.append(proxy)
+
+    def _take(self, service: str) -> tuple[Proxy, bool]:
+        while True:
+            try:
+                proxy, is_new = self._idle.pop(), False
+            except IndexError:
+                proxy, is_new = Proxy(self.amqp_uri, self.timeout), True
+            try:
+                return proxy, proxy.is_running(service)
+            except BROKEN as error:
+                proxy.discard()
+                if is_new or timed_out(error):  # then RabbitMQ is at fault, and not this one connection
+                    raise

@@ -1,0 +1,76 @@
+"""A run in the terminal: `python -m client ping 100000 100` begins it, shows it live, then sums it up.
+
+Exit codes: 0 everything arrived; 1 something was lost, or the run did not end `done`; 2 wrong usage, or the API refuses
+or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from client.http import Api, ApiError, Refused
+from client.report import report
+from client.watch import watch
+
+SERVICES = "ping", "pong"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out a command and return its exit code."""
+    asked = parse(arguments)
+    with Api(asked.api) as api:
+        try:
+            exit_code: int = asked.carry_out(api, asked)
+        except Refused as error:
+            say(str(error))
+            return 2
+        except ApiError as error:
+            say(f"{api.url} does not answer ({error}). Start it with `make run`, or say with --api where it is.")
+            return 2
+    return exit_code
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Each command is a subparser, whose `carry_out` takes the API and the arguments and returns the exit code."""
+    defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT', 8000)}", json=False)
+    # The options may stand before the command and after it, so neither parser may put a default over the other's value.
+    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")
+    options.add_argument("--json", action="store_true", help="print only the run, as JSON, when it is over")
+    about = "Begin a run and watch it to its end."
+    parser = argparse.ArgumentParser(prog="python -m client", description=about, parents=[options])
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for service in SERVICES:
+        begin = commands.add_parser(service, help=f"have {service} send messages", parents=[options])
+        begin.add_argument("num_messages", type=int)
+        begin.add_argument("size", type=int, help="of each message, in bytes")
+        begin.set_defaults(carry_out=begin_run, service=service)
+    return parser.parse_args(arguments, defaults)
+
+
+def begin_run(api: Api, asked: argparse.Namespace) -> int:
+    """Begin a run, watch it, and sum it up."""
+    link = f"{api.url}/runs"
+    try:
+        link = api.start(asked.service, asked.num_messages, asked.size)
+        if not asked.json:
+            print(f"Run {link}", flush=True)
+        watch(api.follow(link, say), say, show=not asked.json)
+        run = api.get_last(link)
+    except KeyboardInterrupt:
+        say(f"No longer watching; the run goes on: {link}")
+        return 130
+    if asked.json:
+        print(json.dumps(run.json))
+    else:
+        report(run)
+    return 0 if run.is_complete else 1
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The API over HTTP: begin a run, look at it, follow its events."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin
+
+import requests
+
+from client.runs import Run
+
+TIMEOUT = 5, 30
+"""Seconds to connect, and without a byte from the API; an event stream has a heartbeat every 10 s."""
+RECONNECT_SECONDS = 30
+"""How long to try to get a broken event stream back."""
+RETRY_SECONDS = 1
+LAST_RECORDS_SECONDS = 5
+"""How long the last records of a run's stages may take after its end."""
+
+
+class ApiError(Exception):
+    """The API does not do what it was asked for. The text says why."""
+
+
+class Refused(ApiError):
+    """The API has answered that it does not; the text is the `detail` of the problem."""
+
+
+class Unreachable(ApiError):
+    """There was no answer."""
+
+
+class Api:
+    """The API at a URL. Every method raises ApiError."""
+
+    def __init__(self, url: str):
+        self.url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy could not reach localhost
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def start(self, service: str, num_messages: int, size: int) -> str:
+        """Begin a run and return its URL."""
+        with _errors():
+            accepted = self._session.post(f"{self.url}/{service}/{num_messages}/{size}", timeout=TIMEOUT)
+            return urljoin(accepted.url, _check(accepted, 202).headers["Location"])
+
+    def get(self, url: str) -> Run:
+        """Return a run as it is now."""
+        with _errors():
+            return Run.from_json(_check(self._session.get(url, timeout=TIMEOUT), 200).json())
+
+    def get_last(self, url: str) -> Run:
+        """Return a run that is over, once every stage has everything on record, or after LAST_RECORDS_SECONDS."""
+        deadline = time.monotonic() + LAST_RECORDS_SECONDS
+        while (run := self.get(url)).lost and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return run
+
+    def follow(self, url: str, warn: Callable[[str], None]) -> Iterator[Run]:
+        """The run, each time it has changed, until it is over. A stream that breaks goes on where it was.
+
+        Raises ApiError if there is no stream for RECONNECT_SECONDS. `warn` gets a sentence when it breaks.
+        """
+        last_event_id: str | None = None
+        broken_at: float | None = None
+        while True:
+            reason = "it ended before the run"
+            try:
+                for event in self._events(url, last_event_id):
+                    if event.get("event") == "end":
+                        return
+                    if "retry" not in event:  # a server that is about to go away still sends this first event
+                        broken_at = None
+                    if event.get("event") == "run":
+                        last_event_id = event["id"]
+                        yield Run.from_json(json.loads(event["data"]))
+            except ApiError as error:
+                reason = str(error)
+            if broken_at is None:
+                broken_at = time.monotonic()
+                warn(f"The event stream broke ({reason}). Trying again for {RECONNECT_SECONDS} s ...")
+            elif time.monotonic() - broken_at > RECONNECT_SECONDS:
+                raise Refused(f"The event stream did not come back ({reason}). The run goes on without it: {url}")
+            time.sleep(RETRY_SECONDS)
+
+    def _events(self, url: str, last_event_id: str | None) -> Iterator[dict[str, str]]:
+        """The fields of each server-sent event; a comment is a field without a name."""
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        with _errors(), self._session.get(f"{url}/events", headers=headers, stream=True, timeout=TIMEOUT) as response:
+            fields: dict[str, str] = {}
+            for line in _check(response, 200).iter_lines():
+                if line:
+                    name, _, fields[name] = line.decode().partition(": ")
+                else:
+                    yield fields
+                    fields = {}
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except requests.RequestException as error:
+        raise Unreachable(type(error).__name__) from None
+
+
+def _check(response: requests.Response, status: int) -> requests.Response:
+    """Return the response. Raises Refused if it has another status."""
+    if response.status_code == status:
+        return response
+    try:
+        detail = response.json()["detail"]
+    except (ValueError, LookupError, TypeError):  # no problem+json
+        detail = f"{response.url} answers {response.status_code} {response.reason}."
+    raise Refused(detail)

@@ -1,0 +1,35 @@
+"""Sums up a run that is over: a table with a column per stage, which fits into 80 characters, and a sentence."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from client.runs import Run
+
+
+def report(run: Run) -> None:
+    """Print it all."""
+    Console(highlight=False).print(_table(run))
+    print(f"\n{_sentence(run)}")
+
+
+def _table(run: Run) -> Table:
+    stages = run.stages.values()
+    table = Table("", *(Column(name, justify="right") for name in run.stages), box=box.SIMPLE, show_edge=False)
+    for name in "messages", "distinct", "duplicates", "missing":
+        table.add_row(name, *(_figure(getattr(stage, name)) for stage in stages))
+    table.add_row("MB/s", *(_figure(stage.byte_rate, 2) for stage in stages))
+    table.add_row("msg/s", *(_figure(stage.message_rate) for stage in stages))
+    for name in "p50", "p90", "p99", "max":
+        table.add_row(f"{name} ms", *(_figure(stage.latency_ms.get(name), 1) for stage in stages))
+    return table
+
+
+def _sentence(run: Run) -> str:
+    after = f" after {(run.finished - run.created).total_seconds():.1f} s" if run.finished else ""
+    why = f": {run.reason}" if run.reason else ""
+    return f"{run.num_messages:,} messages of {run.size:,} bytes, {run.state}{after}{why}; {run.lost:,} lost."
+
+
+def _figure(number: float | None, digits: int = 0) -> str:
+    return "-" if number is None else f"{number:,.{digits}f}"

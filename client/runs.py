@@ -1,0 +1,73 @@
+"""A run as the API describes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage has seen of a run."""
+
+    messages: int
+    distinct: int
+    duplicates: int
+    missing: int
+    byte_rate: float | None
+    """In MB/s (10^6 bytes)."""
+    message_rate: float | None
+    latency_ms: Mapping[str, float]
+    """By percentile; empty before the first message."""
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Self:
+        return cls(
+            messages=members["messages"],
+            distinct=members["distinct"],
+            duplicates=members["duplicates"],
+            missing=members["missing"],
+            byte_rate=members["byte_rate"],
+            message_rate=members["message_rate"],
+            latency_ms=members["latency_ms"] or {},
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run at one moment."""
+
+    state: str
+    reason: str | None
+    stalled: str | None
+    """The stage that waits for messages, if nothing has moved for a while."""
+    num_messages: int
+    size: int
+    created: datetime
+    finished: datetime | None
+    stages: Mapping[str, Stage]
+    json: Mapping[str, Any]
+    """All that the API says of it."""
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Self:
+        return cls(
+            state=members["state"],
+            reason=members["reason"],
+            stalled=members["stalled"],
+            num_messages=members["num_messages"],
+            size=members["size"],
+            created=datetime.fromisoformat(members["created"]),
+            finished=datetime.fromisoformat(members["finished"]) if members["finished"] else None,
+            stages={name: Stage.from_json(stage) for name, stage in members["stages"].items()},
+            json=members,
+        )
+
+    @property
+    def lost(self) -> int:
+        """How many messages were sent but are not on record at every stage."""
+        return max(stage.missing for name, stage in self.stages.items() if name != "sent")
+
+    @property
+    def is_complete(self) -> bool:
+        return self.state == "done" and not self.lost

@@ -1,0 +1,180 @@
+"""Calls of the services, and how they fail."""
+
+import logging
+from contextlib import contextmanager
+
+import pytest
+from amqp.exceptions import ConnectionForced
+from nameko.exceptions import RemoteError, RpcTimeout, UnknownService, deserialize, serialize
+
+from api.problems import Problem
+from api.rpc.calls import Calls
+from api.rpc.errors import NotAnswered, NotTaken
+from messaging.runs.outcome import DeliveryFailed, TooLarge
+from tests.unit.api_fakes import asked
+
+FIGURES = {"num_messages": 10}
+
+
+class FakeProxy:
+    """A connection that takes calls, unless it has an error to raise: instead of the call, or of its answer."""
+
+    def __init__(self):
+        self.on_call: Exception | None = None
+        self.on_answer: Exception | None = None
+        self.runs_after_waiting = True
+        self.calls = []
+
+    def is_running(self, service, wait_seconds=0):
+        return self.runs_after_waiting
+
+    def call(self, *arguments, **named):
+        if self.on_call:
+            raise self.on_call
+        self.calls.append((arguments, named))
+        return self
+
+    queue = call
+
+    def result(self):
+        if self.on_answer:
+            raise self.on_answer
+        return FIGURES
+
+
+class FakePool:
+    amqp_uri = "amqp://user:secret@rabbit:5672"
+    timeout = 15
+
+    def __init__(self, proxy: FakeProxy):
+        self._proxy = proxy
+        self.is_running = True
+        self.error: Exception | None = None
+
+    @contextmanager
+    def proxy(self, service):
+        if self.error:
+            raise self.error
+        yield self._proxy, self.is_running
+
+
+@pytest.fixture
+def proxy():
+    return FakeProxy()
+
+
+@pytest.fixture
+def pool(proxy):
+    return FakePool(proxy)
+
+
+@pytest.fixture
+def calls(pool):
+    return Calls(pool)
+
+
+def call(calls: Calls, request=None):
+    with calls.connected("ping") as send:
+        return send(request or asked())
+
+
+def refused(attempt, *arguments) -> Problem:
+    with pytest.raises(Problem) as raised:
+        attempt(*arguments)
+    return raised.value
+
+
+def test_a_call_brings_the_figures(calls, proxy):
+    request = asked("ping", 10, 5)
+
+    assert call(calls, request) == FIGURES
+    assert proxy.calls == [(("ping", 10, 5), {"run_id": str(request.run)})]
+
+
+def test_a_queued_call_says_that_nobody_waits_for_it(calls, proxy):
+    request = asked("pong", 10, 5)
+    calls.queue(request)
+
+    assert proxy.calls == [(("pong", 10, 5), {"run_id": str(request.run), "queued": True})]
+
+
+def test_a_service_that_comes_back_in_time_is_called(calls, pool):
+    pool.is_running = False
+
+    assert call(calls) == FIGURES
+
+
+def test_a_service_that_does_not_is_503_and_not_called(calls, pool, proxy):
+    pool.is_running = proxy.runs_after_waiting = False
+    problem = refused(call, calls)
+
+    assert (problem.status, "ping is not running" in problem.detail) == (503, True)
+    assert proxy.calls == []
+
+
+def test_a_service_that_is_down_is_queued_for(calls, pool, proxy):
+    pool.is_running = proxy.runs_after_waiting = False
+    calls.queue(asked())
+
+    assert len(proxy.calls) == 1
+
+
+def test_a_service_that_has_never_run_is_503(calls, proxy):
+    proxy.on_call = UnknownService("ping")
+
+    assert "ping is not running" in refused(call, calls).detail
+    assert "ping is not running" in refused(calls.queue, asked()).detail
+
+
+def test_rabbitmq_that_is_absent_is_503_and_its_password_is_not_told(calls, pool):
+    pool.error = ConnectionRefusedError("refused")
+    problem = refused(call, calls)
+
+    assert (problem.status, "RabbitMQ does not answer at amqp://user:" in problem.detail) == (503, True)
+    assert "secret" not in problem.detail
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), BlockingIOError(), ConnectionForced("gone")], ids=repr)
+def test_a_call_that_was_not_confirmed_may_get_there_all_the_same(calls, proxy, error):
+    proxy.on_call = error
+
+    assert isinstance(refused(call, calls), NotTaken)
+    assert isinstance(refused(calls.queue, asked()), NotTaken)
+
+
+def test_a_connection_lost_while_waiting_is_503(calls, proxy):
+    proxy.on_answer = ConnectionResetError("reset")
+    problem = refused(call, calls)
+
+    assert (problem.status, isinstance(problem, NotTaken)) == (503, False)
+    assert "was lost while ping was sending" in problem.detail
+
+
+def test_no_answer_in_time_is_504(calls, proxy):
+    proxy.on_answer = RpcTimeout(15)
+    problem = refused(call, calls)
+
+    assert isinstance(problem, NotAnswered)
+    assert (problem.status, "within 15 s" in problem.detail) == (504, True)
+
+
+def test_too_large_messages_are_400_for_they_would_be_too_large_again(calls, proxy, caplog):
+    proxy.on_answer = deserialize(serialize(TooLarge("Kafka does not take messages of 2000000 bytes")))
+    with caplog.at_level(logging.ERROR):
+        problem = refused(call, calls)
+
+    assert (problem.status, problem.detail) == (400, "Kafka does not take messages of 2000000 bytes.")
+    assert "ping failed" in caplog.text
+
+
+def test_an_exception_that_only_has_the_same_name_is_not_taken_for_it(calls, proxy):
+    proxy.on_answer = RemoteError("TooLarge", "of another service")
+
+    assert refused(call, calls).status == 503
+
+
+def test_any_other_failure_of_the_service_is_503_with_its_words(calls, proxy):
+    proxy.on_answer = deserialize(serialize(DeliveryFailed("Kafka acknowledged 3 of 10 messages")))
+    problem = refused(call, calls)
+
+    assert (problem.status, "Kafka acknowledged 3 of 10 messages" in problem.detail) == (503, True)

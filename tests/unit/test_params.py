@@ -1,0 +1,113 @@
+"""What a request says, as typed values."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from api.params import (
+    BadParameter,
+    Numbers,
+    Preferences,
+    parse_key,
+    parse_last_event_id,
+    parse_numbers,
+    parse_page,
+    parse_preferences,
+)
+
+ID = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
+
+
+@dataclass(frozen=True)
+class Limits:
+    max_messages: int = 100
+    max_size: int = 1000
+    max_bytes: int = 10_000
+
+
+def test_numbers_within_the_limits():
+    assert parse_numbers("010", "1000", Limits()) == Numbers(10, 1000)
+    assert parse_numbers("100", "0", Limits()) == Numbers(100, 0)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "+1", " 1", "1 ", "1.0", "1e3", "1_0", "0x1", "\uff11", "9" * 19])
+def test_only_plain_digits_are_a_number(text):
+    for numbers in (text, "1"), ("1", text):
+        with pytest.raises(BadParameter, match="must be a whole number in plain digits"):
+            parse_numbers(*numbers, Limits())
+
+
+def test_a_problem_quotes_only_the_beginning_of_a_long_text():
+    with pytest.raises(BadParameter) as raised:
+        parse_numbers("x" * 5000, "1", Limits())
+
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("numbers", "named"),
+    [(("0", "1"), "num_messages"), (("101", "1"), "num_messages"), (("1", "1001"), "size"), (("11", "1000"), "times")],
+)
+def test_numbers_out_of_the_limits(numbers, named):
+    with pytest.raises(BadParameter, match=named):
+        parse_numbers(*numbers, Limits())
+
+
+@pytest.mark.parametrize(
+    ("header", "preferences", "applied"),
+    [
+        ("", Preferences(), ""),
+        ("return=minimal, handling=lenient", Preferences(), ""),
+        ("respond-async", Preferences(respond_async=True), "respond-async"),
+        ("wait=5", Preferences(wait=5), "wait=5"),
+        ("wait=0", Preferences(wait=0), "wait=0"),
+        ("wait=3600", Preferences(wait=60), "wait=60"),
+        ('wait="5"', Preferences(wait=5), "wait=5"),
+        ("wait=5, respond-async", Preferences(True, 5), "respond-async, wait=5"),
+        ("Respond-Async; x=1 , WAIT = 5;y", Preferences(True, 5), "respond-async, wait=5"),
+        ('x="respond-async, wait=5"', Preferences(), ""),
+    ],
+)
+def test_preferences(header, preferences, applied):
+    parsed = parse_preferences(header, longest_wait=60)
+
+    assert parsed == preferences
+    assert parsed.applied == applied
+    assert bool(parsed) == bool(applied)
+
+
+@pytest.mark.parametrize("header", ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5"])
+def test_a_wait_must_be_a_number(header):
+    with pytest.raises(BadParameter, match="Prefer: wait"):
+        parse_preferences(header, longest_wait=60)
+
+
+def test_a_key_is_a_uuid():
+    assert parse_key(None) is None
+    assert parse_key(str(ID)) == parse_key(str(ID).upper()) == ID
+
+
+@pytest.mark.parametrize(
+    "header", ["", "42", "x" * 36, ID.hex, f"{{{ID}}}", f"urn:uuid:{ID}", "1_000000-0000-0000-0000-000000000000"]
+)
+def test_nothing_else_is_a_key(header):
+    with pytest.raises(BadParameter, match="Idempotency-Key must be a UUID"):
+        parse_key(header)
+
+
+def test_pages():
+    assert parse_page({}) == (20, None)
+    assert parse_page({"limit": "100", "before": str(ID)}) == (100, ID)
+    assert parse_page({"limit": "1", "before": ""}) == (1, None)
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"before": "x"}])
+def test_pages_that_cannot_be(query):
+    with pytest.raises(BadParameter, match="|".join(query)):
+        parse_page(query)
+
+
+@pytest.mark.parametrize(("header", "seen"), [(None, -1), ("", -1), ("x", -1), ("-5", -1), ("0", 0), ("4711", 4711)])
+def test_a_last_event_id_is_a_number_or_ignored(header, seen):
+    assert parse_last_event_id(header) == seen

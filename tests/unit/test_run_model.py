@@ -1,0 +1,179 @@
+"""A run as its records tell it."""
+
+import pytest
+
+from api.runs.model import Run, RunState
+from tests.unit.api_fakes import CREATED, Records, asked, seen
+
+ALL = range(10)
+STALLED_AFTER = 30
+SOON = CREATED + 5_000_000
+LATE = CREATED + 60_000_000
+
+
+def run_of(records: Records, *made) -> Run:
+    run = Run(records.request.run)
+    for record in made:
+        run.apply(record)
+    return run
+
+
+@pytest.fixture
+def records():
+    return Records(asked("ping", 10, 5))
+
+
+def complete(records: Records):
+    """Records of a run of ping whose messages have all come back."""
+    begun = [records.accepted(), records.sent("sent", seen(ALL))]
+    return begun + [records.stage(name, seen(ALL)) for name in ("pong_received", "pong_answered", "ping_received")]
+
+
+def test_a_run_is_accepted_then_sending_then_bouncing_then_done(records):
+    run = Run(records.request.run)
+    states = []
+    for record in (
+        records.accepted(),
+        records.sent("sending", seen([1])),
+        records.sent("sent", seen(ALL)),
+        records.stage("pong_received", seen(ALL)),
+        records.stage("pong_answered", seen(ALL)),
+        records.stage("ping_received", seen([1])),
+        records.stage("ping_received", seen(ALL)),
+    ):
+        run.apply(record)
+        states.append(run.state()[0])
+
+    assert states == ["accepted", "sending", *["bouncing"] * 4, "done"]
+    assert run.is_over
+
+
+def test_a_run_of_pong_is_done_when_ping_has_received_everything():
+    records = Records(asked("pong", 10))
+    run = run_of(
+        records, records.accepted(), records.sent("sent", seen(ALL)), records.stage("ping_received", seen(ALL))
+    )
+
+    assert run.state() == (RunState.DONE, None)
+    assert list(run.view(SOON, STALLED_AFTER).stages) == ["sent", "ping_received"]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "stopped"])
+def test_a_run_that_ends_early_says_why(records, outcome):
+    run = run_of(records, records.accepted(), records.sent(outcome, seen([1]), reason="too bad"))
+
+    assert run.state() == (outcome, "too bad")
+    assert run.summary(SOON, STALLED_AFTER).as_json()["reason"] == "too bad"
+
+
+def test_the_instance_that_sends_to_the_end_decides_over_one_that_failed(records):
+    failed = records.sent("failed", seen([1]), "was killed", writer="host:1/a")
+    run = run_of(records, records.accepted(), failed, records.sent("sent", seen(range(1, 10)), writer="host:2/a"))
+
+    assert run.state() == (RunState.BOUNCING, None)
+
+
+def test_a_stop_before_the_sending_ends_the_run(records):
+    assert run_of(records, records.accepted(), records.stop()).state() == ("stopped", "stopped before it began")
+
+
+def test_a_stop_while_the_service_sends_is_up_to_the_service(records):
+    run = run_of(records, records.accepted(), records.sent("sending"), records.stop())
+
+    assert run.state() == (RunState.SENDING, None)
+
+
+def test_the_first_acceptance_decides_what_was_asked(records):
+    other = Records(asked("pong", 99, 1, run=records.request.run))
+    run = run_of(records, records.accepted("first"), other.accepted("second"))
+
+    assert (run.request, run.accepted_by) == (records.request, "first")
+
+
+def test_a_withdrawn_second_acceptance_changes_nothing(records):
+    run = run_of(records, records.accepted("first"), records.accepted("second"), records.withdrawn("second"))
+
+    assert (run.accepted_by, run.withdrawn) == ("first", False)
+
+
+def test_a_withdrawn_first_acceptance_withdraws_the_run_which_can_still_be_looked_at(records):
+    run = run_of(records, records.accepted("first"), records.withdrawn("first"))
+
+    assert run.withdrawn
+    assert run.view(SOON, STALLED_AFTER).state == "accepted"
+
+
+def test_a_run_that_no_api_has_accepted_is_known_by_its_sender(records):
+    run = run_of(records, records.stage("ping_received", seen([1])))
+    assert run.asked is None
+
+    run.apply(records.sent("sending", seen([1])))
+    assert run.request == records.request
+
+
+def test_a_run_without_news_for_a_while_names_the_stage_that_waits(records):
+    waiting = run_of(records, records.accepted(), records.sent("sent", seen(ALL)))
+    done = run_of(records, *complete(records))
+
+    assert waiting.summary(SOON, STALLED_AFTER).stalled is None
+    assert waiting.summary(LATE, STALLED_AFTER).stalled == "pong_received"
+    assert (waiting.is_stalled(LATE, STALLED_AFTER), done.is_stalled(LATE, STALLED_AFTER)) == (True, False)
+    assert done.summary(LATE, STALLED_AFTER).stalled is None
+
+
+def test_a_stage_lacks_what_was_sent_and_not_what_was_asked_for(records):
+    stage = records.stage("pong_received", seen([0, 1]))
+    view = run_of(records, records.accepted(), records.sent("stopped", seen([0, 1, 2])), stage).view(
+        SOON, STALLED_AFTER
+    )
+
+    missing = {name: stage.missing for name, stage in view.stages.items()}
+    assert missing == {"sent": 7, "pong_received": 1, "pong_answered": 3, "ping_received": 3}
+    assert not view.has_arrived
+
+
+def test_what_was_sent_of_a_stopped_run_can_arrive_completely():
+    records = Records(asked("pong", 10))
+    sent, received = records.sent("stopped", seen([0, 1])), records.stage("ping_received", seen([0, 1]))
+
+    assert run_of(records, records.accepted(), sent, received).view(SOON, STALLED_AFTER).has_arrived
+
+
+def test_instances_add_up(records):
+    first = records.stage("pong_received", seen([0, 1, 2]), writer="one:1/a")
+    second = records.stage("pong_received", seen([2, 3]), writer="two:2/b")
+    view = run_of(records, records.accepted(), records.sent("sent", seen(ALL)), first, second).view(SOON, STALLED_AFTER)
+    stage = view.stages["pong_received"]
+
+    assert (stage.messages, stage.distinct, stage.duplicates, stage.missing) == (5, 4, 1, 6)
+    assert stage.instances == {"one:1": 3, "two:2": 2}
+
+
+def test_the_newest_state_of_an_instance_is_all_there_is_to_know(records):
+    run = run_of(records, records.accepted(), records.sent("sending", seen([0])), records.sent("sending", seen([0, 1])))
+
+    assert run.view(SOON, STALLED_AFTER).stages["sent"].messages == 2
+
+
+def test_the_json_has_the_members_that_are_promised(records):
+    view = run_of(records, *complete(records)).view(SOON, STALLED_AFTER)
+
+    assert view.as_json() == {
+        "id": str(records.request.run),
+        "state": "done",
+        "service": "ping",
+        "num_messages": 10,
+        "size": 5,
+        "created": "2023-11-14T22:13:20.000Z",
+        "finished": "2023-11-14T22:13:20.001Z",
+        "stalled": None,
+        "reason": None,
+        "stages": {name: stage.as_json() for name, stage in view.stages.items()},
+    }
+    assert list(view.stages) == ["sent", "pong_received", "pong_answered", "ping_received"]
+    assert view.version == 5
+    assert "stages" not in run_of(records, *complete(records)).summary(SOON, STALLED_AFTER).as_json()
+
+
+def test_a_run_that_is_not_over_has_no_end(records):
+    assert run_of(records, records.accepted()).summary(SOON, STALLED_AFTER).as_json()["finished"] is None

@@ -1,0 +1,194 @@
+"""The terminal client: its arguments, what it prints, and how it follows a run."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from client.__main__ import main, parse
+from client.http import Api, Refused
+from client.report import report
+from client.runs import Run
+
+STAGE = {
+    "messages": 1200, "distinct": 1000, "duplicates": 200, "missing": 0, "message_rate": 12345.6, "byte_rate": 1.234,
+    "latency_ms": {"p50": 1.25, "p90": 2.0, "p99": 3.0, "max": 4.0},
+}  # fmt: skip
+EMPTY = {
+    "messages": 0, "distinct": 0, "duplicates": 0, "missing": 1000, "message_rate": None, "byte_rate": None,
+    "latency_ms": None,
+}  # fmt: skip
+RUN = {
+    "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "reason": None, "stalled": None,
+    "num_messages": 1000, "size": 100, "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:52.071Z",
+    "stages": {"sent": STAGE, "ping_received": STAGE},
+}  # fmt: skip
+LOST = RUN | {"stages": {"sent": STAGE, "ping_received": EMPTY}}
+
+
+class FakeApi:
+    """Answers each request for a path with the next of its answers: status, headers, body."""
+
+    def __init__(self):
+        self.answers: dict[str, list[tuple[int, dict[str, str], str]]] = {}
+        self.requests: list[tuple[str, str, str | None]] = []
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                fake.requests.append((self.command, self.path, self.headers["Last-Event-ID"]))
+                answers = fake.answers[self.path]
+                status, headers, body = answers.pop(0) if len(answers) > 1 else answers[0]
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def api(monkeypatch):
+    monkeypatch.setattr("client.http.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("client.http.LAST_RECORDS_SECONDS", 0.2)
+    fake = FakeApi()
+    fake.answers["/ping/1000/100"] = [(202, {"Location": "/runs/1"}, "{}")]
+    fake.answers["/runs/1"] = [(200, {}, json.dumps(RUN))]
+    fake.answers["/runs/1/events"] = [(200, {}, stream(event(7), "event: end\ndata: {}"))]
+    yield fake
+    fake.close()
+
+
+def event(number: int, run=RUN) -> str:
+    return f"id: {number}\nevent: run\ndata: {json.dumps(run)}"
+
+
+def stream(*events: str) -> str:
+    return "".join(f"{text}\n\n" for text in ("retry: 1000", *events))
+
+
+class TestArguments:
+    def test_the_options_may_stand_before_the_command_or_after_it(self):
+        ways = ["--api x --json ping 1 2", "ping --api x 1 2 --json", "--json ping 1 --api x 2"]
+        parsed = [parse(way.split()) for way in ways]
+
+        assert {(asked.api, asked.json, asked.service, asked.num_messages, asked.size) for asked in parsed} == {
+            ("x", True, "ping", 1, 2)
+        }
+
+    def test_the_api_is_on_this_machine(self, monkeypatch):
+        monkeypatch.delenv("API_PORT", raising=False)
+        assert parse(["pong", "1", "2"]).api == "http://localhost:8000"
+
+        monkeypatch.setenv("API_PORT", "8001")
+        assert parse(["pong", "1", "2"]).api == "http://localhost:8001"
+
+    @pytest.mark.parametrize("arguments", ["", "ping", "ping 1", "ping many 1", "peng 1 1", "ping 1 1 1"])
+    def test_wrong_usage_is_exit_code_2(self, arguments, capsys):
+        with pytest.raises(SystemExit) as raised:
+            parse(arguments.split())
+
+        assert raised.value.code == 2
+        assert "usage: python -m client" in capsys.readouterr().err
+
+
+class TestExitCode:
+    def test_0_when_everything_arrived(self, api, capsys):
+        assert main(["ping", "1000", "100", "--api", api.url]) == 0
+        printed = capsys.readouterr()
+        assert printed.out.startswith(f"Run {api.url}/runs/1\n")
+        assert printed.err == ""
+
+    def test_1_when_something_was_lost(self, api, capsys):
+        api.answers["/runs/1"] = [(200, {}, json.dumps(LOST))]
+
+        assert main(["ping", "1000", "100", "--api", api.url]) == 1
+        assert capsys.readouterr().out.endswith("done after 2.2 s; 1,000 lost.\n")
+
+    def test_1_when_the_run_failed(self, api, capsys):
+        api.answers["/runs/1"] = [(200, {}, json.dumps(RUN | {"state": "failed", "reason": "too bad"}))]
+
+        assert main(["ping", "1000", "100", "--api", api.url]) == 1
+        assert "failed after 2.2 s: too bad; 0 lost." in capsys.readouterr().out
+
+    def test_2_when_the_api_refuses(self, api, capsys):
+        api.answers["/ping/1000/100"] = [(503, {}, json.dumps({"detail": "Not now."}))]
+
+        assert main(["ping", "1000", "100", "--api", api.url]) == 2
+        assert capsys.readouterr() == ("", "Not now.\n")
+
+    def test_2_when_it_is_not_our_api(self, api, capsys):
+        api.answers["/ping/1000/100"] = [(404, {}, "<html>")]
+
+        assert main(["ping", "1000", "100", "--api", api.url]) == 2
+        assert "/ping/1000/100 answers 404 Not Found." in capsys.readouterr().err
+
+    def test_130_when_the_user_stops_watching(self, api, capsys, monkeypatch):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("client.__main__.watch", interrupt)
+
+        assert main(["ping", "1000", "100", "--api", api.url]) == 130
+        assert f"the run goes on: {api.url}/runs/1" in capsys.readouterr().err
+
+
+class TestFollowing:
+    def follow(self, api, warnings=None) -> list[Run]:
+        with Api(api.url) as client:
+            return list(client.follow(f"{api.url}/runs/1", [] if warnings is None else warnings.append))
+
+    def test_a_stream_that_breaks_goes_on_after_the_last_event(self, api):
+        end = "event: end\ndata: {}"
+        api.answers["/runs/1/events"] = [(200, {}, stream(event(7))), (503, {}, "{}"), (200, {}, stream(event(9), end))]
+        warnings = []
+
+        assert len(self.follow(api, warnings)) == 2
+        assert [last_event for _, _, last_event in api.requests] == [None, "7", "7"]
+        assert len(warnings) == 1
+        assert warnings[0].startswith("The event stream broke (it ended before the run).")
+
+    def test_a_stream_that_does_not_come_back_is_given_up(self, api, monkeypatch):
+        monkeypatch.setattr("client.http.RECONNECT_SECONDS", 0.05)
+        api.answers["/runs/1/events"] = [(503, {}, json.dumps({"detail": "Full."}))]
+
+        with pytest.raises(Refused, match=r"did not come back \(Full.\). The run goes on without it: .*/runs/1"):
+            self.follow(api, [])
+
+    def test_a_stream_that_only_begins_is_no_stream(self, api, monkeypatch):
+        monkeypatch.setattr("client.http.RECONNECT_SECONDS", 0.05)
+        api.answers["/runs/1/events"] = [(200, {}, stream())]
+
+        with pytest.raises(Refused, match="did not come back"):
+            self.follow(api, [])
+
+    def test_the_last_records_are_waited_for(self, api):
+        api.answers["/runs/1"] = [(200, {}, json.dumps(LOST)), (200, {}, json.dumps(RUN))]
+        with Api(api.url) as client:
+            assert client.get_last(f"{api.url}/runs/1").lost == 0
+
+
+def test_the_report_has_a_row_for_each_figure_and_a_column_for_each_stage(capsys):
+    report(Run.from_json(LOST))
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line.strip()}
+
+    assert rows["messages"] == ["1,200", "0"]
+    assert rows["MB/s"] == ["1.23", "-"]
+    assert rows["msg/s"] == ["12,346", "-"]
+    assert rows["p50"] == ["ms", "1.2", "-"]
+    assert printed.splitlines()[-1] == "1,000 messages of 100 bytes, done after 2.2 s; 1,000 lost."
+    assert max(map(len, printed.splitlines())) <= 80

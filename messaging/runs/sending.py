@@ -43,7 +43,7 @@ class Delivery(Protocol):
 
 
 class Out(Protocol):
-    """Something to send with. `send` raises DeliveryFailed if there is no room for more."""
+    """Something to send with. Raises DeliveryFailed if Kafka does not answer, or if there is no room for more."""
 
     @property
     def partitions(self) -> int: ...
@@ -80,7 +80,6 @@ class Sending:
     def __init__(self, request: Request, out: Out, stop: Stop, report: Report, sent_before: BitMap | None = None):
         self._request = request
         self._out = out
-        self._partitions = out.partitions
         self._stop = stop
         self._report = report
         self._sent_before = sent_before or BitMap()
@@ -93,12 +92,13 @@ class Sending:
     def send(self) -> None:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
+        partitions = self._out.partitions
         payloads = Payloads(self._request.size)
         for numbers in self._blocks():
             stopped = self._stop.asked
             if stopped or self._error:
                 break
-            self._hand_over(numbers, payloads)
+            self._hand_over(numbers, payloads, partitions)
             while self._pending and self._pending[0].delivery.done:
                 self._account(self._pending.popleft())
         self._await()
@@ -117,10 +117,10 @@ class Sending:
                 if numbers:
                     yield numbers
 
-    def _hand_over(self, numbers: Sequence[int], payloads: Payloads) -> None:
+    def _hand_over(self, numbers: Sequence[int], payloads: Payloads, partitions: int) -> None:
         run = self._request.run
         # Runs begin at different partitions, so that many small ones spread as well.
-        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % self._partitions
+        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
         time_sent = time.time_ns() // 1000
         keys = stamps(run.bytes, numbers)
         try:

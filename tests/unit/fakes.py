@@ -55,18 +55,29 @@ class Clock:
 class Topic:
     """Takes the messages of runs down; acknowledges each at once unless told otherwise.
 
-    `error` fails all of them, `silent` leaves them without an answer, `full` takes none.
+    `error` fails all of them, `silent` leaves them without an answer, `full` takes none. Nobody knows how many
+    `partitions` it has if that is an exception.
     """
 
     def __init__(
-        self, partitions: int = 4, error: ClientError | None = None, silent: bool = False, full: str | None = None
+        self,
+        partitions: int | Exception = 4,
+        error: ClientError | None = None,
+        silent: bool = False,
+        full: str | None = None,
     ):
-        self.partitions = partitions
+        self._partitions = partitions
         self.messages: list[tuple[bytes, bytes, int]] = []
         self.largest = 0
         self._error = error
         self._silent = silent
         self._full = full
+
+    @property
+    def partitions(self) -> int:
+        if isinstance(self._partitions, Exception):
+            raise self._partitions
+        return self._partitions
 
     def send(self, keys: Sequence[bytes], values: Sequence[bytes], partitions: Sequence[int]) -> Delivery:
         if self._full:

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.future import Future
 
-from messaging.clients.errors import ClientError, Refused
+from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.kafka_python.errors import translate, translated
 
 SMALLEST_BATCH = 1024
@@ -102,11 +102,18 @@ class KafkaPythonProducer:
         def send_alone(index: int) -> Future:
             return self._send_alone(producer, topic, values[index], keys[index], partitions[index])
 
-        with translated():
+        futures: list[Future] = []
+        try:
             if None in values and (None, None) in zip(keys, values, strict=True):
-                futures = list(map(partial(_send_if_possible, send), keys, values, partitions))
+                futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
             else:
-                futures = list(map(send, values, keys, repeat(None), partitions))
+                futures.extend(map(send, values, keys, repeat(None), partitions))
+        except (KafkaError, OSError, AssertionError) as error:  # a closed producer is an AssertionError, for example
+            reason = Unavailable(repr(error))
+            if not futures:
+                raise reason from error
+            # Those before are under way, so the delivery must say what becomes of them.
+            futures += [Future().failure(reason)] * (len(keys) - len(futures))
         return KafkaPythonDelivery(futures, send_alone)
 
     def flush(self, seconds: float) -> bool:

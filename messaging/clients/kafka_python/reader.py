@@ -1,11 +1,12 @@
 """Reading partitions with kafka-python, without a group."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 
+from messaging.clients.errors import Unavailable
 from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import ours, theirs
 from messaging.clients.kafka_python.records import Message, read_faster
@@ -35,16 +36,29 @@ class KafkaPythonReader:
             return int(self._consumer.position(theirs(partition)))
 
     def partitions(self, topic: str) -> list[Partition]:
+        cluster = self._consumer._client.cluster
+        before = cluster._last_successful_refresh_ms
         with translated():
-            return [Partition(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
+            numbers = self._consumer.partitions_for_topic(topic)
+        if numbers is None and cluster._last_successful_refresh_ms == before:
+            # kafka-python says nothing of a failed question. It answers as if there were no such topic.
+            raise Unavailable(f"Kafka did not answer which partitions topic {topic} has")
+        return [Partition(topic, number) for number in sorted(numbers or ())]
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        with translated():
-            return ours(self._consumer.beginning_offsets(list(map(theirs, partitions))))
+        return self._offsets(self._consumer.beginning_offsets, partitions)
 
     def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        with translated():
-            return ours(self._consumer.end_offsets(list(map(theirs, partitions))))
+        return self._offsets(self._consumer.end_offsets, partitions)
+
+    def _offsets(
+        self, ask: Callable[[Sequence[TopicPartition]], Mapping[TopicPartition, int]], partitions: Sequence[Partition]
+    ) -> dict[Partition, int]:
+        try:
+            with translated():
+                return ours(ask(list(map(theirs, partitions))))
+        except KeyError as missing:
+            raise Unavailable(f"Kafka does not know {missing}") from None
 
     def offsets_at(self, partitions: Sequence[Partition], milliseconds: int) -> dict[Partition, int]:
         with translated():

@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from messaging.clients.errors import Unavailable
 from messaging.clients.kafka_python.errors import translated
+from messaging.clients.kafka_python.group_offsets import GroupOffsets
 from messaging.clients.kafka_python.partitions import ours, theirs
 from messaging.clients.kafka_python.records import Message, read_faster
 from messaging.clients.protocols import Fetched, Partition, Polled, Waiting
@@ -19,6 +20,7 @@ class KafkaPythonReader:
     def __init__(self, options: Mapping[str, Any], waiting: Waiting):
         self._waiting = waiting
         self._options = options
+        self._groups: dict[str, GroupOffsets] = {}
         with translated():
             self._consumer = KafkaConsumer(**options)
         read_faster(self._consumer)
@@ -71,14 +73,18 @@ class KafkaPythonReader:
 
     def committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, int]:
         with translated():
-            consumer = KafkaConsumer(**{**self._options, "group_id": group})
+            if group not in self._groups:
+                self._groups[group] = GroupOffsets(group, self._options)
             try:
-                return {partition: consumer.committed(theirs(partition)) or 0 for partition in partitions}
-            finally:
-                consumer.close(autocommit=False)
+                return self._groups[group].committed(partitions)
+            except BaseException:
+                self._groups.pop(group).close()
+                raise
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)
+        for offsets in self._groups.values():
+            offsets.close()
 
 
 def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fetched]:

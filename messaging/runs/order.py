@@ -17,25 +17,25 @@ class Order:
 
         `seen` has the numbers that came before these: a message that comes again is a duplicate, and not out of order.
         """
-        late = 0
+        late: set[int] = set()
         start = 0
         for partition, group in groupby(partitions):
             end = start + sum(1 for _ in group)
-            late += self._add(numbers[start:end], partition, seen)
+            late |= self._late(numbers[start:end], partition)
             start = end
-        return late
+        return sum(number not in seen for number in late)
 
-    def _add(self, numbers: Sequence[int], partition: int, seen: BitMap) -> int:
+    def _late(self, numbers: Sequence[int], partition: int) -> set[int]:
         highest = self.highest.get(partition, -1)
         if numbers[0] > highest and all(one < other for one, other in pairwise(numbers)):
             self.highest[partition] = numbers[-1]
-            return 0
-        late = 0
-        first_seen: set[int] = set()
+            return set()
+        late: set[int] = set()
+        earlier: set[int] = set()
         for number in numbers:
-            if number < highest and number not in seen and number not in first_seen:
-                late += 1
-            first_seen.add(number)
+            if number < highest and number not in earlier:
+                late.add(number)
+            earlier.add(number)
             highest = max(highest, number)
         self.highest[partition] = highest
         return late

@@ -17,7 +17,6 @@ from messaging.runs.latencies import Latencies
 from messaging.runs.order import Order
 from messaging.runs.timeline import Timeline
 
-
 PLAIN = "messages", "bytes", "failed", "out_of_order", "first_sent", "first", "last", "first_messages", "first_bytes"
 """The members of a stage that JSON has as they are."""
 

@@ -20,6 +20,7 @@ from messaging.clients.protocols import Delivery, Producer
 from messaging.journal.states import RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
 from messaging.runs.batch import Batch
 from messaging.runs.request import Request
+from messaging.runs.sending import Acknowledged
 from messaging.runs.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -79,27 +80,27 @@ class JournalWriter:
         """The number of changes so far, for `recorded`."""
 
     def received(self, batch: Batch) -> None:
-        """Count a batch that the service's handler has done its work on."""
-        self._count(f"{self._service}_received", batch, {})
+        """Count a batch that the service's handler has done its work on, at the time when it was received."""
+        self._count(f"{self._service}_received", batch, {}, batch.received_at)
 
-    def answered(self, batch: Batch, refused: Sequence[int]) -> None:
-        """Count a batch whose answers Kafka has acknowledged, except for those that it refused, by their index."""
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
+        """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
         if not refused:
-            self._count(f"{self._service}_answered", batch, {})
+            self._count(f"{self._service}_answered", batch, {}, at)
             return
         taken, left_out = batch.split(refused)
         failed = Counter({part.run: len(part.numbers) for part in left_out.by_run()})
-        self._count(f"{self._service}_answered", taken, failed)
+        self._count(f"{self._service}_answered", taken, failed, at)
 
     def begin(self, request: Request, claim: str) -> None:
         """Note that this instance sends a run, by this claim."""
         self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING)
 
-    def sent(self, run: UUID, numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None:
-        """Count messages of a run that Kafka has acknowledged now; `size` is that of all of them, in bytes."""
-        now = time.time_ns() // 1000
+    def sent(self, run: UUID, block: Acknowledged) -> None:
+        """Count messages of a run that Kafka has acknowledged."""
+        count = len(block.numbers)
         stage = self._entry((run, SENT)).stage
-        stage.add(numbers, size, {partition: len(numbers)}, [time_sent] * len(numbers), now)
+        stage.add(block.numbers, block.size, [block.partition] * count, [block.time_sent] * count, block.at)
 
     def end(
         self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
@@ -157,11 +158,10 @@ class JournalWriter:
             self.publish(now=True)  # once more what has failed
         return True
 
-    def _count(self, stage: str, batch: Batch, failed: dict[UUID, int]) -> None:
-        now = time.time_ns() // 1000
+    def _count(self, stage: str, batch: Batch, failed: dict[UUID, int], at: int) -> None:
         for part in batch.by_run():
             entry = self._entry((part.run, stage))
-            entry.stage.add(part.numbers, part.size, Counter(part.partitions), part.sent_times, now)
+            entry.stage.add(part.numbers, part.size, part.partitions, part.sent_times, at)
         for run, count in failed.items():
             self._entry((run, stage)).stage.failed += count
 
@@ -170,7 +170,8 @@ class JournalWriter:
         if entry is None or entry.closed:
             self._born += 1
             sender = entry.sender if entry else None
-            entry = self._entries[name] = Entry(f"{self.process}.{self._born}", sender=sender)
+            stage = Stage(order=entry.stage.order) if entry else Stage()
+            entry = self._entries[name] = Entry(f"{self.process}.{self._born}", stage, sender)
         self.mark += 1
         entry.changed = self.mark
         entry.touched = self._clock()

@@ -38,6 +38,8 @@ class Delivery(Protocol):
     @property
     def acknowledged(self) -> Sequence[bool]: ...
     @property
+    def acknowledged_at(self) -> int: ...
+    @property
     def failures(self) -> Mapping[int, Failure]: ...
     def wait(self, seconds: float) -> bool: ...
 
@@ -61,8 +63,20 @@ class Stop(Protocol):
     def overdue(self) -> bool: ...
 
 
-Report = Callable[[Sequence[int], int, int, int], object]
-"""Told what Kafka has acknowledged: numbers, size of all together, partition, time sent."""
+class Acknowledged(NamedTuple):
+    """Messages that Kafka has acknowledged. Times are in microseconds since the epoch."""
+
+    numbers: Sequence[int]
+    size: int
+    """Of all payloads together, in bytes."""
+    partition: int
+    time_sent: int
+    at: int
+    """When the acknowledgement came."""
+
+
+Report = Callable[[Acknowledged], object]
+"""Told what Kafka has acknowledged."""
 
 
 class Block(NamedTuple):
@@ -86,6 +100,9 @@ class Sending:
         self._pending: deque[Block] = deque()
         self._error: str | None = None
         self._too_large = False
+        self.first_sent: int | None = None
+        """When the first message was handed over, in microseconds since the epoch, as all times here."""
+        self.last_acknowledged = 0
         self.acknowledged = 0
         self.failed = 0
 
@@ -122,6 +139,7 @@ class Sending:
         # Runs begin at different partitions, so that many small ones spread as well.
         partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
         time_sent = time.time_ns() // 1000
+        self.first_sent = self.first_sent or time_sent
         keys = stamps(run.bytes, numbers)
         try:
             delivery = self._out.send(keys, payloads.cut(len(keys)), [partition] * len(keys))
@@ -142,7 +160,10 @@ class Sending:
         """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
         acknowledged = list(compress(block.numbers, block.delivery.acknowledged))
         if acknowledged:
-            self._report(acknowledged, len(acknowledged) * self._request.size, block.partition, block.time_sent)
+            at = block.delivery.acknowledged_at
+            size = len(acknowledged) * self._request.size
+            self.last_acknowledged = max(self.last_acknowledged, at)
+            self._report(Acknowledged(acknowledged, size, block.partition, block.time_sent, at))
         self.acknowledged += len(acknowledged)
         self.failed += len(block.numbers) - len(acknowledged)
         if len(acknowledged) < len(block.numbers) and not self._error:

@@ -12,13 +12,16 @@ from tests.integration.contract import DESCRIPTION, check
 
 FIGURES = {"num_messages": 1, "size": 1, "total time": 0.1, "byte rate (MB/s)": 1e-5, "message rate (msg/s)": 10.0}
 STAGE = {
-    "messages": 1, "distinct": 1, "duplicates": 0, "missing": 0, "failed": 0, "bytes": 1,
+    "messages": 1, "distinct": 1, "duplicates": 0, "missing": 0, "failed": 0, "out_of_order": 0,
+    "bytes": 1, "clock_skew": 0, "timeline": {"start": "2026-11-23T08:31:49.000Z", "step": 1, "messages": [1]},
     "first": "2026-11-23T08:31:49.954Z", "last": "2026-11-23T08:31:49.954Z", "message_rate": 1.0, "byte_rate": 1e-6,
-    "latency_ms": {"p50": 1.0, "p90": 1.0, "p99": 1.0, "max": 1.0}, "partitions": {"0": 1}, "instances": {"host:1": 1},
+    "latency_ms": {"p50": 1.0, "p90": 1.0, "p99": 1.0, "p99_9": 1.0, "p99_99": 1.0, "max": 1.0},
+    "partitions": {"0": 1}, "instances": {"host:1": 1},
 }  # fmt: skip
 RUN = {
     "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "service": "pong", "num_messages": 1, "size": 1,
     "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:50.071Z", "stalled": None, "reason": None,
+    "client": "kafka-python", "delivery": "at-least-once",
     "stages": {"sent": STAGE, "ping_received": STAGE},
 }  # fmt: skip
 

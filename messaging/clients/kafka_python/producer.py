@@ -25,8 +25,12 @@ class KafkaPythonDelivery:
     Kafka refuses whole batches. So each message of a batch that was too large is sent once more, alone.
     """
 
-    def __init__(self, futures: list[Future], send_alone: Callable[[int], Future]):
+    def __init__(self, futures: list[Future], partitions: Sequence[int], send_alone: Callable[[int], Future]):
         self._futures = futures
+        self.acknowledged_at = 0
+        # The messages of a partition are acknowledged in their order, so its last one is enough.
+        for future in dict(zip(partitions, futures, strict=True)).values():
+            future.add_callback(self._note_time)
         self._send_alone: Callable[[int], Future] | None = send_alone
         self._known = 0  # that many futures, from the first one on, are known to be done
 
@@ -47,8 +51,12 @@ class KafkaPythonDelivery:
         ]
         for index in refused:
             self._futures[index] = send_alone(index)
+            self._futures[index].add_callback(self._note_time)
             self._known = min(self._known, index)
         return bool(refused)
+
+    def _note_time(self, _metadata: object) -> None:
+        self.acknowledged_at = time.time_ns() // 1000
 
     def wait(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -107,6 +115,11 @@ class KafkaPythonProducer:
             if None in values and (None, None) in zip(keys, values, strict=True):
                 futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
             else:
+        futures: list[Future] = []
+        try:
+            if None in values and (None, None) in zip(keys, values, strict=True):
+                futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
+            else:
                 futures.extend(map(send, values, keys, repeat(None), partitions))
         except (KafkaError, OSError, AssertionError) as error:  # a closed producer is an AssertionError, for example
             reason = Unavailable(repr(error))
@@ -114,7 +127,7 @@ class KafkaPythonProducer:
                 raise reason from error
             # Those before are under way, so the delivery must say what becomes of them.
             futures += [Future().failure(reason)] * (len(keys) - len(futures))
-        return KafkaPythonDelivery(futures, send_alone)
+        return KafkaPythonDelivery(futures, partitions, send_alone)
 
     def flush(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

@@ -115,11 +115,6 @@ class KafkaPythonProducer:
             if None in values and (None, None) in zip(keys, values, strict=True):
                 futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
             else:
-        futures: list[Future] = []
-        try:
-            if None in values and (None, None) in zip(keys, values, strict=True):
-                futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
-            else:
                 futures.extend(map(send, values, keys, repeat(None), partitions))
         except (KafkaError, OSError, AssertionError) as error:  # a closed producer is an AssertionError, for example
             reason = Unavailable(repr(error))

@@ -43,7 +43,7 @@ class Writer(Protocol):
         self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
     ) -> None: ...
     def keep_up(self, run: UUID, most: int) -> bool: ...
-    def flush(self, seconds: float) -> bool: ...
+    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
 
 
 class Requests(Protocol):
@@ -156,7 +156,7 @@ class Sender:
             writer.end(run, FAILED, f"an error in the service: {error!r}", sending.failed)
             raise
         finally:
-            writer.flush(1 if self._stop.asked else RECORD_SECONDS)
+            writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
         return Figures(request.num_messages, request.size, seconds)
 
     def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: int) -> Exception:
@@ -165,9 +165,11 @@ class Sender:
         if ownership.superseded:
             writer.end(run, YIELDED)
             return Superseded()
-        if queued and self._stop.asked:
+        if queued and (self._stop.asked or ownership.unsure):
             writer.end(run, YIELDED)
             return CallAgain()
+        if ownership.unsure:
+            error = DeliveryFailed(f"Kafka does not answer, so this instance may not send on: {error}")
         stopped = isinstance(error, RunStopped) and not self._stop.asked
         writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
         return error
@@ -178,7 +180,7 @@ class Sender:
         while not self._journal.writer.keep_up(run, UNRECORDED) and not ownership.overdue:
             if time.monotonic() > deadline:
                 raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
-            self._journal.writer.flush(0.5)
+            self._journal.writer.flush(0.5, run)
 
 
 def _seconds(sending: Sending, past: Past) -> float:

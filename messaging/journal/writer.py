@@ -61,6 +61,9 @@ class Entry:
 Name = tuple[UUID, str]
 """Run and stage of an entry."""
 
+Wanted = Callable[[Name, Entry], bool]
+"""Says which entries an operation is about."""
+
 
 class JournalWriter:
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
@@ -124,39 +127,53 @@ class JournalWriter:
                 self._publish(name, entry)
             return behind <= most
 
-    def publish(self, now: bool = False) -> None:
-        """Hand the changed states to the client; large ones only when it is their time, unless it must be `now`."""
+    def publish(self) -> None:
+        """Hand the changed states to the client; large ones only when it is their time."""
+        now = self._clock()
+        self._publish_if(lambda _, entry: now >= entry.not_before)
         with self._lock:
-            clock = self._clock()
-            for name, entry in list(self._dirty.values()):
-                self._look_at(entry)
-                due = now or clock >= entry.not_before
-                if due and not entry.clean and all(v < entry.changed for v, _, _ in entry.publications):
-                    self._publish(name, entry)
             self._forget()
 
     def recorded(self, mark: int) -> bool:
         """Return True once Kafka has acknowledged everything that was counted up to this mark."""
-        for _, entry in list(self._dirty.values()):
-            self._look_at(entry)
-        return all(entry.acknowledged >= min(mark, entry.changed) for _, entry in self._dirty.values())
+        return not self._missing(lambda _, entry: entry.acknowledged < min(mark, entry.changed))
 
-    def flush(self, seconds: float) -> bool:
-        """Publish, and wait until everything so far is on record, but no longer than this; return `recorded`."""
+    def flush(self, seconds: float, run: UUID | None = None) -> bool:
+        """Publish, and wait until everything so far is on record, but no longer than this; return False if it is not.
+
+        With a run, only what this instance has sent of it.
+        """
         mark = self.mark
         deadline = time.monotonic() + seconds
-        self.publish(now=True)
-        while not self.recorded(mark):
+
+        def wanted(name: Name, entry: Entry) -> bool:
+            return (run is None or name == (run, SENT)) and entry.acknowledged < min(mark, entry.changed)
+
+        while missing := self._missing(wanted):
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            under_way = [delivery for _, entry in self._dirty.values() for _, _, delivery in entry.publications]
+            self._publish_if(wanted)  # once more what has failed
+            under_way = [delivery for entry in missing for _, _, delivery in entry.publications]
             if under_way:
                 under_way[0].wait(min(left, 1))
             else:
                 time.sleep(min(left, 0.05))
-            self.publish(now=True)  # once more what has failed
         return True
+
+    def _missing(self, wanted: Wanted) -> list[Entry]:
+        """Return the entries that are not on record and wanted."""
+        for _, entry in list(self._dirty.values()):
+            self._look_at(entry)
+        return [entry for name, entry in self._dirty.values() if wanted(name, entry)]
+
+    def _publish_if(self, wanted: Wanted) -> None:
+        with self._lock:
+            for name, entry in list(self._dirty.values()):
+                self._look_at(entry)
+                is_new = all(version < entry.changed for version, _, _ in entry.publications)
+                if not entry.clean and is_new and wanted(name, entry):
+                    self._publish(name, entry)
 
     def _count(self, stage: str, batch: Batch, failed: dict[UUID, int], at: int) -> None:
         for part in batch.by_run():

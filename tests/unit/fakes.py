@@ -95,7 +95,7 @@ class Topic:
 class Answers:
     """Answers of a handler; under way until the test says that they are done. Waiting takes no time."""
 
-    def __init__(self, done: bool = False, refused: int = 0):
+    def __init__(self, done: bool = False, refused: Sequence[int] = ()):
         self.done = done
         self.refused = refused
         self.waits: list[float] = []
@@ -114,8 +114,8 @@ class Journal:
     def __init__(self) -> None:
         self.mark = 0
         self.received_batches: list[Batch] = []
-        self.answers: list[tuple[int, int]] = []
-        """Of each batch that was answered, how many messages it has and how many answers were refused."""
+        self.answers: list[tuple[int, list[int]]] = []
+        """Of each batch that was answered, how many messages it has and which answers were refused."""
         self.holds_back = False
         self._acknowledged = 0
 
@@ -123,9 +123,9 @@ class Journal:
         self.mark += 1
         self.received_batches.append(batch)
 
-    def answered(self, batch: Batch, failed: int) -> None:
+    def answered(self, batch: Batch, refused: Sequence[int]) -> None:
         self.mark += 1
-        self.answers.append((len(batch), failed))
+        self.answers.append((len(batch), list(refused)))
 
     def recorded(self, mark: int) -> bool:
         return not self.holds_back or mark <= self._acknowledged

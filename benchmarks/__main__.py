@@ -1,8 +1,9 @@
 """Measures how fast the services are.
 
 python -m benchmarks [WORKLOAD ...]   beside plain kafka-python loops and the textbook design (7 minutes)
+python -m benchmarks compare REV      beside another commit of this repository, such as HEAD~3 (8 minutes)
 
-Starts separate brokers. Contenders take turns, round by round, and medians are quoted, so that the load of other
+Both start separate brokers. Contenders take turns, round by round, and medians are quoted, so that the load of other
 programs hits all of them alike. Kafka's offsets show that everything was delivered, and nothing twice. Messages have
 100 bytes.
 
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BenchmarkError
+from benchmarks.comparison.rounds import compare
+from benchmarks.comparison.versions import checked_out, this_checkout
 from benchmarks.machine import Machine
 from benchmarks.site import Site
 from benchmarks.workloads import WORKLOADS
@@ -44,11 +47,22 @@ def measure(names: Sequence[str]) -> Json:
     return {"workloads": {name: asdict(section) for name, section in sections.items()}}
 
 
+def compare_with(revision: str, rounds: int, messages: int) -> Json:
+    """Measure this checkout against a revision, print the report, and return it."""
+    with checked_out(revision) as old, Site.opened() as site:
+        report = compare(site, old, this_checkout(), rounds, messages)
+    print(f"\n{report}")
+    return {"comparison": report.as_json()}
+
+
 def run(asked: argparse.Namespace) -> None:
     machine = Machine.now()
     print(machine, flush=True)
     started = time.perf_counter()
-    results = measure(asked.names or list(WORKLOADS))
+    if asked.command == "compare":
+        results = compare_with(asked.revision, asked.rounds, asked.messages)
+    else:
+        results = measure(asked.names or list(WORKLOADS))
     print(f"\nNothing was lost, nothing came twice. This took {time.perf_counter() - started:.0f} s.")
     if asked.json:
         asked.json.write_text(json.dumps({"machine": asdict(machine), **results}, indent=2) + "\n")
@@ -59,12 +73,27 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", metavar="WORKLOAD", nargs="*", help=f"{', '.join(WORKLOADS)}; default: all")
+    parser.set_defaults(command="measure")
+    if arguments[:1] == ["compare"]:
+        parser = argparse.ArgumentParser(prog="python -m benchmarks compare")
+        parser.set_defaults(command="compare")
+        parser.add_argument("revision", metavar="REV", help="the commit to compare with")
+        parser.add_argument("--rounds", type=positive, default=7, help="default: %(default)s")
+        parser.add_argument("--messages", type=positive, default=200_000, help="of each request; default: %(default)s")
+        arguments = arguments[1:]
+    else:
+        parser.add_argument("names", metavar="WORKLOAD", nargs="*", help=f"{', '.join(WORKLOADS)}; default: all")
     parser.add_argument("--json", metavar="FILE", type=writable, help="write the results there too")
     asked = parser.parse_args(arguments)
-    if unknown := set(asked.names) - set(WORKLOADS):
+    if unknown := set(getattr(asked, "names", ())) - set(WORKLOADS):
         parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
     return asked
+
+
+def positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
 
 
 def writable(text: str) -> Path:

@@ -1,5 +1,6 @@
 """Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from messaging.clients.errors import ClientError
@@ -12,6 +13,7 @@ class Delivery:
 
     def __init__(self, count: int):
         self._count = count
+        self.acknowledged_at = time.time_ns() // 1000
         self._acknowledged: set[int] = set()
         self._failures: dict[int, ClientError] = {}
 
@@ -98,6 +100,7 @@ class Answers:
     def __init__(self, done: bool = False, refused: Sequence[int] = ()):
         self.done = done
         self.refused = refused
+        self.acknowledged_at = 0
         self.waits: list[float] = []
 
     def settled(self) -> bool:
@@ -123,7 +126,7 @@ class Journal:
         self.mark += 1
         self.received_batches.append(batch)
 
-    def answered(self, batch: Batch, refused: Sequence[int]) -> None:
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
         self.mark += 1
         self.answers.append((len(batch), list(refused)))
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from pyroaring import BitMap
 
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
-from messaging.runs.payload import Payloads
+from messaging.runs.payload import payloads
 from messaging.runs.request import Request
 from messaging.runs.stamp import stamps
 
@@ -93,12 +93,11 @@ class Sending:
     def send(self) -> None:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
-        payloads = Payloads(self._request.size)
         for numbers in self._blocks():
             stopped = self._stop.asked
             if stopped or self._error:
                 break
-            self._hand_over(numbers, payloads)
+            self._hand_over(numbers)
             while self._pending and self._pending[0].delivery.done:
                 self._account(self._pending.popleft())
         self._await()
@@ -117,14 +116,15 @@ class Sending:
                 if numbers:
                     yield numbers
 
-    def _hand_over(self, numbers: Sequence[int], payloads: Payloads) -> None:
+    def _hand_over(self, numbers: Sequence[int]) -> None:
         run = self._request.run
         # Runs begin at different partitions, so that many small ones spread as well.
         partition = (run.int + numbers[0] // BLOCK_MESSAGES) % self._partitions
         time_sent = time.time_ns() // 1000
         keys = stamps(run.bytes, numbers)
         try:
-            delivery = self._out.send(keys, payloads.cut(len(keys)), [partition] * len(keys))
+            values = payloads(run.bytes, numbers, self._request.size)
+            delivery = self._out.send(keys, values, [partition] * len(keys))
         except DeliveryFailed as error:
             self._error = str(error)
         else:

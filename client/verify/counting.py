@@ -63,7 +63,7 @@ class Tally:
 
     def add(self, partition: int, numbers: Sequence[int], values: Sequence[bytes | None]) -> None:
         """Count messages of one partition, in their order."""
-        if max(numbers) >= self._num_messages:
+        if max(numbers, default=0) >= self._num_messages:
             pairs = [pair for pair in zip(numbers, values, strict=True) if pair[0] < self._num_messages]
             self.unasked += len(numbers) - len(pairs)
             numbers, values = [number for number, _ in pairs], [value for _, value in pairs]

@@ -2,6 +2,7 @@
 
 import struct
 import uuid
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as some
@@ -110,7 +111,7 @@ MESSAGES = some.lists(some.tuples(some.integers(0, 2), some.integers(0, COUNT + 
 def test_whatever_comes_is_counted_as_a_plain_count_does(sequence, cuts):
     messages = [message(partition, number, b"*" if right else b"no") for partition, number, right in sequence]
     edges = sorted({0, len(messages), *(cut for cut in cuts if cut < len(messages))})
-    tally = count(*(messages[start:end] for start, end in zip(edges, edges[1:], strict=False)))
+    tally = count(*(messages[start:end] for start, end in pairwise(edges)))
 
     mine = [entry for entry in sequence if entry[1] < COUNT]
     firsts = [entry for i, entry in enumerate(mine) if entry[:2] not in [other[:2] for other in mine[:i]]]

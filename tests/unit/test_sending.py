@@ -9,6 +9,7 @@ from pyroaring import BitMap
 from messaging.clients.errors import TooLarge as MessageTooLarge
 from messaging.clients.errors import Unavailable
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
+from messaging.runs.payload import payloads
 from messaging.runs.request import Request
 from messaging.runs.sending import Sending
 from messaging.runs.stamp import unpack
@@ -64,10 +65,11 @@ def test_a_run_spreads_over_all_partitions_in_blocks(sending):
     assert len(set(partitions[:200])) == 1
 
 
-def test_payloads_are_random(topic, sending):
-    sending(1000, 100).send()
+def test_payloads_are_those_of_their_numbers(topic, sending):
+    sending(1000, 100, sent_before=[*range(500), 700]).send()
 
-    assert len({value for _, value, _ in topic.messages}) == 1000
+    numbers = [unpack(key)[1] for key, _, _ in topic.messages]
+    assert [value for _, value, _ in topic.messages] == payloads(RUN.bytes, numbers, 100)
 
 
 def test_large_messages_are_not_handed_over_many_at_once(topic, sending):

@@ -8,6 +8,7 @@ import requests
 from openapi_spec_validator import validate
 
 from api import create_app
+from api.params import BadParameter, parse_key
 from tests.integration.contract import DESCRIPTION, check
 
 FIGURES = {"num_messages": 1, "size": 1, "total time": 0.1, "byte rate (MB/s)": 1e-5, "message rate (msg/s)": 10.0}
@@ -71,6 +72,20 @@ def test_answers_that_need_no_broker_are_as_described(app, method, path):
     given = app.test_client().open(path, method=method)
 
     check(answer(method, path, given.status_code, given.headers, given.data))
+
+
+def is_taken(key: str) -> bool:
+    try:
+        return parse_key(key) is not None
+    except BadParameter:
+        return False
+
+
+@pytest.mark.parametrize("key", [RUN["id"], RUN["id"].upper(), f'"{RUN["id"]}"', f"urn:uuid:{RUN['id']}", "42"])
+def test_the_described_keys_are_those_that_the_api_takes(key):
+    described = DESCRIPTION["components"]["parameters"]["Idempotency-Key"]["schema"]["pattern"]
+
+    assert bool(re.search(described, key)) == is_taken(key)
 
 
 def test_the_page_names_every_path_and_every_schema(app):

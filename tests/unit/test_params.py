@@ -77,10 +77,29 @@ def test_preferences(header, preferences, applied):
     assert bool(parsed) == bool(applied)
 
 
-@pytest.mark.parametrize("header", ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5"])
-def test_a_wait_must_be_a_number(header):
-    with pytest.raises(BadParameter, match="Prefer: wait"):
-        parse_preferences(header, longest_wait=60)
+@pytest.mark.parametrize(
+    "header",
+    [
+        "wait", "wait=", "wait=soon", "wait=-1", "wait=1.5", "wait= 5 6", 'wait="5;6"', "wait=" + "9" * 5000,
+        "respond-async=no", '"respond-async"', "=5", "wait=5=6", ",,", ";wait=5",
+    ],
+    ids=lambda header: header[:20],
+)  # fmt: skip
+def test_a_preference_that_cannot_be_applied_is_ignored(header):
+    assert parse_preferences(header, longest_wait=60) == Preferences()
+
+
+@pytest.mark.parametrize(
+    ("header", "preferences"),
+    [
+        ("wait=5, wait=6", Preferences(wait=5)),
+        ("WAIT=5, respond-async, wait=6", Preferences(True, 5)),
+        ("wait=soon, wait=6", Preferences()),
+        ("respond-async=no, respond-async", Preferences()),
+    ],
+)
+def test_of_two_equal_preferences_the_first_counts(header, preferences):
+    assert parse_preferences(header, longest_wait=60) == preferences
 
 
 def test_a_key_is_a_uuid():
@@ -89,7 +108,8 @@ def test_a_key_is_a_uuid():
 
 
 @pytest.mark.parametrize(
-    "header", ["", "42", "x" * 36, ID.hex, f"{{{ID}}}", f"urn:uuid:{ID}", "1_000000-0000-0000-0000-000000000000"]
+    "header",
+    ["", "42", "x" * 36, ID.hex, f'"{ID}"', f"{{{ID}}}", f"urn:uuid:{ID}", "1_000000-0000-0000-0000-000000000000"],
 )
 def test_nothing_else_is_a_key(header):
     with pytest.raises(BadParameter, match="Idempotency-Key must be a UUID"):

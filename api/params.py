@@ -1,7 +1,7 @@
 """Parameters of HTTP requests as typed values. Pure. Functions raise BadParameter, with a sentence for the user."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.request import parse_http_list
@@ -79,13 +79,27 @@ def parse_key(header: str | None) -> UUID | None:
     return None if header is None else parse_id("Idempotency-Key", header)
 
 
-def parse_page(query: Mapping[str, str]) -> tuple[int, UUID | None]:
+def parse_query(pairs: Iterable[tuple[str, str]], *known: str) -> dict[str, str]:
+    """Return the parameters of a query string. Raises BadParameter if one is unknown, because it may be misspelt."""
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            expected = f"only {' and '.join(known)}" if known else "none"
+            raise BadParameter(f"There is no query parameter {name[:50]!r} here, {expected}.")
+        if name in query:
+            raise BadParameter(f"The query parameter {name} is repeated; give it once.")
+        query[name] = value
+    return query
+
+
+def parse_page(pairs: Iterable[tuple[str, str]]) -> tuple[int, UUID | None]:
     """Read `limit` and `before` of GET /runs."""
+    query = parse_query(pairs, "limit", "before")
     limit = parse_number("limit", query.get("limit", "20"))
     if not 1 <= limit <= PAGE:
         raise BadParameter(f"limit must be a whole number from 1 to {PAGE}, not {limit}.")
     before = query.get("before")
-    return limit, parse_id("before", before) if before else None
+    return limit, None if before is None else parse_id("before", before)
 
 
 def parse_last_event_id(header: str | None) -> int:

@@ -4,6 +4,8 @@ import pytest
 
 from api import create_app
 
+RUN = "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11"
+
 
 @pytest.fixture(scope="module")
 def client():
@@ -91,3 +93,26 @@ def test_a_key_that_is_no_uuid_is_400(client, headers):
 @pytest.mark.parametrize("path", ["/runs/42", "/runs/42/events", "/runs?limit=0", "/runs?limit=1000", "/runs?before=x"])
 def test_runs_that_cannot_be_are_400(client, path):
     assert client.get(path).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs?before=", "/runs?limit=", "/runs?limit", "/runs?limit=1&limit=1", "/runs?page=2", "/runs?limit=1&x"]
+)
+def test_a_query_that_is_empty_or_repeated_or_unknown_is_400(client, path):
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_query_that_sending_does_not_have_is_400_and_nothing_is_sent(client, method):
+    assert client.open("/ping/1/1?num_messages=2", method=method).status_code == 400
+
+
+@pytest.mark.parametrize("path", [f"/runs/{RUN}", f"/runs/{RUN}/events"])
+def test_a_query_that_a_run_does_not_have_is_400(client, path):
+    assert client.get(f"{path}?x=1").status_code == 400
+
+
+def test_a_probe_may_have_any_query(client):
+    assert client.get("/healthz?at=1&at=2").status_code == 200

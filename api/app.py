@@ -12,6 +12,7 @@ from api.resources import Resources
 from api.routes import docs, health, runs, sending
 from api.rpc.calls import Calls
 from api.rpc.proxy import ProxyPool
+from api.rule import Rule
 from api.runs.dispatch import Dispatcher
 from api.runs.janitor import Janitor, Lag
 from api.runs.journal import Journal
@@ -23,6 +24,7 @@ from messaging.settings import Settings, load
 def create_app() -> Flask:
     """Return the WSGI application. It connects to nothing before the first request, so that workers can be forked."""
     app = Flask(__name__)
+    app.url_rule_class = Rule
     app.url_map.merge_slashes = False  # a path is right or is 404
     app.json = OrderedJSON(app)
     make_resources(load()).attach(app)

@@ -26,7 +26,7 @@ class Asked:
     preferences: Preferences
 
 
-@blueprint.get(PATH)
+@blueprint.get(PATH, head=False)
 def send_now(service: str, num_messages: str, size: str) -> Response:
     asked = _parse(service, num_messages, size)
     if asked.preferences:

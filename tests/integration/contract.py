@@ -47,7 +47,8 @@ def expected(method: str, path: str, status: int) -> dict | None:
         return {404: responses["NotFound"]}.get(status)
     if method == "OPTIONS":
         return {200: responses["Options"]}.get(status)
-    operation = operations.get("get" if method == "HEAD" else method.lower())
+    sends = "post" in operations
+    operation = operations.get("get" if method == "HEAD" and not sends else method.lower())
     if operation is None:
         return {405: responses["MethodNotAllowed"]}.get(status)
     response = operation["responses"].get(str(status))

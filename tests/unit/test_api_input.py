@@ -57,6 +57,23 @@ def test_other_methods_are_405_and_say_which_is_allowed(client, method):
     assert "GET" in answer.headers["Allow"]
 
 
+@pytest.mark.parametrize("service", ["ping", "pong"])
+def test_head_of_a_path_that_sends_is_405_and_not_among_its_methods(client, service):
+    head, options = (client.open(f"/{service}/1/1", method=method) for method in ("HEAD", "OPTIONS"))
+
+    assert (head.status_code, head.data) == (405, b"")
+    for answer in head, options:
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/docs"])
+def test_head_of_other_paths_is_their_get_without_a_body(client, path):
+    head, get = client.head(path), client.get(path)
+
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
 def test_alive_without_brokers(client):
     answer = client.get("/healthz")
 

@@ -35,8 +35,17 @@ def check(answer: requests.Response) -> requests.Response:
     if media.endswith("json"):
         body = answer.json()
         validate(body, response["content"][media]["schema"], where)
-        assert media != "application/problem+json" or body["status"] == answer.status_code, f"{where}, but not inside"
+    if media == "application/problem+json":
+        check_problem(answer, body, where)
     return answer
+
+
+def check_problem(answer: requests.Response, problem: dict, where: str) -> None:
+    """Raise AssertionError unless the problem and the headers of its answer say the same."""
+    assert problem["status"] == answer.status_code, f"{where}, but not inside"
+    if "Link" in answer.headers:
+        link = f'<{problem.get("instance")}>; rel="describedby"'
+        assert answer.headers["Link"] == link, f"{where} with another Link than its instance"
 
 
 def expected(method: str, path: str, status: int) -> dict | None:

@@ -45,6 +45,13 @@ def ok(path: str, body: object, **headers: str) -> requests.Response:
     return answer("GET", path, 200, headers, json.dumps(body).encode())
 
 
+def problem(status: int, instance: str | None = None, **headers: str) -> requests.Response:
+    headers |= {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Retry-After": "5"}
+    body = {"type": "about:blank", "title": "x", "status": status, "detail": "x"}
+    body |= {"instance": instance} if instance else {}
+    return answer("GET", "/ping/1/1", status, headers, json.dumps(body).encode())
+
+
 def test_it_is_openapi():
     validate(DESCRIPTION)
 
@@ -123,6 +130,9 @@ def test_proper_answers_pass():
         ("'ping_received' is a required", ok("/runs/1", RUN | {"stages": {"sent": STAGE}})),
         ("without Retry-After", answer("GET", "/readyz", 503, {"Cache-Control": "no-store"}, b"")),
         ("without Allow", answer("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
+        ("'instance' is a required", problem(422)),
+        ("is not valid|does not match", problem(422, instance="/pong/1/1")),
+        ("with another Link than its instance", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
         ("with a body", answer("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
     ],
 )

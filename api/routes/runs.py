@@ -36,7 +36,10 @@ def stop_run(run_id: str) -> tuple[Response, int]:
 def follow_run(run_id: str) -> Response:
     run = _find(run_id)
     streams = resources().streams
-    events = streams.open(run, parse_last_event_id(request.headers.get("Last-Event-ID")))
+    seen = parse_last_event_id(request.headers.get("Last-Event-ID"))
+    if streams.is_told(run, seen):
+        return Response(status=204)  # an EventSource would try again after every other status
+    events = streams.open(run, seen)
     response = Response(events, mimetype=MIMETYPE)
     response.call_on_close(streams.close)
     return response

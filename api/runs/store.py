@@ -96,6 +96,11 @@ class Store:
         with self._changed:
             return self._catalog.is_dropped(run_id)
 
+    def keeps(self, run: Run) -> bool:
+        """Return False once newer runs have taken its place, so that it does not change any more."""
+        with self._changed:
+            return self._catalog.get(run.id) is run
+
     def newest(self, limit: int, before: UUID | None) -> list[RunSummary]:
         """Return the newest runs, or the newest of those accepted before run `before`. Raises Problem 404."""
         self._ready()

@@ -5,7 +5,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from api.description import load_description
 from api.events import EventStreams
-from api.headers import protect
+from api.headers import protect, refuse_body
 from api.problems import register_problems
 from api.readiness import Readiness
 from api.resources import Resources
@@ -31,6 +31,7 @@ def create_app() -> Flask:
     for module in sending, runs, health, docs:
         app.register_blueprint(module.blueprint)
     register_problems(app)
+    app.before_request(refuse_body)
     app.after_request(protect)
     return app
 

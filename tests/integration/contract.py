@@ -52,6 +52,8 @@ def expected(method: str, path: str, status: int) -> dict | None:
     """What the description says of such an answer; None if it does not know any."""
     responses = DESCRIPTION["components"]["responses"]
     operations = next((item for template, item in DESCRIPTION["paths"].items() if matches(template, path)), None)
+    if status == 413:
+        return responses["ContentTooLarge"]
     if operations is None:
         return {404: responses["NotFound"]}.get(status)
     if method == "OPTIONS":

@@ -74,6 +74,18 @@ def test_head_of_other_paths_is_their_get_without_a_body(client, path):
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
+@pytest.mark.parametrize("path", ["/ping/1/1", "/runs", "/healthz", "/nothing"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize(
+    "body", [{"data": b"{}"}, {"headers": {"Transfer-Encoding": "chunked"}}], ids=["long", "chunked"]
+)
+def test_a_request_with_a_body_is_413(client, method, path, body):
+    answer = client.open(path, method=method, **body)
+
+    assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
+    assert "Send it without one." in answer.json["detail"]
+
+
 def test_alive_without_brokers(client):
     answer = client.get("/healthz")
 

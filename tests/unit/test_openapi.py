@@ -8,6 +8,7 @@ import requests
 from openapi_spec_validator import validate
 
 from api import create_app
+from api.params import BadParameter, parse_key
 from tests.integration.contract import DESCRIPTION, check
 
 FIGURES = {"num_messages": 1, "size": 1, "total time": 0.1, "byte rate (MB/s)": 1e-5, "message rate (msg/s)": 10.0}
@@ -44,6 +45,13 @@ def ok(path: str, body: object, **headers: str) -> requests.Response:
     return answer("GET", path, 200, headers, json.dumps(body).encode())
 
 
+def problem(status: int, instance: str | None = None, **headers: str) -> requests.Response:
+    headers |= {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Retry-After": "5"}
+    body = {"type": "about:blank", "title": "x", "status": status, "detail": "x"}
+    body |= {"instance": instance} if instance else {}
+    return answer("GET", "/ping/1/1", status, headers, json.dumps(body).encode())
+
+
 def test_it_is_openapi():
     validate(DESCRIPTION)
 
@@ -71,6 +79,20 @@ def test_answers_that_need_no_broker_are_as_described(app, method, path):
     given = app.test_client().open(path, method=method)
 
     check(answer(method, path, given.status_code, given.headers, given.data))
+
+
+def is_taken(key: str) -> bool:
+    try:
+        return parse_key(key) is not None
+    except BadParameter:
+        return False
+
+
+@pytest.mark.parametrize("key", [RUN["id"], RUN["id"].upper(), f'"{RUN["id"]}"', f"urn:uuid:{RUN['id']}", "42"])
+def test_the_described_keys_are_those_that_the_api_takes(key):
+    described = DESCRIPTION["components"]["parameters"]["Idempotency-Key"]["schema"]["pattern"]
+
+    assert bool(re.search(described, key)) == is_taken(key)
 
 
 def test_the_page_names_every_path_and_every_schema(app):
@@ -108,6 +130,9 @@ def test_proper_answers_pass():
         ("'ping_received' is a required", ok("/runs/1", RUN | {"stages": {"sent": STAGE}})),
         ("without Retry-After", answer("GET", "/readyz", 503, {"Cache-Control": "no-store"}, b"")),
         ("without Allow", answer("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
+        ("'instance' is a required", problem(422)),
+        ("is not valid|does not match", problem(422, instance="/pong/1/1")),
+        ("with another Link than its instance", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
         ("with a body", answer("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
     ],
 )

@@ -196,8 +196,8 @@ def test_a_key_of_a_run_that_is_too_old_to_be_shown_is_409_and_sends_nothing(top
     api.send(old, True)
     api.send(new_run(), True)
     for process in api, Process(topics, calls, runs_kept=1):
-        for attempt in lambda: process.send(new_run(run=old.run), True), lambda: process.queue(new_run(run=old.run)):
-            assert "too old to be shown" in refused(409, attempt).detail
+        problems = refused(409, process.send, new_run(run=old.run), True), refused(409, process.queue, old)
+        assert all("too old to be shown" in problem.detail for problem in problems)
 
     assert calls.called.count(old) == 1
     assert calls.queued == []

@@ -153,7 +153,8 @@ class Dispatcher:
 
     def _refuse_if_dropped(self, request: Request) -> None:
         if self._store.is_dropped(request.run):
-            raise Problem(409, "This Idempotency-Key was used before, by a run that is too old to be shown.")
+            detail = "This Idempotency-Key was used before, by a run that is too old to be shown."
+            raise Problem(409, detail, request.run)
 
 
 def _refuse_if_other(run: Run, request: Request) -> None:
@@ -161,7 +162,7 @@ def _refuse_if_other(run: Run, request: Request) -> None:
     asked = run.request
     if (asked.service, asked.num_messages, asked.size) != (request.service, request.num_messages, request.size):
         path = f"/{asked.service}/{asked.num_messages}/{asked.size}"
-        raise Problem(422, f"This Idempotency-Key belongs to {path}; use a new one.")
+        raise Problem(422, f"This Idempotency-Key belongs to {path}; use a new one.", run.id)
 
 
 def _places(service: str, count: int) -> Places:

@@ -1,7 +1,7 @@
 """Carries out the calls to send a run: once per run, put on record, and with an end that the caller can rely on."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
 from messaging.journal.states import Sender as Ended
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
 from messaging.runs.request import Limits, Request, check_limits
-from messaging.runs.sending import Out, Sending
+from messaging.runs.sending import Acknowledged, Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
@@ -40,12 +40,12 @@ class Writer(Protocol):
     @property
     def process(self) -> str: ...
     def begin(self, request: Request, claim: str) -> None: ...
-    def sent(self, run: UUID, numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None: ...
+    def sent(self, run: UUID, block: Acknowledged) -> None: ...
     def end(
         self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
     ) -> None: ...
     def keep_up(self, run: UUID, most: int) -> bool: ...
-    def flush(self, seconds: float) -> bool: ...
+    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
 
 
 class Requests(Protocol):
@@ -185,18 +185,17 @@ class Sender:
         writer.begin(request, ownership.claim)
         pace = _Pace(lambda: self._keep_up(run, ownership), ownership)
         sending = Sending(request, self._out, pace, partial(writer.sent, run), past.sent)
-        started = time.perf_counter()
         try:
             sending.send()
-            seconds = time.perf_counter() - started
+            seconds = _seconds(sending, past)
             writer.end(run, DONE, seconds=seconds)
-        except (DeliveryFailed, RunStopped, ClientError) as error:
+        except (DeliveryFailed, RunStopped) as error:
             raise self._ended(error, run, ownership, queued, sending.failed) from None
         except Exception as error:
             writer.end(run, FAILED, _unexpected(error), sending.failed)
             raise
         finally:
-            writer.flush(1 if self._stop.asked else RECORD_SECONDS)
+            writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
         return Figures(request.num_messages, request.size, seconds)
 
     def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: int) -> Exception:
@@ -205,19 +204,21 @@ class Sender:
         if ownership.superseded:
             writer.end(run, YIELDED)
             return Superseded()
-        if queued and self._stop.asked:
+        if queued and (self._stop.asked or ownership.unsure):
             writer.end(run, YIELDED)
             return CallAgain()
+        if ownership.unsure:
+            error = DeliveryFailed(f"Kafka does not answer, so this instance may not send on: {error}")
         stopped = isinstance(error, RunStopped) and not self._stop.asked
         writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
-        return DeliveryFailed(str(error)) if isinstance(error, ClientError) else error
+        return error
 
     def _fail(self, request: Request, ownership: Ownership, reason: str) -> None:
         """Put on record that the sending has failed before it began."""
         writer = self._journal.writer
         writer.begin(request, ownership.claim)
         writer.end(request.run, FAILED, reason)
-        writer.flush(1)
+        writer.flush(1, request.run)
 
     def _keep_up(self, run: UUID, ownership: Ownership) -> None:
         """Wait while too much is sent and not on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
@@ -225,7 +226,14 @@ class Sender:
         while not self._journal.writer.keep_up(run, UNRECORDED) and not ownership.overdue:
             if self._clock() > give_up:
                 raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
-            self._journal.writer.flush(0.5)
+            self._journal.writer.flush(0.5, run)
+
+
+def _seconds(sending: Sending, past: Past) -> float:
+    """Return the time from the first send of the run, at whatever instance, to the last acknowledgement."""
+    begun = [begin for begin in (past.first_sent, sending.first_sent) if begin]
+    ended = max(sending.last_acknowledged, past.last_acknowledged)
+    return max(ended - min(begun), 1) / 1e6 if begun else 1e-6
 
 
 def _unexpected(error: Exception) -> str:

@@ -36,6 +36,16 @@ class Past:
         return union(state.stage for state in self.states.values())
 
     @property
+    def first_sent(self) -> int | None:
+        """When the first message was sent, in microseconds since the epoch, as far as is on record."""
+        return min((state.stage.first_sent for state in self.states.values() if state.stage.first_sent), default=None)
+
+    @property
+    def last_acknowledged(self) -> int:
+        """When the last acknowledgement came, in microseconds since the epoch; 0 if none did."""
+        return max((state.stage.last or 0 for state in self.states.values()), default=0)
+
+    @property
     def ended(self) -> Sender | None:
         """The sender that has ended the run, if one has."""
         return next((s for s in self._senders if s.outcome not in (SENDING, YIELDED)), None)

@@ -1,5 +1,6 @@
 """Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from messaging.clients.errors import ClientError
@@ -12,6 +13,7 @@ class Delivery:
 
     def __init__(self, count: int):
         self._count = count
+        self.acknowledged_at = time.time_ns() // 1000
         self._acknowledged: set[int] = set()
         self._failures: dict[int, ClientError] = {}
 
@@ -55,18 +57,29 @@ class Clock:
 class Topic:
     """Takes the messages of runs down; acknowledges each at once unless told otherwise.
 
-    `error` fails all of them, `silent` leaves them without an answer, `full` takes none.
+    `error` fails all of them, `silent` leaves them without an answer, `full` takes none. Nobody knows how many
+    `partitions` it has if that is an exception.
     """
 
     def __init__(
-        self, partitions: int = 4, error: ClientError | None = None, silent: bool = False, full: str | None = None
+        self,
+        partitions: int | Exception = 4,
+        error: ClientError | None = None,
+        silent: bool = False,
+        full: str | None = None,
     ):
-        self.partitions = partitions
+        self._partitions = partitions
         self.messages: list[tuple[bytes, bytes, int]] = []
         self.largest = 0
         self._error = error
         self._silent = silent
         self._full = full
+
+    @property
+    def partitions(self) -> int:
+        if isinstance(self._partitions, Exception):
+            raise self._partitions
+        return self._partitions
 
     def send(self, keys: Sequence[bytes], values: Sequence[bytes], partitions: Sequence[int]) -> Delivery:
         if self._full:
@@ -87,6 +100,7 @@ class Answers:
     def __init__(self, done: bool = False, refused: Sequence[int] = ()):
         self.done = done
         self.refused = refused
+        self.acknowledged_at = 0
         self.waits: list[float] = []
 
     def settled(self) -> bool:
@@ -112,7 +126,7 @@ class Journal:
         self.mark += 1
         self.received_batches.append(batch)
 
-    def answered(self, batch: Batch, refused: Sequence[int]) -> None:
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
         self.mark += 1
         self.answers.append((len(batch), list(refused)))
 

@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from messaging.clients.errors import Unavailable
 from messaging.journal.states import RUN_STATES, partition_of
 from messaging.runs.batch import Batch
+from messaging.runs.sending import Acknowledged
+from messaging.runs.stage import Stage
 from messaging.runs.stamp import stamps
 from tests.unit.fakes import Delivery
 
 RUN = uuid.uuid4()
 PARTITIONS = 4
+AT = 1_700_000_000_000_000
+"""When something happened, in microseconds since the epoch."""
 
 
 class Producer:
@@ -51,3 +55,18 @@ class Producer:
 
 def batch(numbers: Sequence[int], run: uuid.UUID = RUN) -> Batch:
     return Batch("pong", [0] * len(numbers), stamps(run.bytes, numbers), [b"x"] * len(numbers), 0.0)
+
+
+def acknowledged(numbers: Sequence[int]) -> Acknowledged:
+    """Messages that Kafka has acknowledged to a sender."""
+    return Acknowledged(numbers, len(numbers), 0, AT - 1000, AT)
+
+
+def scattered(start: int, count: int) -> range:
+    """Numbers of which a bitmap has to hold each one: about 2.7 bytes of a state for each."""
+    return range(20 * start, 20 * (start + count), 20)
+
+
+def newest(producer: Producer) -> dict[str, Stage]:
+    """The newest state by key."""
+    return {key: Stage.from_json(state) for key, state in producer.records}

@@ -11,7 +11,7 @@ from messaging.runs.request import Request
 from messaging.runs.stage import Stage
 from messaging.runs.stamp import stamps
 from tests.unit.fakes import Clock
-from tests.unit.journal_producer import RUN, Producer, batch
+from tests.unit.journal_producer import AT, RUN, Producer, batch
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_an_answer_that_was_refused_is_in_no_bitmap_and_counts_for_its_own_run(w
         [b"x"] * 6,
         0.0,
     )
-    writer.answered(mixed, [1, 2, 4, 5])
+    writer.answered(mixed, [1, 2, 4, 5], AT)
     publish()
     stages = {key.split("/")[0]: Stage.from_json(state) for key, state in producer.records}
 
@@ -203,7 +203,7 @@ def test_an_answer_that_was_refused_is_in_no_bitmap_and_counts_for_its_own_run(w
 
 
 def test_answers_of_which_none_was_refused_are_all_counted(writer, producer, publish):
-    writer.answered(batch(range(10)), [])
+    writer.answered(batch(range(10)), [], AT)
     publish()
 
     assert [(state["messages"], state["failed"]) for _, state in producer.records] == [(10, 0)]

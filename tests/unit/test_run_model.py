@@ -155,6 +155,8 @@ def test_the_json_has_the_members_that_are_promised(records):
         "finished": "2023-11-14T22:13:20.001Z",
         "stalled": None,
         "reason": None,
+        "client": "kafka-python",
+        "delivery": "at-least-once",
         "stages": {name: stage.as_json() for name, stage in view.stages.items()},
     }
     assert list(view.stages) == ["sent", "pong_received", "pong_answered", "ping_received"]

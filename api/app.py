@@ -7,7 +7,7 @@ from api.description import load_description
 from api.events import EventStreams
 from api.headers import protect, refuse_body
 from api.problems import register_problems
-from api.readiness import Readiness
+from api.readiness import Readiness, broker_checks
 from api.resources import Resources
 from api.routes import docs, health, runs, sending
 from api.rpc.calls import Calls
@@ -46,7 +46,7 @@ def make_resources(settings: Settings) -> Resources:
         store=store,
         dispatcher=Dispatcher(store, Calls(pool), settings.runs_pending),
         streams=EventStreams(store),
-        readiness=Readiness(settings.amqp_uri, kafka),
+        readiness=Readiness(broker_checks(settings.amqp_uri, kafka)),
         janitor=Janitor(store, Lag(kafka), settings.run_stalled, [pool.close_idle]),
         description=load_description(),
     )

@@ -1,6 +1,7 @@
 """Readiness: would a request go through now? Asks both brokers."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from functools import partial
@@ -20,24 +21,25 @@ Failing = Mapping[str, str]
 """The names of the parts that are not ready, each with a sentence."""
 
 
+Checks = Mapping[str, Callable[[], Failing]]
+
+
 class Readiness:
     """Runs one check of each broker at a time, in threads, so that one that hangs holds up nothing else."""
 
-    def __init__(self, amqp_uri: str, kafka: Client):
-        self._checks: dict[str, Callable[[], Failing]] = {
-            "rabbitmq": partial(_check_rabbitmq, amqp_uri),
-            "kafka": partial(_check_kafka, kafka),
-        }
+    def __init__(self, checks: Checks):
+        self._checks = checks
         self._lock = threading.Lock()
         self._answers: dict[str, Future[Failing]] = {}
-        self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in self._checks}
+        self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in checks}
 
     def failing(self) -> Failing:
-        """Return what is not ready; empty if everything is. Takes CHECK_SECONDS for each broker at most."""
+        """Return what is not ready; empty if everything is. Takes CHECK_SECONDS at most."""
+        deadline = time.monotonic() + CHECK_SECONDS
         failing: dict[str, str] = {}
-        for name in self._checks:
+        for name, answer in [(name, self._answer(name)) for name in self._checks]:
             try:
-                failing |= self._answer(name).result(CHECK_SECONDS)
+                failing |= answer.result(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 failing[name] = f"{name} accepts connections, but does not answer; it may be overloaded or frozen."
         return failing
@@ -49,6 +51,11 @@ class Readiness:
             if answer is None or answer.done():
                 answer = self._answers[name] = self._threads[name].submit(self._checks[name])
             return answer
+
+
+def broker_checks(amqp_uri: str, kafka: Client) -> Checks:
+    """Return the check of each broker, by its name."""
+    return {"rabbitmq": partial(_check_rabbitmq, amqp_uri), "kafka": partial(_check_kafka, kafka)}
 
 
 def _check_rabbitmq(amqp_uri: str) -> Failing:

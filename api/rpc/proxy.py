@@ -6,7 +6,7 @@ tried before it is used, by asking whether the service runs, and is thrown away 
 
 import collections
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,8 +121,9 @@ class Proxy(StandaloneProxyBase):
 class ProxyPool:
     """Proxies for many threads. Make it after a fork, or use it only then."""
 
-    def __init__(self, amqp_uri: str, timeout: int):
+    def __init__(self, amqp_uri: str, timeout: int, clock: Callable[[], float] = time.monotonic):
         self.amqp_uri = amqp_uri
+        self._clock = clock
         self.timeout = timeout
         """In seconds, of a call."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
@@ -137,7 +138,7 @@ class ProxyPool:
         except BaseException:
             proxy.discard()
             raise
-        self._idle.append((proxy, time.monotonic()))
+        self._idle.append((proxy, self._clock()))
 
     def close_idle(self) -> None:
         """Close the connections that were not used for IDLE_SECONDS."""
@@ -146,7 +147,7 @@ class ProxyPool:
                 proxy, used = self._idle.popleft()
             except IndexError:
                 return
-            if time.monotonic() - used < IDLE_SECONDS:
+            if self._clock() - used < IDLE_SECONDS:
                 self._idle.appendleft((proxy, used))
                 return
             proxy.discard()

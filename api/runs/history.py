@@ -27,15 +27,21 @@ class History:
         if run_id in self._records:
             self._records[run_id].append(raw)
             return
-        compact = bytes.fromhex(run_id.decode().replace("-", ""))
-        if compact in self.dropped:
+        if _compact(run_id) in self.dropped:
             return
         self._records[run_id] = [raw]
         if len(self._records) > self._kept:
             oldest = next(iter(self._records))
             del self._records[oldest]
-            self.dropped.add(bytes.fromhex(oldest.decode().replace("-", "")))
+            self.dropped.add(_compact(oldest))
 
     def records(self) -> list[Raw]:
         """Return the records of the runs that are kept, in their order."""
         return sorted((raw for records in self._records.values() for raw in records), key=lambda raw: raw[1])
+
+
+def _compact(run_id: bytes) -> bytes:
+    compact = bytes.fromhex(run_id.decode().replace("-", ""))
+    if len(compact) != 16:
+        raise ValueError(f"not the id of a run: {run_id!r}")
+    return compact

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from api.problems import Problem
-from api.runs.model import Run, RunState
+from api.runs.model import RunState, Stall
 from api.runs.store import Store
 from messaging.clients.errors import ClientError
 from messaging.clients.protocols import Client, Reader
@@ -13,6 +13,9 @@ from messaging.clients.protocols import Client, Reader
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2
+
+GROUPS = "ping", "pong"
+"""The consumer groups. Each reads the topic of its name."""
 
 
 class Janitor:
@@ -44,32 +47,25 @@ class Janitor:
     def look(self) -> None:
         """Look at the stalled runs once. Raises Problem if Kafka does not answer."""
         stalled = self._store.stalled()
-        for run in stalled:
-            if not run.standing.under_way and not run.has_begun:
-                self._store.fail(run.id, f"The run could not be queued within {self._stalled_after} s.")
-        bouncing = [run for run in stalled if run.state()[0] == RunState.BOUNCING]
-        if not bouncing:
-            return
-        ended = {group for group in ("ping", "pong") if self._lag(group) == 0}
+        for stall in stalled:
+            if not stall.is_under_way:
+                self._store.fail(stall.run, f"The run could not be queued within {self._stalled_after} s.")
+        bouncing = {stall.run for stall in stalled if stall.state == RunState.BOUNCING}
+        ended = {group for group in GROUPS if bouncing and self._lag(group) == 0}
         if not ended:
             return
         self._store.catch_up()  # the groups had recorded everything before they committed it
-        for run in bouncing:
-            self._give_up(run, ended)
+        for stall in self._store.stalled():
+            if stall.run in bouncing and stall.state == RunState.BOUNCING:
+                self._give_up(stall, ended)
 
-    def _give_up(self, run: Run, ended: set[str]) -> None:
-        stage = run.waiting_stage()
-        if stage is None or stage == "sent" or run.is_over or not self._is_stalled(run):
-            return
-        group = stage.partition("_")[0]
+    def _give_up(self, stall: Stall, ended: set[str]) -> None:
+        group = (stall.stage or "").partition("_")[0]
         if group in ended:
-            missing = run.request.num_messages - len(run.numbers(stage))
             self._store.give_up(
-                run.id, f"{missing} messages are missing at {stage}: {group} has read topic {group} to its end."
+                stall.run,
+                f"{stall.missing} messages are missing at {stall.stage}: {group} has read topic {group} to its end.",
             )
-
-    def _is_stalled(self, run: Run) -> bool:
-        return run in self._store.stalled()
 
 
 class Lag:
@@ -84,6 +80,8 @@ class Lag:
         try:
             self._reader = self._reader or self._client.reader()
             partitions = self._reader.partitions(group)
+            if not partitions:
+                return 1
             committed = self._reader.committed(group, partitions)
             ends, beginnings = self._reader.ends(partitions), self._reader.beginnings(partitions)
         except ClientError as error:

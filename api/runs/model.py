@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from pyroaring import BitMap
@@ -92,6 +93,16 @@ class RunView(RunSummary):
 
     def as_json(self) -> dict[str, object]:
         return super().as_json() | {"stages": {name: stage.as_json() for name, stage in self.stages.items()}}
+
+
+class Stall(NamedTuple):
+    """A run that is not over, and to which nothing has happened for a while: `stage` lacks `missing` messages."""
+
+    run: UUID
+    state: RunState
+    is_under_way: bool
+    stage: str | None
+    missing: int
 
 
 @dataclass(eq=False)
@@ -198,7 +209,18 @@ class Run:
         return [state.sender for state in states if state.sender]
 
     def _refused(self, stage: str) -> int:
-        return sum(state.stage.failed for state in self.states.get(stage, {}).values())
+        """Return how many messages Kafka has refused there. Those that came again were counted more than once."""
+        refused = sum(state.stage.failed for state in self.states.get(stage, {}).values())
+        return min(refused, self._missing(stage))
+
+    def _missing(self, stage: str) -> int:
+        return self.request.num_messages - len(self.numbers(stage))
+
+    def stall(self) -> Stall:
+        """Return what is to be known of a run that is stalled."""
+        stage = self.waiting_stage()
+        is_under_way = self.standing.under_way or self.has_begun
+        return Stall(self.id, self.state()[0], is_under_way, stage, self._missing(stage) if stage else 0)
 
     def summary(self, now: int, stalled_after: float) -> RunSummary:
         """Return the run as it is now. `stalled_after` is in seconds."""
@@ -219,8 +241,7 @@ class Run:
 
     def waiting_stage(self) -> str | None:
         """Return the first stage that has not seen all messages, None if all have."""
-        stages = STAGES[self.request.service]
-        return next((name for name in stages if len(self.numbers(name)) < self.request.num_messages), None)
+        return next((name for name in STAGES[self.request.service] if self._missing(name) > 0), None)
 
     def numbers(self, stage: str) -> BitMap:
         """Return the numbers of the messages that a stage has seen."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from messaging.clients.errors import Unavailable
-from messaging.clients.protocols import Fetched, Partition, Polled
+from messaging.clients.protocols import Fetched, Partition, Polled, Topic
 from messaging.journal.requests import PARTITION, RequestRecord
 from messaging.journal.states import RUN_STATES, State, partition_of, state_key
 from tests.unit.fakes import Delivery
@@ -33,6 +33,7 @@ class Broker:
         }
         self.reads: Counter[Partition] = Counter()
         """How many messages were read of each partition."""
+        self.created: list[Topic] = []
         self.readers = 0
         """How many readers are open."""
         self.changed = threading.Condition()
@@ -55,6 +56,19 @@ class Broker:
         """Write a record of topic `run-states`."""
         number = partition_of(run, self.partitions_of[RUN_STATES])
         self.write(Partition(RUN_STATES, number), state_key(run, stage, key), state.encode())
+
+    def create(self, topic: Topic) -> bool:
+        """Create a topic, as an admin does. Those of the journal are there."""
+        self.check()
+        self.created.append(topic)
+        return False
+
+    def admin(self, seconds: float = 10) -> "Broker":
+        self.check()
+        return self
+
+    def close(self) -> None:
+        """Nothing is held open for an admin."""
 
     def producer(self, **options: object) -> "Producer":
         return Producer(self)

@@ -166,3 +166,77 @@ def test_the_json_has_the_members_that_are_promised(records):
 
 def test_a_run_that_is_not_over_has_no_end(records):
     assert run_of(records, records.accepted()).summary(SOON, STALLED_AFTER).as_json()["finished"] is None
+
+
+class TestRefusedMessages:
+    """Kafka has refused answers for good, so the run cannot be completed."""
+
+    def records_of(self, records, refused: int, arrived: int):
+        begun = [records.accepted(), records.sent("sent", seen(ALL)), records.stage("pong_received", seen(ALL))]
+        answered = seen(range(10 - refused), failed=refused)
+        return [*begun, records.stage("pong_answered", answered), records.stage("ping_received", seen(range(arrived)))]
+
+    def test_the_run_has_failed_with_the_reason_and_the_count_once_all_others_have_arrived(self, records):
+        run = run_of(records, *self.records_of(records, refused=3, arrived=7))
+
+        assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
+        assert run.is_over
+
+    def test_until_then_it_is_bouncing(self, records):
+        assert run_of(records, *self.records_of(records, refused=3, arrived=6)).state() == ("bouncing", None)
+
+    def test_they_are_failed_and_not_answered(self, records):
+        view = run_of(records, *self.records_of(records, refused=3, arrived=7)).view(SOON, STALLED_AFTER)
+        stage = view.stages["pong_answered"]
+
+        assert (stage.distinct, stage.failed, stage.missing) == (7, 3, 3)
+        assert view.stages["ping_received"].missing == 3
+
+    def test_those_that_came_again_and_were_refused_again_are_told_once(self, records):
+        again = records.stage("pong_answered", seen(failed=3), writer="host:2/a")
+        run = run_of(records, *self.records_of(records, refused=3, arrived=7), again)
+
+        assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
+
+    def test_a_run_is_done_if_they_were_answered_after_all(self, records):
+        again = records.stage("pong_answered", seen(range(7, 10)), writer="host:2/a")
+        arrived = records.stage("ping_received", seen(ALL), writer="host:2/a")
+
+        assert run_of(records, *self.records_of(records, refused=3, arrived=7), again, arrived).state() == (
+            "done",
+            None,
+        )
+
+
+def test_a_run_that_is_incomplete_for_good_has_failed_until_the_rest_comes_after_all(records):
+    run = run_of(records, *complete(records)[:-1], records.incomplete("10 messages are missing"))
+    assert run.state() == ("failed", "10 messages are missing")
+
+    apply(records.stage("ping_received", seen(ALL)), run)
+    assert run.state() == ("done", None)
+
+
+def test_a_call_that_was_not_queued_fails_the_run_whatever_comes_after_that(records):
+    run = run_of(records, records.accepted(), records.failed("not queued"), records.queued(), records.claim())
+    assert run.state() == ("failed", "not queued")
+
+    apply(records.sent("stopped", reason="0 of 10"), run)
+    assert run.state() == ("failed", "not queued")
+
+
+def test_a_run_that_was_yielded_goes_on(records):
+    yielded = records.sent("yielded", seen([1]), writer="host:1/a")
+    assert run_of(records, records.accepted(), yielded).state() == (RunState.SENDING, None)
+    run = run_of(records, records.accepted(), yielded, records.sent("sent", seen(ALL), writer="host:2/b"))
+    assert run.state() == (RunState.BOUNCING, None)
+
+
+def test_what_a_stalled_run_lacks_is_told(records):
+    run = run_of(records, records.accepted())
+    assert run.stall() == (run.id, "accepted", False, "sent", 10)
+
+    apply(records.queued(), run)
+    assert run.stall() == (run.id, "accepted", True, "sent", 10)
+    apply(records.sent("sent", seen(ALL)), run)
+    apply(records.stage("pong_received", seen([1, 2])), run)
+    assert run.stall() == (run.id, "bouncing", True, "pong_received", 8)

@@ -1,0 +1,209 @@
+"""Runs that nobody will carry on are ended, with the reason."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from api.runs.janitor import Janitor, Lag
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Partition
+from tests.unit.api_fakes import Records, Topics, asked, seen
+from tests.unit.api_processes import FakeCalls, Process, new_run, refused
+
+ALL = range(10)
+STALLED_AFTER = 30
+
+
+@pytest.fixture
+def topics():
+    return Topics()
+
+
+@pytest.fixture
+def process(topics):
+    return Process(topics, FakeCalls(), stalled_after=STALLED_AFTER)
+
+
+@pytest.fixture
+def lag():
+    """How far each group is behind the end of its topic."""
+    return {"ping": 0, "pong": 0}
+
+
+@pytest.fixture
+def janitor(process, lag):
+    return Janitor(process.store, lag.__getitem__, STALLED_AFTER)
+
+
+@pytest.fixture
+def put(topics, process):
+    """Puts a run with these records, made by name, on record. It was created years ago unless told otherwise."""
+
+    def put(*steps, request=None) -> Records:
+        records = Records(request or asked())
+        topics.add(records.accepted())
+        for step in steps:
+            topics.add(step(records))
+        process.store.find(records.request.run)
+        return records
+
+    return put
+
+
+def sent(records: Records):
+    return records.sent("sent", seen(ALL))
+
+
+def received(numbers, stage: str = "pong_received"):
+    return lambda records: records.stage(stage, seen(numbers))
+
+
+def shown(process: Process, records: Records) -> tuple[str, str | None]:
+    run = process.store.summary(process.store.get(records.request.run))
+    return run.state, run.reason
+
+
+class TestRunsThatWereNeverQueued:
+    def test_they_have_failed_once_they_have_waited_too_long(self, topics, process, janitor, put):
+        records = put()
+        janitor.look()
+
+        assert shown(process, records) == ("failed", "The run could not be queued within 30 s.")
+        assert topics.kinds(records.request.run) == ["accepted", "failed"]
+
+    def test_they_are_given_time(self, process, janitor, put):
+        records = put(request=new_run())
+        janitor.look()
+
+        assert shown(process, records)[0] == "accepted"
+
+    @pytest.mark.parametrize(
+        "step", [Records.queued, Records.claim, lambda records: records.sent("sending", seen([1]))]
+    )
+    def test_runs_that_rabbitmq_or_an_instance_has_are_left_alone_however_long_they_wait(
+        self, topics, janitor, put, step
+    ):
+        records = put(step)
+        janitor.look()
+
+        assert "failed" not in topics.kinds(records.request.run)
+
+    def test_a_run_that_was_queued_in_the_meantime_is_carried_out(self, topics, process, janitor, put):
+        records = put()
+        process.journal.lags = True
+        topics.add(records.queued())
+        janitor.look()
+
+        assert topics.kinds(records.request.run) == ["accepted", "queued", "failed"]
+        assert shown(process, records)[0] == "accepted"
+
+    def test_each_is_failed_once_although_every_process_looks(self, topics, janitor, put):
+        other = Process(topics, FakeCalls(), stalled_after=STALLED_AFTER)
+        records = put()
+        other.store.find(records.request.run)
+        for _ in range(3):
+            janitor.look()
+            Janitor(other.store, lambda group: 1, STALLED_AFTER).look()
+
+        assert topics.kinds(records.request.run) == ["accepted", "failed"]
+
+    def test_without_kafka_it_is_tried_again(self, topics, process, janitor, put):
+        records = put()
+        topics.is_down = True
+        refused(503, janitor.look)
+        topics.is_down = False
+        janitor.look()
+
+        assert shown(process, records)[0] == "failed"
+
+
+class TestRunsWhoseMessagesAreMissing:
+    @pytest.mark.parametrize(
+        ("steps", "reason"),
+        [
+            ([], "10 messages are missing at pong_received: pong has read topic pong to its end."),
+            ([received(range(7))], "3 messages are missing at pong_received: pong has read topic pong to its end."),
+            ([received(ALL), received(range(9), "pong_answered")],
+             "1 messages are missing at pong_answered: pong has read topic pong to its end."),
+            ([received(ALL), received(ALL, "pong_answered"), received(range(4), "ping_received")],
+             "6 messages are missing at ping_received: ping has read topic ping to its end."),
+        ],
+    )  # fmt: skip
+    def test_they_have_failed_with_how_many_are_missing_and_where(self, process, janitor, put, steps, reason):
+        records = put(sent, *steps)
+        janitor.look()
+
+        assert shown(process, records) == ("failed", reason)
+
+    def test_not_before_the_group_of_that_stage_has_read_its_topic_to_the_end(self, process, janitor, put, lag):
+        records = put(sent)
+        lag["pong"] = 1
+        janitor.look()
+        assert shown(process, records)[0] == "bouncing"
+
+        lag["pong"] = 0
+        janitor.look()
+        assert shown(process, records)[0] == "failed"
+
+    def test_not_while_something_moves(self, topics, process, janitor, put):
+        records = put(sent)
+        topics.add(records.stage("pong_received", seen([1], at=new_run().created)))
+        janitor.look()
+
+        assert shown(process, records)[0] == "bouncing"
+
+    def test_not_if_what_is_missing_is_on_record_and_was_not_read_yet(self, topics, process, janitor, put):
+        records = put(sent)
+        process.journal.lags = True
+        for stage in "pong_received", "pong_answered", "ping_received":
+            topics.add(records.stage(stage, seen(ALL)))
+        janitor.look()
+
+        assert shown(process, records) == ("done", None)
+        assert "incomplete" not in topics.kinds(records.request.run)
+
+    def test_runs_that_are_still_being_sent_are_left_alone(self, topics, janitor, put):
+        records = put(lambda records: records.sent("sending", seen([1])))
+        janitor.look()
+
+        assert topics.kinds(records.request.run) == ["accepted"]
+
+    def test_messages_that_come_after_all_make_the_run_done(self, topics, process, janitor, put):
+        records = put(sent)
+        janitor.look()
+        for stage in "pong_received", "pong_answered", "ping_received":
+            topics.add(records.stage(stage, seen(ALL)))
+
+        assert shown(process, records) == ("done", None)
+
+    def test_kafka_is_not_asked_for_lags_while_nothing_waits(self, process, put):
+        put(Records.queued)
+        Janitor(process.store, lambda group: pytest.fail("asked"), STALLED_AFTER).look()
+
+
+class TestLag:
+    PARTITIONS = Partition("ping", 0), Partition("ping", 1)
+
+    def lag(self, committed, ends=(10, 10), beginnings=(0, 0), partitions=PARTITIONS) -> int:
+        reader = SimpleNamespace(
+            partitions=lambda topic: partitions,
+            committed=lambda group, asked: dict(zip(asked, committed, strict=True)),
+            ends=lambda asked: dict(zip(asked, ends, strict=True)),
+            beginnings=lambda asked: dict(zip(asked, beginnings, strict=True)),
+        )
+        return Lag(SimpleNamespace(reader=lambda: reader))("ping")
+
+    def test_it_is_what_the_group_has_not_committed(self):
+        assert self.lag([10, 10]) == 0
+        assert self.lag([10, 7]) == 3
+        assert self.lag([0, 0]) == 20
+
+    def test_what_kafka_has_deleted_does_not_count(self):
+        assert self.lag([0, 10], beginnings=(10, 4)) == 0
+
+    def test_it_is_not_zero_if_it_is_not_known(self):
+        def away():
+            raise Unavailable("gone")
+
+        assert Lag(SimpleNamespace(reader=away))("ping") > 0
+        assert self.lag([], ends=[], beginnings=[], partitions=()) > 0

@@ -1,0 +1,89 @@
+"""Would a request go through now? What several probes at once cost, and what a broker that hangs does."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from api import readiness
+from api.readiness import Readiness
+
+PROBES = 8
+
+
+class Check:
+    """The check of a broker. It takes until the test ends it."""
+
+    def __init__(self, failing=None):
+        self.started = 0
+        self.begun = threading.Semaphore(0)
+        self.may_end = threading.Event()
+        self._failing = failing or {}
+
+    def __call__(self):
+        self.started += 1
+        self.begun.release()
+        assert self.may_end.wait(10)
+        return self._failing
+
+
+@pytest.fixture
+def slow():
+    check = Check()
+    yield check
+    check.may_end.set()
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(PROBES) as pool:
+        yield pool
+
+
+def test_it_is_ready_if_no_check_fails():
+    assert Readiness({"rabbitmq": dict, "kafka": dict}).failing() == {}
+
+
+def test_what_fails_is_told_of_every_broker():
+    checks = {"rabbitmq": lambda: {"ping": "ping is not running"}, "kafka": lambda: {"kafka": "Kafka is away"}}
+
+    assert Readiness(checks).failing() == {"ping": "ping is not running", "kafka": "Kafka is away"}
+
+
+def test_probes_at_the_same_time_are_all_answered(slow, pool):
+    ready = Readiness({"rabbitmq": slow})
+    first = pool.submit(ready.failing)
+    assert slow.begun.acquire(timeout=5)
+    others = [pool.submit(ready.failing) for _ in range(PROBES - 1)]
+    slow.may_end.set()
+
+    assert [answer.result(5) for answer in (first, *others)] == [{}] * PROBES
+
+
+def test_a_check_that_is_over_is_not_asked_again(slow):
+    slow.may_end.set()
+    ready = Readiness({"rabbitmq": slow})
+    for count in 1, 2, 3:
+        ready.failing()
+        assert slow.started == count
+
+
+def test_a_broker_that_hangs_is_told_in_time_and_all_probes_share_one_check(monkeypatch, slow, pool):
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.05)
+    ready = Readiness({"rabbitmq": slow, "kafka": dict})
+    for failing in [ready.failing(), *pool.map(lambda _: ready.failing(), range(PROBES))]:
+        assert list(failing) == ["rabbitmq"]
+        assert "does not answer" in failing["rabbitmq"]
+
+    assert slow.started == 1
+
+
+def test_all_brokers_are_asked_at_the_same_time(pool):
+    rabbitmq, kafka = Check(), Check({"kafka": "Kafka is away"})
+    answer = pool.submit(Readiness({"rabbitmq": rabbitmq, "kafka": kafka}).failing)
+    assert rabbitmq.begun.acquire(timeout=5)
+    assert kafka.begun.acquire(timeout=5)
+    rabbitmq.may_end.set()
+    kafka.may_end.set()
+
+    assert answer.result(5) == {"kafka": "Kafka is away"}

@@ -10,6 +10,7 @@ from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Delivery
 from messaging.journal.past import Past
 from messaging.journal.requests import Standing
+from messaging.runs.outcome import DeliveryFailed
 from messaging.runs.request import Request
 from messaging.stopping import StopRequest
 
@@ -21,6 +22,9 @@ YIELD_SECONDS = 3
 
 FROZEN_SECONDS = 1
 """After a longer pause this process may have been frozen, and others may have taken over meanwhile."""
+
+LOOK_SECONDS = 120
+"""How long it may take after such a pause to learn if others have."""
 
 
 class Claims(Protocol):
@@ -46,9 +50,12 @@ class Ownership:
         standing: Standing,
         claims: Claims,
         stop: StopRequest,
+        is_new: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.claim = claim
+        self.is_new = is_new
+        """True if nobody else can know the run yet, so that any other claim is a newer one."""
         self._standing = standing
         self._claims = claims
         self._stop = stop
@@ -68,30 +75,41 @@ class Ownership:
         if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
             raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
         known = past.read(request.run, request.created, deadline - self._clock())
-        before = [claim for claim in known.standing.claims if claim != self.claim]
         give_up = min(deadline, self._clock() + YIELD_SECONDS)
-        while before and not known.ended and not known.has_yielded(before[-1]) and self._clock() < give_up:
-            if self._stop.asked or self.superseded:
-                break
+        while self._waits_for_owner(known) and self._clock() < give_up:
             time.sleep(0.1)
             known = past.read(request.run, request.created, deadline - self._clock())
         self._looked = self._clock()
         return known
 
+    def _waits_for_owner(self, known: Past) -> bool:
+        """Return True while the owner before may still be sending."""
+        claims = known.standing.claims
+        before = claims[: claims.index(self.claim)] if self.claim in claims else claims
+        if not before or known.ended or self._stop.asked or self.superseded:
+            return False
+        return not known.has_yielded(before[-1])
+
     @property
     def superseded(self) -> bool:
-        """True once another instance has a newer claim. Ask only after `take`, or for a run that nobody else knows."""
+        """True once another instance has a newer claim."""
         claims = self._standing.claims
-        return bool(claims) and claims[-1] != self.claim
+        return (self.claim in claims or self.is_new) and claims[-1:] not in ([], [self.claim])
 
     @property
     def asked(self) -> bool:
-        """True once this instance must send no more. Looks for newer claims if it may have been frozen."""
-        now = self._clock()
-        if now - self._looked > FROZEN_SECONDS:
-            self.unsure = not self._claims.catch_up(PAST_SECONDS)
+        """True once this instance must send no more. Raises DeliveryFailed if it cannot find out."""
+        if self._clock() - self._looked > FROZEN_SECONDS:
+            self._look()
         self._looked = self._clock()
-        return self._stop.asked or self._standing.stopped or self.superseded or self.unsure
+        return self._stop.asked or self._standing.stopped or self._standing.failed is not None or self.superseded
+
+    def _look(self) -> None:
+        """Wait until everything is known that is on record now."""
+        give_up = self._clock() + LOOK_SECONDS
+        while not self._claims.catch_up(1) and not self._stop.asked:
+            if self._clock() > give_up:
+                raise DeliveryFailed("Kafka does not tell if another instance has taken the run over")
 
     @property
     def overdue(self) -> bool:

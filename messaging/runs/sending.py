@@ -55,7 +55,10 @@ class Out(Protocol):
 
 
 class Stop(Protocol):
-    """Something that says when to stop; `overdue` ends even the wait for what is under way."""
+    """Something that says when to stop; `overdue` ends even the wait for what is under way.
+
+    It is asked before each block, may take its time, and raises DeliveryFailed if no more can be sent.
+    """
 
     @property
     def asked(self) -> bool: ...
@@ -111,7 +114,7 @@ class Sending:
         stopped = False
         partitions = self._out.partitions
         for numbers in self._blocks():
-            stopped = self._stop.asked
+            stopped = self._must_stop()
             if stopped or self._error:
                 break
             self._hand_over(numbers, partitions)
@@ -119,6 +122,13 @@ class Sending:
                 self._account(self._pending.popleft())
         self._await()
         self._raise_if_incomplete(stopped)
+
+    def _must_stop(self) -> bool:
+        try:
+            return self._stop.asked
+        except DeliveryFailed as error:
+            self._error = str(error)
+            return True
 
     def _blocks(self) -> Iterator[Sequence[int]]:
         """Yield sequence numbers to send at once: blocks, or parts of blocks if the messages are large."""

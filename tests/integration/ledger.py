@@ -19,7 +19,7 @@ class Ledger:
     """Reads topics from where they ended when this was made, others from their beginning."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
-        self._servers = servers
+        self.servers = servers
         self._consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
         self._start = defaultdict(dict, {topic: self._ends(topic) for topic in topics})
 
@@ -58,7 +58,7 @@ class Ledger:
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """The offset that a group has committed of each partition."""
-        consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+        consumer = KafkaConsumer(bootstrap_servers=self.servers, group_id=group, enable_auto_commit=False)
         try:
             return {p.partition: consumer.committed(p) or 0 for p in self._partitions(topic)}
         finally:

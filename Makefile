@@ -29,14 +29,15 @@ lint: .venv/locked ## check style, layers and types
 	$(VENV)/lint-imports
 	$(VENV)/mypy
 
-audit: .venv/locked ## look for known vulnerabilities of the packages
+audit: .venv/locked ## look for known vulnerabilities of the packages, and for missing wheels
 	@$(VENV)/python .ci/audit.py
+	@$(VENV)/python .ci/wheels.py
 
 format: .venv/locked ## put style right
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## measure: sending, consuming, latency, memory, beside plain and textbook code (7 minutes)
+bench: setup ## measure beside plain code (7 minutes), or beside a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows

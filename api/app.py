@@ -5,13 +5,14 @@ from flask.json.provider import DefaultJSONProvider
 
 from api.description import load_description
 from api.events import EventStreams
-from api.headers import protect
+from api.headers import protect, refuse_body
 from api.problems import register_problems
 from api.readiness import Readiness
 from api.resources import Resources
 from api.routes import docs, health, runs, sending
 from api.rpc.calls import Calls
 from api.rpc.proxy import ProxyPool
+from api.rule import Rule
 from api.runs.dispatch import Dispatcher
 from api.runs.janitor import Janitor, Lag
 from api.runs.journal import Journal
@@ -23,12 +24,14 @@ from messaging.settings import Settings, load
 def create_app() -> Flask:
     """Return the WSGI application. It connects to nothing before the first request, so that workers can be forked."""
     app = Flask(__name__)
+    app.url_rule_class = Rule
     app.url_map.merge_slashes = False  # a path is right or is 404
     app.json = OrderedJSON(app)
     make_resources(load()).attach(app)
     for module in sending, runs, health, docs:
         app.register_blueprint(module.blueprint)
     register_problems(app)
+    app.before_request(refuse_body)
     app.after_request(protect)
     return app
 

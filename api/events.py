@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from api.places import Places
-from api.runs.model import Run
+from api.runs.model import Run, RunView
 from api.runs.store import Store, now
 
 HEARTBEAT_SECONDS = 10
@@ -40,6 +40,16 @@ class EventStreams:
     def close(self) -> None:
         self._places.leave()
 
+    def is_told(self, run: Run, seen: int) -> bool:
+        """Return True if `seen` is the last version of `run`, so that a stream would only say that it ends."""
+        view = self._store.view(run)
+        return seen >= view.version and _is_final(view)
+
+
+def _is_final(view: RunView) -> bool:
+    """Return True if the run is over and no more of its messages will arrive."""
+    return view.is_over and (view.has_arrived or now() - view.last_change > ARRIVAL_SECONDS * 1e6)
+
 
 def _events(store: Store, run: Run, seen: int) -> Iterator[str]:
     yield "retry: 1000\n\n"
@@ -51,7 +61,7 @@ def _events(store: Store, run: Run, seen: int) -> Iterator[str]:
         if changed or view.stalled != stalled:
             seen, stalled, last_sent = view.version, view.stalled, time.monotonic()
             yield f"id: {seen}\nevent: run\ndata: {json.dumps(view.as_json())}\n\n"
-        if view.is_over and (view.has_arrived or now() - view.last_change > ARRIVAL_SECONDS * 1e6):
+        if _is_final(view) or not store.keeps(run):
             yield "event: end\ndata: {}\n\n"
             return
         if time.monotonic() - last_sent > HEARTBEAT_SECONDS:

@@ -1,6 +1,14 @@
-"""Headers of every answer."""
+"""Headers of every request and of every answer."""
 
-from flask import Response
+from flask import Response, request
+
+from api.problems import Problem
+
+
+def refuse_body() -> None:
+    """Raise Problem 413 if the request has a body. None needs one, and a thread would have to wait for it."""
+    if request.content_length or "Transfer-Encoding" in request.headers:
+        raise Problem(413, "No request of this API has a body. Send it without one.")
 
 
 def protect(response: Response) -> Response:

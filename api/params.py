@@ -1,12 +1,11 @@
 """Parameters of HTTP requests as typed values. Pure. Functions raise BadParameter, with a sentence for the user."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.request import parse_http_list
 from uuid import UUID, uuid4
-
-from werkzeug.http import parse_list_header
 
 from messaging.runs.request import check_limits
 from messaging.settings import Settings
@@ -16,6 +15,9 @@ PAGE = 100
 
 NUMBER = re.compile("[0-9]{1,18}")
 """Plain ASCII digits: no signs, no spaces, no digits of other scripts."""
+
+PREFERENCE = re.compile(r"""([!#$%&'*+.^`|~\w-]+)\s*(?:=\s*("[^"]*"|[^\s;"]*))?\s*(?:;.*)?""", re.ASCII)
+"""A name, perhaps with a value. Parameters may follow."""
 
 
 class BadParameter(ValueError):
@@ -59,13 +61,17 @@ def parse_numbers(num_messages: str, size: str, settings: Settings) -> Numbers:
 
 
 def parse_preferences(header: str, longest_wait: int) -> Preferences:
-    """Read the header Prefer. Other preferences, and parameters of preferences, are ignored."""
-    items = [item.partition(";")[0].partition("=") for item in parse_list_header(header)]
-    values = {name.strip().lower(): value.strip().strip('"') for name, _, value in items}
-    wait = None
-    if "wait" in values:
-        wait = min(parse_number("Prefer: wait", values["wait"]), longest_wait)
-    return Preferences("respond-async" in values, wait)
+    """Read the header Prefer. Ignores what cannot be applied, and all but the first of equal preferences."""
+    values: dict[str, str] = {}
+    for item in parse_http_list(header):
+        if preference := PREFERENCE.fullmatch(item):
+            name, value = preference.groups(default="")
+            values.setdefault(name.lower(), value.strip('"'))
+    wait = values.get("wait", "")
+    return Preferences(
+        respond_async=values.get("respond-async") == "",
+        wait=min(int(wait), longest_wait) if NUMBER.fullmatch(wait) else None,
+    )
 
 
 def parse_key(header: str | None) -> UUID | None:
@@ -73,13 +79,27 @@ def parse_key(header: str | None) -> UUID | None:
     return None if header is None else parse_id("Idempotency-Key", header)
 
 
-def parse_page(query: Mapping[str, str]) -> tuple[int, UUID | None]:
+def parse_query(pairs: Iterable[tuple[str, str]], *known: str) -> dict[str, str]:
+    """Return the parameters of a query string. Raises BadParameter if one is unknown, because it may be misspelt."""
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            expected = f"only {' and '.join(known)}" if known else "none"
+            raise BadParameter(f"There is no query parameter {name[:50]!r} here, {expected}.")
+        if name in query:
+            raise BadParameter(f"The query parameter {name} is repeated; give it once.")
+        query[name] = value
+    return query
+
+
+def parse_page(pairs: Iterable[tuple[str, str]]) -> tuple[int, UUID | None]:
     """Read `limit` and `before` of GET /runs."""
+    query = parse_query(pairs, "limit", "before")
     limit = parse_number("limit", query.get("limit", "20"))
     if not 1 <= limit <= PAGE:
         raise BadParameter(f"limit must be a whole number from 1 to {PAGE}, not {limit}.")
     before = query.get("before")
-    return limit, parse_id("before", before) if before else None
+    return limit, None if before is None else parse_id("before", before)
 
 
 def parse_last_event_id(header: str | None) -> int:

@@ -6,7 +6,7 @@ from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from api.links import described_by
+from api.links import described_by, run_path
 from api.params import BadParameter
 
 RETRY_SECONDS = 5
@@ -22,13 +22,15 @@ DETAILS = {
 class Problem(Exception):
     """An answer other than the one asked for. `members` go into its JSON beside the usual ones."""
 
-    def __init__(self, status: int, detail: str, **members: object):
+    def __init__(self, status: int, detail: str, about: UUID | None = None, **members: object):
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.members = members
+        self.about = about
+        """The run that `instance` (RFC 9457) names."""
         self.run: UUID | None = None
-        """The run that it is about, if that has begun or is on record."""
+        """The run that `instance` names and `Link` leads to, if it has begun or is on record."""
 
 
 def no_kafka(why: str) -> Problem:
@@ -43,7 +45,9 @@ def register_problems(app: Flask) -> None:
 
 
 def _answer_problem(problem: Problem) -> Response:
-    response = _response(problem.status, problem.detail, **problem.members)
+    about = problem.run or problem.about
+    members = {"instance": run_path(about)} if about else {}
+    response = _response(problem.status, problem.detail, **members, **problem.members)
     if problem.run:
         response.headers["Link"] = described_by(problem.run)
     return response

@@ -2,7 +2,9 @@
 
 Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
 nothing, or half a request, hold up all others. Here the main loop reads the head of each request, and a thread gets
-the request once its head is complete. (For HTTP/1 without TLS. A proxy in front of the API does the rest.)
+the request once its head is complete. Nobody waits for a body: the API refuses requests that have one. The main loop
+also closes connections, because that may take a while. (For HTTP/1 without TLS. A proxy in front of the API does the
+rest.)
 """
 
 import errno
@@ -10,10 +12,15 @@ import selectors
 import socket
 import struct
 import time
+from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from gunicorn import http, util
+from gunicorn.http.body import LengthReader
+from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEAD_SECONDS = 10
@@ -24,6 +31,9 @@ HEAD_BYTES = 64 * 1024
 STALL_SECONDS = 10
 """How long a client may neither send nor receive while a thread serves it."""
 
+CLOSE_SECONDS = 2
+"""How long a client may take to close its side after the last answer."""
+
 
 class Connection(TConn):
     def close(self, graceful: bool = False) -> None:
@@ -33,6 +43,11 @@ class Connection(TConn):
 
 
 class Worker(ThreadWorker):
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self._closing: deque[Connection] = deque()
+        """Connections after their last answer, in the order of their timeouts."""
+
     def accept(self, listener: socket.socket) -> None:
         try:
             client, address = listener.accept()
@@ -61,13 +76,26 @@ class Worker(ThreadWorker):
             connection.sock.setblocking(False)
             self._await_head(connection, head)
 
-    def handle(self, connection: Connection) -> object:
-        """Serve a request in a thread, and close there. Gunicorn closes in its main loop, and waits for the client."""
-        keep = super().handle(connection)
-        if not keep:
-            with suppress(OSError):
-                connection.close(graceful=True)
-        return keep
+    def handle_request(self, request: Request, connection: Connection) -> object:
+        """Serve a request in a thread. After one with a body the connection ends, because nobody reads the body."""
+        reader = request.body.reader
+        if not isinstance(reader, LengthReader) or reader.length:
+            request.force_close()
+            request._expected_100_continue = False  # do not ask for the body
+        return super().handle_request(request, connection)
+
+    def finish_request(self, connection: Connection, served: "Future[object]") -> None:
+        """Keep a connection that a thread has served, or close it. Gunicorn would wait for the client here."""
+        if served.cancelled() or served.exception() or served.result():
+            super().finish_request(connection, served)
+        else:
+            self._close(connection)
+
+    def murder_pending(self) -> None:
+        """Close the connections whose time is up."""
+        super().murder_pending()
+        while self._closing and self._closing[0].timeout < time.monotonic():
+            self._closed(self._closing[0])
 
     def _await_head(self, connection: Connection, head: bytes = b"") -> None:
         connection.timeout = time.monotonic() + HEAD_SECONDS  # gunicorn closes it then
@@ -96,6 +124,34 @@ class Worker(ThreadWorker):
         if received:
             with suppress(OSError):
                 util.write_error(client, 431, "Request Header Fields Too Large", f"More than {HEAD_BYTES} bytes.")
+        self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        """End a connection once its client has closed it too: if it ended earlier, the client could lose the answer."""
+        connection.timeout = time.monotonic() + CLOSE_SECONDS
+        self._closing.append(connection)
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+            connection.sock.setblocking(False)
+            self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._drain, connection))
+        except (OSError, ValueError):  # the client has gone, or gunicorn has closed it after an error
+            self._closed(connection)
+
+    def _drain(self, connection: Connection, client: socket.socket) -> None:
+        """Throw away what a client still sends."""
+        try:
+            received = client.recv(HEAD_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        if not received:
+            self._closed(connection)
+
+    def _closed(self, connection: Connection) -> None:
+        self._closing.remove(connection)
+        with suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(connection.sock)
         self.nr_conns -= 1
         connection.close()
 

@@ -1,17 +1,18 @@
-"""What was measured, and how it is printed."""
+"""What was measured: rates, latencies, memory, and the goals that they meet or miss."""
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from benchmarks.loops import SIZE
-
-Row = Sequence[str]
+from benchmarks.contenders.loops import SIZE
+from benchmarks.table import Row, table
 
 
 class Result(Protocol):
-    header: Row
+    """A row of a section's table."""
+
+    header: ClassVar[Row]
 
     @property
     def row(self) -> Row: ...
@@ -19,12 +20,12 @@ class Result(Protocol):
 
 @dataclass
 class Rate:
-    """Messages per second in each round; what is quoted is the median."""
+    """Messages per second in each round. The median is the figure to quote."""
 
     name: str
     rounds: list[float] = field(default_factory=list)
 
-    header = "", "msg/s", "MB/s", "each round, msg/s"
+    header: ClassVar[Row] = ("", "msg/s", "MB/s", "each round, msg/s")
 
     @property
     def median(self) -> float:
@@ -43,7 +44,7 @@ class Latency:
     name: str
     requests: list[float]
 
-    header = "", "p50 ms", "p90 ms", "p99 ms"
+    header: ClassVar[Row] = ("", "p50 ms", "p90 ms", "p99 ms")
 
     def percentile(self, number: int) -> float:
         return statistics.quantiles(self.requests, n=100, method="inclusive")[number - 1]
@@ -62,7 +63,7 @@ class Memory:
     maximum: float
     after: float
 
-    header = "", "before MB", "maximum MB", "after MB", "growth MB"
+    header: ClassVar[Row] = ("", "before MB", "maximum MB", "after MB", "growth MB")
 
     @property
     def growth(self) -> float:
@@ -75,7 +76,7 @@ class Memory:
 
 @dataclass
 class Goal:
-    """What was to be reached, and what was."""
+    """A goal and the figure that was reached."""
 
     what: str
     reached: str
@@ -86,7 +87,10 @@ class Goal:
 
 
 def at_least(ratio: float, contender: Rate, other: Rate) -> Goal:
-    """The goal to be so many times as fast as the other. Medians decide; the best rounds have the least noise."""
+    """Return the goal that the contender is this many times as fast as the other one.
+
+    Medians decide. The best rounds are shown too, because they have the least noise.
+    """
     reached = contender.median / other.median
     best = max(contender.rounds) / max(other.rounds)
     what = f"{contender.name} >= {ratio} x {other.name}"
@@ -95,7 +99,7 @@ def at_least(ratio: float, contender: Rate, other: Rate) -> Goal:
 
 @dataclass
 class Section:
-    """One piece of the benchmark."""
+    """The results of one workload."""
 
     title: str
     results: Sequence[Result]
@@ -103,13 +107,5 @@ class Section:
     note: str = ""
 
     def __str__(self) -> str:
-        rows = [self.results[0].header, *(result.row for result in self.results)]
-        names, *columns = (pad(column) for column in zip(*rows, strict=True))
-        lines = ["  ".join(cells) for cells in zip(names, *columns, strict=True)]
+        lines = table([self.results[0].header, *(result.row for result in self.results)])
         return "\n  ".join([self.title, *lines, *filter(None, [self.note])])
-
-
-def pad(column: Sequence[str]) -> list[str]:
-    """Figures to the right; the first column, of names, has none at its head and goes to the left."""
-    width = max(map(len, column))
-    return [f"{cell:>{width}}" if column[0] else f"{cell:{width}}" for cell in column]

@@ -98,6 +98,9 @@ class Api:
         """The fields of each server-sent event; a comment is a field without a name."""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         with _errors(), self._session.get(f"{url}/events", headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == 204:  # the last event that we have seen is the last one
+                yield {"event": "end"}
+                return
             fields: dict[str, str] = {}
             for line in _check(response, 200).iter_lines():
                 if line:

@@ -10,9 +10,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from . import ROOT
+from .waiting import wait_until
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
+FREEZE_SECONDS = 5
 
 
 class Process:
@@ -57,7 +59,7 @@ class Process:
         return (line.decode(errors="replace").rstrip() for line in self.popen.stdout)
 
     def freeze(self) -> None:
-        self.popen.send_signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def resume(self) -> None:
         self.popen.send_signal(signal.SIGCONT)
@@ -91,3 +93,17 @@ def end_with_parent() -> None:
     """Have Linux send SIGTERM to this process when the thread that started it ends, even by `kill -9`."""
     if LIBC:
         LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def freeze(pid: int) -> None:
+    """Suspend a process, and wait until each of its threads has stopped: SIGSTOP takes a moment on a busy machine."""
+    os.kill(pid, signal.SIGSTOP)
+    if sys.platform == "linux":
+        wait_until(lambda: all(map(_is_stopped, Path(f"/proc/{pid}/task").iterdir())), FREEZE_SECONDS)
+
+
+def _is_stopped(task: Path) -> bool:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] in "TtZX"
+    except OSError:
+        return True  # the thread has ended

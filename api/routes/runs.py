@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request, url_for
 
 from api.events import MIMETYPE
-from api.params import parse_id, parse_last_event_id, parse_page
+from api.params import parse_id, parse_last_event_id, parse_page, parse_query
 from api.resources import resources
 from api.runs.model import Run
 
@@ -12,7 +12,7 @@ blueprint = Blueprint("runs", __name__, url_prefix="/runs")
 
 @blueprint.get("")
 def list_runs() -> Response:
-    limit, before = parse_page(request.args)
+    limit, before = parse_page(request.args.items(multi=True))
     found = resources().store.newest(limit + 1, before)
     runs, older = found[:limit], found[limit:]
     following = url_for(".list_runs", limit=limit, before=runs[-1].request.run) if older else None
@@ -36,11 +36,15 @@ def stop_run(run_id: str) -> tuple[Response, int]:
 def follow_run(run_id: str) -> Response:
     run = _find(run_id)
     streams = resources().streams
-    events = streams.open(run, parse_last_event_id(request.headers.get("Last-Event-ID")))
+    seen = parse_last_event_id(request.headers.get("Last-Event-ID"))
+    if streams.is_told(run, seen):
+        return Response(status=204)  # an EventSource would try again after every other status
+    events = streams.open(run, seen)
     response = Response(events, mimetype=MIMETYPE)
     response.call_on_close(streams.close)
     return response
 
 
 def _find(run_id: str) -> Run:
+    parse_query(request.args.items(multi=True))
     return resources().store.get(parse_id("The run's id", run_id))

@@ -6,7 +6,7 @@ from uuid import uuid4
 from flask import Blueprint, Response, jsonify, request
 
 from api.links import described_by, events_path, run_path
-from api.params import Preferences, parse_key, parse_numbers, parse_preferences
+from api.params import Preferences, parse_key, parse_numbers, parse_preferences, parse_query
 from api.resources import resources
 from api.runs.model import RunView
 from api.runs.store import now
@@ -26,7 +26,7 @@ class Asked:
     preferences: Preferences
 
 
-@blueprint.get(PATH)
+@blueprint.get(PATH, head=False)
 def send_now(service: str, num_messages: str, size: str) -> Response:
     asked = _parse(service, num_messages, size)
     if asked.preferences:
@@ -44,6 +44,7 @@ def send_later(service: str, num_messages: str, size: str) -> Response:
 
 def _parse(service: str, num_messages: str, size: str) -> Asked:
     """Raises BadParameter."""
+    parse_query(request.args.items(multi=True))
     settings = resources().settings
     numbers = parse_numbers(num_messages, size, settings)
     preferences = parse_preferences(request.headers.get("Prefer", ""), settings.request_timeout)

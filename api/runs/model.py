@@ -8,7 +8,17 @@ from uuid import UUID
 from pyroaring import BitMap
 
 from messaging.journal.requests import RequestRecord, Standing
-from messaging.journal.states import DONE, FAILED, SENT, STOPPED, Sender, State, instance_of
+from messaging.journal.states import (
+    AT_LEAST_ONCE,
+    DONE,
+    FAILED,
+    KAFKA_PYTHON,
+    SENT,
+    STOPPED,
+    Sender,
+    State,
+    instance_of,
+)
 from messaging.runs.request import Request
 from messaging.runs.stage import union
 from messaging.runs.summary import StageSummary, iso, summarize
@@ -43,6 +53,9 @@ class RunSummary:
     stalled: str | None
     """The stage that waits, if nothing has happened for a while."""
     last_change: int
+    client: str
+    """The Kafka library of the sending service."""
+    delivery: str
     version: int
     """Grows with each record of the run, and is the same at every API process that has read the same."""
 
@@ -61,6 +74,8 @@ class RunSummary:
             "finished": iso(self.last_change) if self.is_over else None,
             "stalled": self.stalled,
             "reason": self.reason,
+            "client": self.client,
+            "delivery": self.delivery,
         }
 
 
@@ -189,7 +204,9 @@ class Run:
         """Return the run as it is now. `stalled_after` is in seconds."""
         state, reason = self.state()
         stalled = self.waiting_stage() if self.is_stalled(now, stalled_after) else None
-        return RunSummary(self.request, state, reason, stalled, self.last_change, self.version)
+        sender = next(iter(self._senders()), None)
+        client, delivery = (sender.client, sender.delivery) if sender else (KAFKA_PYTHON, AT_LEAST_ONCE)
+        return RunSummary(self.request, state, reason, stalled, self.last_change, client, delivery, self.version)
 
     def view(self, now: int, stalled_after: float) -> RunView:
         """As `summary`, with the stages."""

@@ -81,11 +81,11 @@ class Store:
         if run is None:  # another API process may have accepted it a moment ago
             run = self._wait_for(run_id, lambda run: True, BEHIND_SECONDS)
         if run is None:
-            raise Problem(404, f"There is no run {run_id}; GET /runs lists the runs there are.")
+            raise Problem(404, f"There is no run {run_id}; GET /runs lists the runs there are.", run_id)
         return run
 
     def find(self, run_id: UUID) -> Run | None:
-        """Return the run, None if there is none. Raises Problem 409 if it is too old to be kept."""
+        """Return the run; None if there is none, or none that is new enough to be kept."""
         self._ready()
         with self._changed:
             return self._catalog.get(run_id)
@@ -96,6 +96,11 @@ class Store:
         with self._changed:
             return self._catalog.is_dropped(run_id)
 
+    def keeps(self, run: Run) -> bool:
+        """Return False once newer runs have taken its place, so that it does not change any more."""
+        with self._changed:
+            return self._catalog.get(run.id) is run
+
     def newest(self, limit: int, before: UUID | None) -> list[RunSummary]:
         """Return the newest runs, or the newest of those accepted before run `before`. Raises Problem 404."""
         self._ready()
@@ -103,7 +108,8 @@ class Store:
             try:
                 runs = self._catalog.newest(limit, before)
             except KeyError:
-                raise Problem(404, f"There is no run {before} to continue from; start again with GET /runs.") from None
+                detail = f"There is no run {before} to continue from; start again with GET /runs."
+                raise Problem(404, detail, before) from None
             return [run.summary(now(), self._stalled_after) for run in runs]
 
     def summary(self, run: Run) -> RunSummary:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import LocalError
 from ..ports import HOST, free_port, is_free
-from ..processes import Process
+from ..processes import Process, freeze
 from ..waiting import wait_until
 
 START_SECONDS = 60
@@ -110,7 +110,8 @@ class Broker:
 
     def suspend(self) -> None:
         """Freeze it: its connections stay open, and nothing comes from them."""
-        self._send(signal.SIGSTOP)
+        if pid := self.pid:
+            freeze(pid)
 
     def resume(self) -> None:
         self._send(signal.SIGCONT)

@@ -74,6 +74,10 @@ class Delivery(Protocol):
         """For each message, in order: True if Kafka has acknowledged it."""
 
     @property
+    def acknowledged_at(self) -> int:
+        """When the newest acknowledgement came, in microseconds since the epoch. Not when somebody asked for it."""
+
+    @property
     def failures(self) -> Mapping[int, ClientError]:
         """Why messages failed, by their index. Each is `Unavailable` or `Refused`."""
 

@@ -49,6 +49,11 @@ class Answers:
         self.refused: list[int] = []
         """The indices of the messages that Kafka refuses for good, as far as `settled` has found."""
 
+    @property
+    def acknowledged_at(self) -> int:
+        """When the last acknowledgement came, in microseconds since the epoch."""
+        return self._delivery.acknowledged_at if self._delivery else 0
+
     def wait(self, seconds: float) -> bool:
         """Wait until each message was acknowledged or has failed, but no longer than this."""
         if self._delivery is not None:

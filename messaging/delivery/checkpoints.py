@@ -14,6 +14,8 @@ class Pending(Protocol):
 
     @property
     def refused(self) -> Sequence[int]: ...
+    @property
+    def acknowledged_at(self) -> int: ...
     def settled(self) -> bool: ...
     def wait(self, seconds: float) -> bool: ...
 
@@ -23,7 +25,7 @@ class Journal(Protocol):
 
     @property
     def mark(self) -> int: ...
-    def answered(self, batch: Batch, refused: Sequence[int]) -> None: ...
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None: ...
     def recorded(self, mark: int) -> bool: ...
 
 
@@ -94,7 +96,7 @@ class Checkpoints:
         if answers is not None:
             if not answers.settled():
                 return False
-            self._journal.answered(checkpoint.batch, answers.refused)
+            self._journal.answered(checkpoint.batch, answers.refused, answers.acknowledged_at)
             self.in_flight -= checkpoint.cost
         checkpoint.mark = self._journal.mark
         return True

@@ -38,8 +38,11 @@ class Outbox:
 
     @property
     def partitions(self) -> int:
-        """How many partitions the topic has."""
-        return self._producer.partitions(self.topic)
+        """How many partitions the topic has. Raises DeliveryFailed."""
+        try:
+            return self._producer.partitions(self.topic)
+        except ClientError as error:
+            raise DeliveryFailed(str(error)) from error
 
     def send(self, keys: Sequence[bytes | None], values: Sequence[bytes | None], partitions: Sequence[int]) -> Delivery:
         """Hand messages over once there is room. Raises DeliveryFailed if there is none within ROOM_SECONDS."""

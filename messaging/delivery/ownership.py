@@ -54,6 +54,8 @@ class Ownership:
         self._stop = stop
         self._clock = clock
         self._looked = clock()
+        self.unsure = False
+        """True if newer claims could not be looked for, so that another instance may send the run."""
 
     def take(self, request: Request, delivery: Delivery, past: PastReader) -> Past:
         """Wait until the claim was read back and the owner before has stopped; return everything on record.
@@ -78,18 +80,18 @@ class Ownership:
 
     @property
     def superseded(self) -> bool:
-        """True once another instance has a newer claim."""
+        """True once another instance has a newer claim. Ask only after `take`, or for a run that nobody else knows."""
         claims = self._standing.claims
-        return self.claim in claims and claims[-1] != self.claim
+        return bool(claims) and claims[-1] != self.claim
 
     @property
     def asked(self) -> bool:
         """True once this instance must send no more. Looks for newer claims if it may have been frozen."""
         now = self._clock()
         if now - self._looked > FROZEN_SECONDS:
-            self._claims.catch_up(PAST_SECONDS)
+            self.unsure = not self._claims.catch_up(PAST_SECONDS)
         self._looked = self._clock()
-        return self._stop.asked or self._standing.stopped or self.superseded
+        return self._stop.asked or self._standing.stopped or self.superseded or self.unsure
 
     @property
     def overdue(self) -> bool:

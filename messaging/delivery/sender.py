@@ -1,7 +1,6 @@
 """Carries out the calls to send a run: once per run, put on record, and with an end that the caller can rely on."""
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
@@ -17,7 +16,7 @@ from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
 from messaging.journal.states import Sender as Ended
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
 from messaging.runs.request import Limits, Request, check_limits
-from messaging.runs.sending import Out, Sending
+from messaging.runs.sending import Acknowledged, Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
@@ -39,12 +38,12 @@ class Writer(Protocol):
     @property
     def process(self) -> str: ...
     def begin(self, request: Request, claim: str) -> None: ...
-    def sent(self, run: UUID, numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None: ...
+    def sent(self, run: UUID, block: Acknowledged) -> None: ...
     def end(
         self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
     ) -> None: ...
     def keep_up(self, run: UUID, most: int) -> bool: ...
-    def flush(self, seconds: float) -> bool: ...
+    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
 
 
 class Requests(Protocol):
@@ -142,15 +141,14 @@ class Sender:
         run, writer = request.run, self._journal.writer
         writer.begin(request, ownership.claim)
 
-        def report(numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None:
-            writer.sent(run, numbers, size, partition, time_sent)
+        def report(block: Acknowledged) -> None:
+            writer.sent(run, block)
             self._keep_up(run, ownership)
 
-        started = time.perf_counter()
         sending = Sending(request, self._out, ownership, report, past.sent)
         try:
             sending.send()
-            seconds = time.perf_counter() - started
+            seconds = _seconds(sending, past)
             writer.end(run, DONE, seconds=seconds)
         except (DeliveryFailed, RunStopped) as error:
             raise self._ended(error, run, ownership, queued, sending.failed) from None
@@ -158,7 +156,7 @@ class Sender:
             writer.end(run, FAILED, f"an error in the service: {error!r}", sending.failed)
             raise
         finally:
-            writer.flush(1 if self._stop.asked else RECORD_SECONDS)
+            writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
         return Figures(request.num_messages, request.size, seconds)
 
     def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: int) -> Exception:
@@ -167,9 +165,11 @@ class Sender:
         if ownership.superseded:
             writer.end(run, YIELDED)
             return Superseded()
-        if queued and self._stop.asked:
+        if queued and (self._stop.asked or ownership.unsure):
             writer.end(run, YIELDED)
             return CallAgain()
+        if ownership.unsure:
+            error = DeliveryFailed(f"Kafka does not answer, so this instance may not send on: {error}")
         stopped = isinstance(error, RunStopped) and not self._stop.asked
         writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
         return error
@@ -180,7 +180,14 @@ class Sender:
         while not self._journal.writer.keep_up(run, UNRECORDED) and not ownership.overdue:
             if time.monotonic() > deadline:
                 raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
-            self._journal.writer.flush(0.5)
+            self._journal.writer.flush(0.5, run)
+
+
+def _seconds(sending: Sending, past: Past) -> float:
+    """Return the time from the first send of the run, at whatever instance, to the last acknowledgement."""
+    begun = [begin for begin in (past.first_sent, sending.first_sent) if begin]
+    ended = max(sending.last_acknowledged, past.last_acknowledged)
+    return max(ended - min(begun), 1) / 1e6 if begun else 1e-6
 
 
 def _as_before(ended: Ended) -> Figures:

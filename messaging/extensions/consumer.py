@@ -41,8 +41,6 @@ RETRY_SECONDS = 30
 
 
 class Result(NamedTuple):
-    """How a handler has ended."""
-
     answers: Pending | None
     failed: bool
 

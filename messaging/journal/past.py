@@ -36,6 +36,16 @@ class Past:
         return union(state.stage for state in self.states.values())
 
     @property
+    def first_sent(self) -> int | None:
+        """When the first message was sent, in microseconds since the epoch, as far as is on record."""
+        return min((state.stage.first_sent for state in self.states.values() if state.stage.first_sent), default=None)
+
+    @property
+    def last_acknowledged(self) -> int:
+        """When the last acknowledgement came, in microseconds since the epoch; 0 if none did."""
+        return max((state.stage.last or 0 for state in self.states.values()), default=0)
+
+    @property
     def ended(self) -> Sender | None:
         """The sender that has ended the run, if one has."""
         return next((s for s in self._senders if s.outcome not in (SENDING, YIELDED)), None)
@@ -62,6 +72,7 @@ class PastReader:
 
         Raises Unavailable if that takes longer than `seconds`.
         """
+        seconds = max(0.0, seconds)
         deadline = time.monotonic() + seconds
         if not self._lock.acquire(timeout=seconds):
             raise Unavailable(f"the record of run {run} was not read within {seconds} s")
@@ -85,8 +96,10 @@ class PastReader:
 
     def _read(self, reader: Reader, run: UUID, created: int, deadline: float) -> Past:
         past = Past()
-        states = Partition(RUN_STATES, partition_of(run, len(reader.partitions(RUN_STATES))))
-        partitions = [PARTITION, states]
+        count = len(reader.partitions(RUN_STATES))
+        if not count:
+            raise Unavailable(f"Kafka does not know topic {RUN_STATES} yet")
+        partitions = [PARTITION, Partition(RUN_STATES, partition_of(run, count))]
         ends = reader.ends(partitions)
         reader.assign(reader.offsets_at(partitions, created // 1000 - SLACK_MS))
         prefix = str(run).encode()

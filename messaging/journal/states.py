@@ -20,6 +20,9 @@ RUN_STATES = "run-states"
 SENT = "sent"
 STAGES = SENT, "pong_received", "pong_answered", "ping_received"
 
+KAFKA_PYTHON = "kafka-python"
+AT_LEAST_ONCE = "at-least-once"
+
 SENDING = "sending"
 YIELDED = "yielded"
 """The instance has stopped sending, and another one may go on."""
@@ -49,6 +52,9 @@ class Sender:
     reason: str | None = None
     seconds: float | None = None
     """How long the sending took, if it is DONE."""
+    client: str = KAFKA_PYTHON
+    """The Kafka library of the instance."""
+    delivery: str = AT_LEAST_ONCE
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,8 @@ class State:
                 "outcome": self.sender.outcome,
                 "reason": self.sender.reason,
                 "seconds": self.sender.seconds,
+                "client": self.sender.client,
+                "delivery": self.sender.delivery,
             }
         return json.dumps(members).encode()
 
@@ -76,7 +84,7 @@ class State:
         state = Stage.from_json(members)
         if stage != SENT:
             return cls(state)
-        names = "claim", "outcome", "reason", "seconds"
+        names = "claim", "outcome", "reason", "seconds", "client", "delivery"
         return cls(state, Sender(Request.from_json(run, members), *(members[name] for name in names)))
 
 

@@ -20,6 +20,7 @@ from messaging.clients.protocols import Delivery, Producer
 from messaging.journal.states import RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
 from messaging.runs.batch import Batch
 from messaging.runs.request import Request
+from messaging.runs.sending import Acknowledged
 from messaging.runs.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ class Entry:
 Name = tuple[UUID, str]
 """Run and stage of an entry."""
 
+Wanted = Callable[[Name, Entry], bool]
+"""Says which entries an operation is about."""
+
 
 class JournalWriter:
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
@@ -79,27 +83,27 @@ class JournalWriter:
         """The number of changes so far, for `recorded`."""
 
     def received(self, batch: Batch) -> None:
-        """Count a batch that the service's handler has done its work on."""
-        self._count(f"{self._service}_received", batch, {})
+        """Count a batch that the service's handler has done its work on, at the time when it was received."""
+        self._count(f"{self._service}_received", batch, {}, batch.received_at)
 
-    def answered(self, batch: Batch, refused: Sequence[int]) -> None:
-        """Count a batch whose answers Kafka has acknowledged, except for those that it refused, by their index."""
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
+        """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
         if not refused:
-            self._count(f"{self._service}_answered", batch, {})
+            self._count(f"{self._service}_answered", batch, {}, at)
             return
         taken, left_out = batch.split(refused)
         failed = Counter({part.run: len(part.numbers) for part in left_out.by_run()})
-        self._count(f"{self._service}_answered", taken, failed)
+        self._count(f"{self._service}_answered", taken, failed, at)
 
     def begin(self, request: Request, claim: str) -> None:
         """Note that this instance sends a run, by this claim."""
         self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING)
 
-    def sent(self, run: UUID, numbers: Sequence[int], size: int, partition: int, time_sent: int) -> None:
-        """Count messages of a run that Kafka has acknowledged now; `size` is that of all of them, in bytes."""
-        now = time.time_ns() // 1000
+    def sent(self, run: UUID, block: Acknowledged) -> None:
+        """Count messages of a run that Kafka has acknowledged."""
+        count = len(block.numbers)
         stage = self._entry((run, SENT)).stage
-        stage.add(numbers, size, {partition: len(numbers)}, [time_sent] * len(numbers), now)
+        stage.add(block.numbers, block.size, [block.partition] * count, [block.time_sent] * count, block.at)
 
     def end(
         self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
@@ -123,45 +127,58 @@ class JournalWriter:
                 self._publish(name, entry)
             return behind <= most
 
-    def publish(self, now: bool = False) -> None:
-        """Hand the changed states to the client; large ones only when it is their time, unless it must be `now`."""
+    def publish(self) -> None:
+        """Hand the changed states to the client; large ones only when it is their time."""
+        now = self._clock()
+        self._publish_if(lambda _, entry: now >= entry.not_before)
         with self._lock:
-            clock = self._clock()
-            for name, entry in list(self._dirty.values()):
-                self._look_at(entry)
-                due = now or clock >= entry.not_before
-                if due and not entry.clean and all(v < entry.changed for v, _, _ in entry.publications):
-                    self._publish(name, entry)
             self._forget()
 
     def recorded(self, mark: int) -> bool:
         """Return True once Kafka has acknowledged everything that was counted up to this mark."""
-        for _, entry in list(self._dirty.values()):
-            self._look_at(entry)
-        return all(entry.acknowledged >= min(mark, entry.changed) for _, entry in self._dirty.values())
+        return not self._missing(lambda _, entry: entry.acknowledged < min(mark, entry.changed))
 
-    def flush(self, seconds: float) -> bool:
-        """Publish, and wait until everything so far is on record, but no longer than this; return `recorded`."""
+    def flush(self, seconds: float, run: UUID | None = None) -> bool:
+        """Publish, and wait until everything so far is on record, but no longer than this; return False if it is not.
+
+        With a run, only what this instance has sent of it.
+        """
         mark = self.mark
         deadline = time.monotonic() + seconds
-        self.publish(now=True)
-        while not self.recorded(mark):
+
+        def wanted(name: Name, entry: Entry) -> bool:
+            return (run is None or name == (run, SENT)) and entry.acknowledged < min(mark, entry.changed)
+
+        while missing := self._missing(wanted):
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            under_way = [delivery for _, entry in self._dirty.values() for _, _, delivery in entry.publications]
+            self._publish_if(wanted)  # once more what has failed
+            under_way = [delivery for entry in missing for _, _, delivery in entry.publications]
             if under_way:
                 under_way[0].wait(min(left, 1))
             else:
                 time.sleep(min(left, 0.05))
-            self.publish(now=True)  # once more what has failed
         return True
 
-    def _count(self, stage: str, batch: Batch, failed: dict[UUID, int]) -> None:
-        now = time.time_ns() // 1000
+    def _missing(self, wanted: Wanted) -> list[Entry]:
+        """Return the entries that are not on record and wanted."""
+        for _, entry in list(self._dirty.values()):
+            self._look_at(entry)
+        return [entry for name, entry in self._dirty.values() if wanted(name, entry)]
+
+    def _publish_if(self, wanted: Wanted) -> None:
+        with self._lock:
+            for name, entry in list(self._dirty.values()):
+                self._look_at(entry)
+                is_new = all(version < entry.changed for version, _, _ in entry.publications)
+                if not entry.clean and is_new and wanted(name, entry):
+                    self._publish(name, entry)
+
+    def _count(self, stage: str, batch: Batch, failed: dict[UUID, int], at: int) -> None:
         for part in batch.by_run():
             entry = self._entry((part.run, stage))
-            entry.stage.add(part.numbers, part.size, Counter(part.partitions), part.sent_times, now)
+            entry.stage.add(part.numbers, part.size, part.partitions, part.sent_times, at)
         for run, count in failed.items():
             self._entry((run, stage)).stage.failed += count
 
@@ -170,7 +187,8 @@ class JournalWriter:
         if entry is None or entry.closed:
             self._born += 1
             sender = entry.sender if entry else None
-            entry = self._entries[name] = Entry(f"{self.process}.{self._born}", sender=sender)
+            stage = Stage(order=entry.stage.order) if entry else Stage()
+            entry = self._entries[name] = Entry(f"{self.process}.{self._born}", stage, sender)
         self.mark += 1
         entry.changed = self.mark
         entry.touched = self._clock()

@@ -1,7 +1,8 @@
 """A polled batch as columns: what a consumer's handler gets."""
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
 
@@ -21,6 +22,8 @@ class Batch:
     values: Sequence[bytes | None]
     poll_seconds: float
     """How long the poll took."""
+    received_at: int = field(default_factory=lambda: time.time_ns() // 1000)
+    """When the poll returned, in microseconds since the epoch."""
 
     @cached_property
     def words(self) -> tuple[int, ...] | None:
@@ -62,6 +65,7 @@ class Batch:
             [self.keys[index] for index in kept],
             [self.values[index] for index in kept],
             self.poll_seconds,
+            self.received_at,
         )
 
     def __len__(self) -> int:

@@ -13,14 +13,19 @@ LONGEST = 3_600_000_000
 class Latencies:
     """Counts latencies, given in microseconds."""
 
-    def __init__(self, counts: Counter[int] | None = None, longest: int = 0):
+    def __init__(self, counts: Counter[int] | None = None, longest: int = 0, negative: int = 0):
         self.counts = Counter() if counts is None else counts
         """How many latencies are in each bucket, by the bucket's smallest value."""
         self.longest = longest
+        self.negative = negative
+        """How many latencies were negative, because two clocks differ."""
 
     def add(self, latencies: Sequence[int]) -> None:
         """Count these latencies. Cheap per message: one pass over all of them, then a step per bucket."""
-        shift = _shift(max(min(latencies), 0))
+        least = min(latencies)
+        if least < 0:
+            self.negative += sum(latency < 0 for latency in latencies)
+        shift = _shift(max(least, 0))
         for latency, count in Counter([latency >> shift for latency in latencies]).items():
             self.counts[_bucket(_within(latency << shift))] += count
         self.longest = max(self.longest, _within(max(latencies)))
@@ -44,6 +49,7 @@ class Latencies:
         for one in several:
             total.counts.update(one.counts)
             total.longest = max(total.longest, one.longest)
+            total.negative += one.negative
         return total
 
 

@@ -38,12 +38,14 @@ class Delivery(Protocol):
     @property
     def acknowledged(self) -> Sequence[bool]: ...
     @property
+    def acknowledged_at(self) -> int: ...
+    @property
     def failures(self) -> Mapping[int, Failure]: ...
     def wait(self, seconds: float) -> bool: ...
 
 
 class Out(Protocol):
-    """Something to send with. `send` raises DeliveryFailed if there is no room for more."""
+    """Something to send with. Raises DeliveryFailed if Kafka does not answer, or if there is no room for more."""
 
     @property
     def partitions(self) -> int: ...
@@ -61,8 +63,20 @@ class Stop(Protocol):
     def overdue(self) -> bool: ...
 
 
-Report = Callable[[Sequence[int], int, int, int], object]
-"""Told what Kafka has acknowledged: numbers, size of all together, partition, time sent."""
+class Acknowledged(NamedTuple):
+    """Messages that Kafka has acknowledged. Times are in microseconds since the epoch."""
+
+    numbers: Sequence[int]
+    size: int
+    """Of all payloads together, in bytes."""
+    partition: int
+    time_sent: int
+    at: int
+    """When the acknowledgement came."""
+
+
+Report = Callable[[Acknowledged], object]
+"""Told what Kafka has acknowledged."""
 
 
 class Block(NamedTuple):
@@ -80,24 +94,27 @@ class Sending:
     def __init__(self, request: Request, out: Out, stop: Stop, report: Report, sent_before: BitMap | None = None):
         self._request = request
         self._out = out
-        self._partitions = out.partitions
         self._stop = stop
         self._report = report
         self._sent_before = sent_before or BitMap()
         self._pending: deque[Block] = deque()
         self._error: str | None = None
         self._too_large = False
+        self.first_sent: int | None = None
+        """When the first message was handed over, in microseconds since the epoch, as all times here."""
+        self.last_acknowledged = 0
         self.acknowledged = 0
         self.failed = 0
 
     def send(self) -> None:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
+        partitions = self._out.partitions
         for numbers in self._blocks():
             stopped = self._stop.asked
             if stopped or self._error:
                 break
-            self._hand_over(numbers)
+            self._hand_over(numbers, partitions)
             while self._pending and self._pending[0].delivery.done:
                 self._account(self._pending.popleft())
         self._await()
@@ -116,11 +133,12 @@ class Sending:
                 if numbers:
                     yield numbers
 
-    def _hand_over(self, numbers: Sequence[int]) -> None:
+    def _hand_over(self, numbers: Sequence[int], partitions: int) -> None:
         run = self._request.run
         # Runs begin at different partitions, so that many small ones spread as well.
-        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % self._partitions
+        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
         time_sent = time.time_ns() // 1000
+        self.first_sent = self.first_sent or time_sent
         keys = stamps(run.bytes, numbers)
         try:
             values = payloads(run.bytes, numbers, self._request.size)
@@ -142,7 +160,10 @@ class Sending:
         """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
         acknowledged = list(compress(block.numbers, block.delivery.acknowledged))
         if acknowledged:
-            self._report(acknowledged, len(acknowledged) * self._request.size, block.partition, block.time_sent)
+            at = block.delivery.acknowledged_at
+            size = len(acknowledged) * self._request.size
+            self.last_acknowledged = max(self.last_acknowledged, at)
+            self._report(Acknowledged(acknowledged, size, block.partition, block.time_sent, at))
         self.acknowledged += len(acknowledged)
         self.failed += len(block.numbers) - len(acknowledged)
         if len(acknowledged) < len(block.numbers) and not self._error:

@@ -1,4 +1,4 @@
-"""The state of one stage of one run at one instance: which messages it has seen, how many times, and how fast.
+"""The state of one stage of one run at one instance: which messages it has seen, how many times, when, and how fast.
 
 States are absolute, never differences: the newest one says everything. A roaring bitmap of sequence numbers says which
 messages.
@@ -14,6 +14,11 @@ from typing import Any, Self
 from pyroaring import BitMap
 
 from messaging.runs.latencies import Latencies
+from messaging.runs.order import Order
+from messaging.runs.timeline import Timeline
+
+PLAIN = "messages", "bytes", "failed", "out_of_order", "first_sent", "first", "last", "first_messages", "first_bytes"
+"""The members of a stage that JSON has as they are."""
 
 
 @dataclass
@@ -23,51 +28,66 @@ class Stage:
     messages: int = 0
     bytes: int = 0
     failed: int = 0
+    out_of_order: int = 0
+    first_sent: int | None = None
+    """When the first of these messages was sent."""
     first: int | None = None
     last: int | None = None
+    first_messages: int = 0
+    """How many messages came at the time `first`: no rate can be told of them."""
+    first_bytes: int = 0
     numbers: BitMap = field(default_factory=BitMap)
     partitions: Counter[int] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
+    timeline: Timeline = field(default_factory=Timeline)
+    order: Order = field(default_factory=Order)
 
     def add(
-        self, numbers: Sequence[int], size: int, partitions: Mapping[int, int], sent_times: Sequence[int], now: int
+        self, numbers: Sequence[int], size: int, partitions: Sequence[int], sent_times: Sequence[int], at: int
     ) -> None:
-        """Count messages that came, or were acknowledged, now; `size` is that of all their values, in bytes."""
+        """Count messages that came, or were acknowledged, at this time, in their order; columns of equal length.
+
+        `size` is that of all their payloads, in bytes.
+        """
+        self.out_of_order += self.order.add(numbers, partitions, self.numbers)
         self.messages += len(numbers)
         self.bytes += size
         self.numbers |= BitMap(array("I", numbers))
-        self.partitions.update(partitions)
-        self.latencies.add([now - sent for sent in sent_times])
-        self.first = self.first or now
-        self.last = now
+        self.partitions.update(Counter(partitions))
+        least = min(sent_times)
+        self.first_sent = min(self.first_sent or least, least)
+        self.latencies.add([at - sent for sent in sent_times])
+        self.timeline.add(len(numbers), at // 1_000_000)
+        if self.first is None or at <= self.first:
+            is_same = at == self.first
+            self.first_messages = len(numbers) + (self.first_messages if is_same else 0)
+            self.first_bytes = size + (self.first_bytes if is_same else 0)
+            self.first = at
+        self.last = max(self.last or at, at)
 
     def as_json(self) -> dict[str, object]:
         """Return the state as members of a JSON object, for `from_json`."""
         self.numbers.run_optimize()
         return {
-            "messages": self.messages,
-            "bytes": self.bytes,
-            "failed": self.failed,
-            "first": self.first,
-            "last": self.last,
+            **{name: getattr(self, name) for name in PLAIN},
             "numbers": b64encode(self.numbers.serialize()).decode(),
             "partitions": self.partitions,
             "latencies": self.latencies.counts,
             "longest": self.latencies.longest,
+            "clock_skew": self.latencies.negative,
+            "timeline": [self.timeline.start, self.timeline.step, self.timeline.messages],
         }
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
         """Raises KeyError, TypeError or ValueError if the members are not those of a state."""
+        latencies = Latencies(_counter(members["latencies"]), members["longest"], members["clock_skew"])
         return cls(
-            messages=members["messages"],
-            bytes=members["bytes"],
-            failed=members["failed"],
-            first=members["first"],
-            last=members["last"],
+            **{name: members[name] for name in PLAIN},
             numbers=BitMap.deserialize(b64decode(members["numbers"])),
             partitions=_counter(members["partitions"]),
-            latencies=Latencies(_counter(members["latencies"]), members["longest"]),
+            latencies=latencies,
+            timeline=Timeline(*members["timeline"]),
         )
 
 

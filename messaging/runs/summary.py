@@ -9,8 +9,9 @@ from pyroaring import BitMap
 
 from messaging.runs.latencies import Latencies
 from messaging.runs.stage import Stage, union
+from messaging.runs.timeline import Timeline
 
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99_9": 0.999, "p99_99": 0.9999}
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class StageSummary:
     duplicates: int
     missing: int
     failed: int
+    out_of_order: int
     bytes: int
     first: str | None
     last: str | None
     message_rate: float | None
     byte_rate: float | None
     latency_ms: dict[str, float] | None
+    clock_skew: int
+    """How many messages came before they were sent, going by the clocks."""
+    timeline: dict[str, object] | None
     partitions: dict[str, int]
     instances: dict[str, int]
 
@@ -44,10 +49,9 @@ def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected
     stages = [stage for _, stage in states]
     numbers = union(stages)
     messages = sum(stage.messages for stage in stages)
-    size = sum(stage.bytes for stage in stages)
     first = min((stage.first for stage in stages if stage.first), default=None)
     last = max((stage.last for stage in stages if stage.last), default=None)
-    seconds = (last - first) / 1e6 if first and last else 0.0  # 0 if all messages came at once: then there is no rate
+    message_rate, byte_rate = _rates(stages, first, last)
     partitions: Counter[int] = Counter()
     instances: Counter[str] = Counter()
     for instance, stage in states:
@@ -59,21 +63,43 @@ def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected
         duplicates=messages - len(numbers),
         missing=expected - len(numbers) if sent is None else len(sent - numbers),
         failed=sum(stage.failed for stage in stages),
-        bytes=size,
+        out_of_order=sum(stage.out_of_order for stage in stages),
+        bytes=sum(stage.bytes for stage in stages),
         first=iso(first),
         last=iso(last),
-        message_rate=messages / seconds if seconds else None,
-        byte_rate=size / seconds / 1e6 if seconds else None,
+        message_rate=message_rate,
+        byte_rate=byte_rate,
         latency_ms=_latency(stages) if messages else None,
+        clock_skew=sum(stage.latencies.negative for stage in stages),
+        timeline=_timeline(stages) if messages else None,
         partitions={str(number): count for number, count in sorted(partitions.items())},
         instances=dict(sorted(instances.items())),
     )
+
+
+def _rates(stages: Sequence[Stage], first: int | None, last: int | None) -> tuple[float | None, float | None]:
+    """Return messages and MB per second: those that came after the first moment, in the time since then.
+
+    There is no rate if all messages came at once.
+    """
+    if first is None or last is None or last <= first:
+        return None, None
+    at_first = [stage for stage in stages if stage.first == first]
+    messages = sum(stage.messages for stage in stages) - sum(stage.first_messages for stage in at_first)
+    size = sum(stage.bytes for stage in stages) - sum(stage.first_bytes for stage in at_first)
+    seconds = (last - first) / 1e6
+    return messages / seconds, size / seconds / 1e6
 
 
 def _latency(stages: Sequence[Stage]) -> dict[str, float]:
     latencies = Latencies.sum(stage.latencies for stage in stages)
     at = latencies.percentiles(PERCENTILES.values())
     return dict(zip(PERCENTILES, at, strict=True)) | {"max": latencies.longest / 1000}
+
+
+def _timeline(stages: Sequence[Stage]) -> dict[str, object]:
+    timeline = Timeline.sum(stage.timeline for stage in stages)
+    return {"start": iso(timeline.start * 1_000_000), "step": timeline.step, "messages": timeline.messages}
 
 
 def iso(microseconds: int | None) -> str | None:

@@ -15,11 +15,11 @@ from pyroaring import BitMap
 
 from client.runs import Run
 from client.verify import counting
-from client.verify.command import kafka
 from client.verify.judging import TOPICS, Verdict, judge
 from client.verify.reading import Reading
 from messaging.clients.protocols import Fetched, Partition
 from tests.integration.ledger import Ledger, Record
+from tests.kafka import client_at
 
 STAMP = struct.Struct(">16sQQ")
 """Run, number and time in a message's key."""
@@ -44,7 +44,7 @@ class Books:
         starts = {
             Partition(topic, n): offset for topic in ("pong", "ping") for n, offset in ledger.starts(topic).items()
         }
-        with closing(kafka(ledger.servers).reader()) as reader:
+        with closing(client_at(ledger.servers).reader()) as reader:
             Reading(reader, ["pong", "ping"], starts).to_end(self._take)
         self.recorded = recorded(ledger)
 

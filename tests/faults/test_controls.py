@@ -2,15 +2,16 @@
 
 import re
 import uuid
+from itertools import compress
 
 import pytest
-from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
 
 from local.services import NAMEKO_RUN
-from messaging import config
+from messaging.clients.protocols import Topic
+from messaging.clients.topics import create_missing
 from tests.integration.ledger import Ledger, produce
 from tests.integration.processes import eventually
+from tests.kafka import client_at
 
 
 class Lost(AssertionError):
@@ -24,15 +25,13 @@ red = pytest.mark.xfail(strict=True, raises=Lost, reason="the control: it loses 
 def topic(brokers):
     """A new topic with one partition."""
     topic = f"control-{uuid.uuid4().hex[:8]}"
-    admin = KafkaAdminClient(bootstrap_servers=brokers.kafka_bootstrap)
-    admin.create_topics([NewTopic(topic, 1, 1)])
-    admin.close()
+    create_missing(client_at(brokers.kafka_bootstrap), [Topic(topic, 1, 1)])
     return topic
 
 
 @pytest.mark.parametrize("service", ["own", pytest.param("stock", marks=red)])
 def test_a_service_killed_when_it_has_committed(start, brokers, topic, service):
-    """The entrypoint of messaging/consumer.py, and nameko-kafka's with AT_LEAST_ONCE: a commit must mean done."""
+    """The entrypoint of messaging/extensions, and nameko-kafka's with AT_LEAST_ONCE: a commit must mean done."""
     command = (*NAMEKO_RUN, f"tests.faults.stock:{service.title()}Service")
     numbers = {str(number) for number in range(20)}
     produce(brokers.kafka_bootstrap, topic, [(None, number.encode()) for number in numbers])
@@ -55,17 +54,17 @@ def handled(process) -> set[str]:
 @pytest.mark.parametrize("acks", ["all", pytest.param(0, marks=red)])
 def test_kafka_killed_before_it_has_stored(brokers, topic, acks):
     """The producer with the options of config.yml, and with acks=0: an acknowledgement must mean stored."""
-    options = config.load()["KAFKA_PRODUCER"] | {"bootstrap_servers": brokers.kafka_bootstrap, "acks": acks}
-    producer = KafkaProducer(**options)
-    producer.partitions_for(topic)
+    producer = client_at(brokers.kafka_bootstrap).producer(acks=acks)
+    producer.partitions(topic)
     stored = {b"stored %d" % number for number in range(1000)}
     produce(brokers.kafka_bootstrap, topic, [(None, value) for value in stored])
     brokers.kafka.suspend()
-    futures = [producer.send(topic, b"%d" % number) for number in range(1000)]
-    eventually(lambda: all(future.succeeded() for future in futures) or acks == "all")
-    acknowledged = stored | {b"%d" % number for number, future in enumerate(futures) if future.succeeded()}
+    values = [b"%d" % number for number in range(1000)]
+    delivery = producer.send(topic, [None] * 1000, values, [0] * 1000)
+    eventually(lambda: all(delivery.acknowledged) or acks == "all")
+    acknowledged = stored | set(compress(values, delivery.acknowledged))
     brokers.kafka.kill()
-    producer.close(timeout=0)
+    producer.close(0)
     brokers.kafka.start()
 
     with Ledger(brokers.kafka_bootstrap) as ledger:

@@ -35,19 +35,31 @@ def check(answer: requests.Response) -> requests.Response:
     if media.endswith("json"):
         body = answer.json()
         validate(body, response["content"][media]["schema"], where)
-        assert media != "application/problem+json" or body["status"] == answer.status_code, f"{where}, but not inside"
+    if media == "application/problem+json":
+        check_problem(answer, body, where)
     return answer
+
+
+def check_problem(answer: requests.Response, problem: dict, where: str) -> None:
+    """Raise AssertionError unless the problem and the headers of its answer say the same."""
+    assert problem["status"] == answer.status_code, f"{where}, but not inside"
+    if "Link" in answer.headers:
+        link = f'<{problem.get("instance")}>; rel="describedby"'
+        assert answer.headers["Link"] == link, f"{where} with another Link than its instance"
 
 
 def expected(method: str, path: str, status: int) -> dict | None:
     """What the description says of such an answer; None if it does not know any."""
     responses = DESCRIPTION["components"]["responses"]
     operations = next((item for template, item in DESCRIPTION["paths"].items() if matches(template, path)), None)
+    if status == 413:
+        return responses["ContentTooLarge"]
     if operations is None:
         return {404: responses["NotFound"]}.get(status)
     if method == "OPTIONS":
         return {200: responses["Options"]}.get(status)
-    operation = operations.get("get" if method == "HEAD" else method.lower())
+    sends = "post" in operations
+    operation = operations.get("get" if method == "HEAD" and not sends else method.lower())
     if operation is None:
         return {405: responses["MethodNotAllowed"]}.get(status)
     response = operation["responses"].get(str(status))

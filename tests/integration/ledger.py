@@ -1,12 +1,13 @@
-"""What Kafka holds, asked by a client that is independent of the services."""
+"""What Kafka holds, asked from outside of the services."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import cycle, islice
 from typing import NamedTuple
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-
+from messaging.clients.protocols import Partition
 from tests.integration.processes import eventually
+from tests.kafka import client_at
 
 
 class Record(NamedTuple):
@@ -20,21 +21,17 @@ class Ledger:
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
         self.servers = servers
-        self._consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        self._reader = client_at(servers).reader()
         self._start = defaultdict(dict, {topic: self._ends(topic) for topic in topics})
 
     def __enter__(self) -> "Ledger":
         return self
 
     def __exit__(self, *_) -> None:
-        self._consumer.close()
+        self._reader.close()
 
-    def _partitions(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()]
-
-    def _ends(self, topic: str) -> dict[TopicPartition, int]:
-        partitions = self._partitions(topic)
-        return self._consumer.end_offsets(partitions) if partitions else {}
+    def _ends(self, topic: str) -> Mapping[Partition, int]:
+        return self._reader.ends(self._reader.partitions(topic))
 
     def count(self, topic: str) -> int:
         """How many messages have come since."""
@@ -42,27 +39,22 @@ class Ledger:
 
     def records(self, topic: str) -> list[Record]:
         """All messages that have come since, in the order of each partition."""
-        ends = self._ends(topic)
-        self._consumer.assign(list(ends))
-        for partition in ends:
-            self._consumer.seek(partition, self._start[topic].get(partition, 0))
+        ends, reader = self._ends(topic), self._reader
+        reader.assign({partition: self._start[topic].get(partition, 0) for partition in ends})
         records = []
-        while any(self._consumer.position(partition) < end for partition, end in ends.items()):
-            for polled in self._consumer.poll(timeout_ms=1000, max_records=5000).values():
-                records += [Record(r.partition, r.key, r.value) for r in polled]
+        while any(reader.position(partition) < end for partition, end in ends.items()):
+            for fetched in reader.poll(1).fetched:
+                records += map(Record, fetched.partitions, fetched.keys, fetched.values)
         return records
 
     def starts(self, topic: str) -> dict[int, int]:
         """The offset from which each partition is read."""
-        return {p.partition: self._start[topic].get(p, 0) for p in self._partitions(topic)}
+        return {p.number: self._start[topic].get(p, 0) for p in self._reader.partitions(topic)}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """The offset that a group has committed of each partition."""
-        consumer = KafkaConsumer(bootstrap_servers=self.servers, group_id=group, enable_auto_commit=False)
-        try:
-            return {p.partition: consumer.committed(p) or 0 for p in self._partitions(topic)}
-        finally:
-            consumer.close()
+        offsets = self._reader.committed(group, self._reader.partitions(topic))
+        return {partition.number: offset for partition, offset in offsets.items()}
 
     def lag(self, group: str, topic: str) -> int:
         """How many messages of a topic a group has not committed yet."""
@@ -76,9 +68,10 @@ class Ledger:
 
 
 def produce(servers: str, topic: str, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-    """Send key-value pairs as somebody else would."""
-    producer = KafkaProducer(bootstrap_servers=servers, acks="all", max_request_size=2**21)
-    futures = [producer.send(topic, value, key) for key, value in messages]
-    producer.flush(30)
-    producer.close()
-    assert all(future.succeeded() for future in futures)
+    """Send key-value pairs as somebody else would, in turn to each partition."""
+    keys, values = zip(*messages, strict=True)
+    producer = client_at(servers).producer()
+    partitions = islice(cycle(range(producer.partitions(topic))), len(keys))
+    delivery = producer.send(topic, keys, values, list(partitions))
+    producer.close(30)
+    assert all(delivery.acknowledged)

@@ -11,13 +11,14 @@ from local.ports import free_port
 from local.processes import Process
 from local.services import API, NAMEKO_RUN, api_address
 from local.waiting import wait_until
+from messaging.clients.errors import ClientError
 from tests.integration.contract import check
 
 FINAL = "done", "failed", "stopped"
 
 
 def eventually(condition: Callable[[], object], seconds: float = 30, what: str = ""):
-    """The first true value of `condition`, which may also raise AssertionError or a connection's error until then."""
+    """Return the first true value of `condition`. Until then it may raise AssertionError or a connection's error."""
     error: Exception | None = None
 
     def attempt() -> object:
@@ -25,7 +26,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
         error = None
         try:
             return condition()
-        except (AssertionError, OSError) as raised:
+        except (AssertionError, OSError, ClientError) as raised:
             error = raised
             return None
 

@@ -56,7 +56,14 @@ def test_the_newest_runs_in_pages(stack):
     second = stack.get(first["next"]).json()
 
     assert [run["id"] for run in first["runs"] + second["runs"]] == ids[:0:-1]
-    assert stack.get("/runs/" + str(uuid.uuid4())).status_code == 404
+
+
+def test_a_run_that_is_not_there_is_404_and_says_which(stack):
+    path = f"/runs/{uuid.uuid4()}"
+    for answer in stack.get(path), stack.get(f"{path}/events"), stack.request("DELETE", path):
+        assert (answer.status_code, answer.json()["instance"]) == (404, path)
+    page = stack.get(path.replace("s/", "s?before="))
+    assert (page.status_code, page.json()["instance"]) == (404, path)
 
 
 def events(stack, path: str, **headers: str) -> list[tuple[int, dict]]:

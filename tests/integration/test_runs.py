@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from tests.integration.processes import eventually
+from tests.integration.processes import eventually, link
 from tests.integration.runs import assert_complete, finished, post, run_of
 
 PING_STAGES = ["sent", "pong_received", "pong_answered", "ping_received"]
@@ -43,12 +43,15 @@ def test_one_key_is_one_run_and_no_other(stack, ledger):
     with ThreadPoolExecutor(8) as pool:  # at both of the API's processes
         answers = list(pool.map(lambda _: post(stack, "/ping/300/10", **{"Idempotency-Key": key}), range(16)))
     other = post(stack, "/ping/301/10", **{"Idempotency-Key": key})
+    again = stack.request("GET", "/ping/300/10", headers={"Idempotency-Key": key})
     assert_complete(finished(stack, answers[0]), 300)
     ledger.wait_until_consumed()
 
     assert {(answer.status_code, answer.headers["Location"]) for answer in answers} == {(202, f"/runs/{key}")}
     assert (other.status_code, other.headers["Content-Type"]) == (422, "application/problem+json")
     assert "/ping/300/10" in other.json()["detail"]
+    assert other.json()["instance"] == again.json()["instance"] == f"/runs/{key}"
+    assert (again.status_code, link(again)) == (409, f"/runs/{key}")
     assert ledger.count("pong") == ledger.count("ping") == 300
 
 

@@ -1,5 +1,6 @@
 """Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from messaging.clients.errors import ClientError
@@ -12,6 +13,7 @@ class Delivery:
 
     def __init__(self, count: int):
         self._count = count
+        self.acknowledged_at = time.time_ns() // 1000
         self._acknowledged: set[int] = set()
         self._failures: dict[int, ClientError] = {}
 
@@ -55,18 +57,29 @@ class Clock:
 class Topic:
     """Takes the messages of runs down; acknowledges each at once unless told otherwise.
 
-    `error` fails all of them, `silent` leaves them without an answer, `full` takes none.
+    `error` fails all of them, `silent` leaves them without an answer, `full` takes none. Nobody knows how many
+    `partitions` it has if that is an exception.
     """
 
     def __init__(
-        self, partitions: int = 4, error: ClientError | None = None, silent: bool = False, full: str | None = None
+        self,
+        partitions: int | Exception = 4,
+        error: ClientError | None = None,
+        silent: bool = False,
+        full: str | None = None,
     ):
-        self.partitions = partitions
+        self._partitions = partitions
         self.messages: list[tuple[bytes, bytes, int]] = []
         self.largest = 0
         self._error = error
         self._silent = silent
         self._full = full
+
+    @property
+    def partitions(self) -> int:
+        if isinstance(self._partitions, Exception):
+            raise self._partitions
+        return self._partitions
 
     def send(self, keys: Sequence[bytes], values: Sequence[bytes], partitions: Sequence[int]) -> Delivery:
         if self._full:
@@ -84,9 +97,10 @@ class Topic:
 class Answers:
     """Answers of a handler; under way until the test says that they are done. Waiting takes no time."""
 
-    def __init__(self, done: bool = False, refused: int = 0):
+    def __init__(self, done: bool = False, refused: Sequence[int] = ()):
         self.done = done
         self.refused = refused
+        self.acknowledged_at = 0
         self.waits: list[float] = []
 
     def settled(self) -> bool:
@@ -103,8 +117,8 @@ class Journal:
     def __init__(self) -> None:
         self.mark = 0
         self.received_batches: list[Batch] = []
-        self.answers: list[tuple[int, int]] = []
-        """Of each batch that was answered, how many messages it has and how many answers were refused."""
+        self.answers: list[tuple[int, list[int]]] = []
+        """Of each batch that was answered, how many messages it has and which answers were refused."""
         self.holds_back = False
         self._acknowledged = 0
 
@@ -112,9 +126,9 @@ class Journal:
         self.mark += 1
         self.received_batches.append(batch)
 
-    def answered(self, batch: Batch, failed: int) -> None:
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
         self.mark += 1
-        self.answers.append((len(batch), failed))
+        self.answers.append((len(batch), list(refused)))
 
     def recorded(self, mark: int) -> bool:
         return not self.holds_back or mark <= self._acknowledged

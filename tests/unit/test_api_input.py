@@ -4,6 +4,8 @@ import pytest
 
 from api import create_app
 
+RUN = "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11"
+
 
 @pytest.fixture(scope="module")
 def client():
@@ -55,6 +57,35 @@ def test_other_methods_are_405_and_say_which_is_allowed(client, method):
     assert "GET" in answer.headers["Allow"]
 
 
+@pytest.mark.parametrize("service", ["ping", "pong"])
+def test_head_of_a_path_that_sends_is_405_and_not_among_its_methods(client, service):
+    head, options = (client.open(f"/{service}/1/1", method=method) for method in ("HEAD", "OPTIONS"))
+
+    assert (head.status_code, head.data) == (405, b"")
+    for answer in head, options:
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/docs"])
+def test_head_of_other_paths_is_their_get_without_a_body(client, path):
+    head, get = client.head(path), client.get(path)
+
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+@pytest.mark.parametrize("path", ["/ping/1/1", "/runs", "/healthz", "/nothing"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize(
+    "body", [{"data": b"{}"}, {"headers": {"Transfer-Encoding": "chunked"}}], ids=["long", "chunked"]
+)
+def test_a_request_with_a_body_is_413(client, method, path, body):
+    answer = client.open(path, method=method, **body)
+
+    assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
+    assert "Send it without one." in answer.json["detail"]
+
+
 def test_alive_without_brokers(client):
     answer = client.get("/healthz")
 
@@ -76,16 +107,13 @@ def test_no_answer_is_stored_or_run_or_framed_by_a_browser(client, path, method)
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Prefer": "wait=soon"},
-        {"Prefer": "wait"},
-        {"Prefer": "Respond-Async; x=1, WAIT=soon"},
         {"Idempotency-Key": "42"},
         {"Idempotency-Key": "x" * 36},
         {"Idempotency-Key": "1_000000-0000-0000-0000-000000000000"},
     ],
     ids=str,
 )
-def test_headers_that_make_no_sense_are_400(client, headers):
+def test_a_key_that_is_no_uuid_is_400(client, headers):
     answer = client.post("/ping/1/1", headers=headers)
 
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
@@ -94,3 +122,26 @@ def test_headers_that_make_no_sense_are_400(client, headers):
 @pytest.mark.parametrize("path", ["/runs/42", "/runs/42/events", "/runs?limit=0", "/runs?limit=1000", "/runs?before=x"])
 def test_runs_that_cannot_be_are_400(client, path):
     assert client.get(path).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs?before=", "/runs?limit=", "/runs?limit", "/runs?limit=1&limit=1", "/runs?page=2", "/runs?limit=1&x"]
+)
+def test_a_query_that_is_empty_or_repeated_or_unknown_is_400(client, path):
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_query_that_sending_does_not_have_is_400_and_nothing_is_sent(client, method):
+    assert client.open("/ping/1/1?num_messages=2", method=method).status_code == 400
+
+
+@pytest.mark.parametrize("path", [f"/runs/{RUN}", f"/runs/{RUN}/events"])
+def test_a_query_that_a_run_does_not_have_is_400(client, path):
+    assert client.get(f"{path}?x=1").status_code == 400
+
+
+def test_a_probe_may_have_any_query(client):
+    assert client.get("/healthz?at=1&at=2").status_code == 200

@@ -8,17 +8,21 @@ import requests
 from openapi_spec_validator import validate
 
 from api import create_app
+from api.params import BadParameter, parse_key
 from tests.integration.contract import DESCRIPTION, check
 
 FIGURES = {"num_messages": 1, "size": 1, "total time": 0.1, "byte rate (MB/s)": 1e-5, "message rate (msg/s)": 10.0}
 STAGE = {
-    "messages": 1, "distinct": 1, "duplicates": 0, "missing": 0, "failed": 0, "bytes": 1,
+    "messages": 1, "distinct": 1, "duplicates": 0, "missing": 0, "failed": 0, "out_of_order": 0,
+    "bytes": 1, "clock_skew": 0, "timeline": {"start": "2026-11-23T08:31:49.000Z", "step": 1, "messages": [1]},
     "first": "2026-11-23T08:31:49.954Z", "last": "2026-11-23T08:31:49.954Z", "message_rate": 1.0, "byte_rate": 1e-6,
-    "latency_ms": {"p50": 1.0, "p90": 1.0, "p99": 1.0, "max": 1.0}, "partitions": {"0": 1}, "instances": {"host:1": 1},
+    "latency_ms": {"p50": 1.0, "p90": 1.0, "p99": 1.0, "p99_9": 1.0, "p99_99": 1.0, "max": 1.0},
+    "partitions": {"0": 1}, "instances": {"host:1": 1},
 }  # fmt: skip
 RUN = {
     "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "service": "pong", "num_messages": 1, "size": 1,
     "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:50.071Z", "stalled": None, "reason": None,
+    "client": "kafka-python", "delivery": "at-least-once",
     "stages": {"sent": STAGE, "ping_received": STAGE},
 }  # fmt: skip
 
@@ -39,6 +43,13 @@ def answer(method: str, path: str, status: int, headers: dict, body: bytes) -> r
 def ok(path: str, body: object, **headers: str) -> requests.Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"} | headers
     return answer("GET", path, 200, headers, json.dumps(body).encode())
+
+
+def problem(status: int, instance: str | None = None, **headers: str) -> requests.Response:
+    headers |= {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Retry-After": "5"}
+    body = {"type": "about:blank", "title": "x", "status": status, "detail": "x"}
+    body |= {"instance": instance} if instance else {}
+    return answer("GET", "/ping/1/1", status, headers, json.dumps(body).encode())
 
 
 def test_it_is_openapi():
@@ -68,6 +79,20 @@ def test_answers_that_need_no_broker_are_as_described(app, method, path):
     given = app.test_client().open(path, method=method)
 
     check(answer(method, path, given.status_code, given.headers, given.data))
+
+
+def is_taken(key: str) -> bool:
+    try:
+        return parse_key(key) is not None
+    except BadParameter:
+        return False
+
+
+@pytest.mark.parametrize("key", [RUN["id"], RUN["id"].upper(), f'"{RUN["id"]}"', f"urn:uuid:{RUN['id']}", "42"])
+def test_the_described_keys_are_those_that_the_api_takes(key):
+    described = DESCRIPTION["components"]["parameters"]["Idempotency-Key"]["schema"]["pattern"]
+
+    assert bool(re.search(described, key)) == is_taken(key)
 
 
 def test_the_page_names_every_path_and_every_schema(app):
@@ -105,6 +130,9 @@ def test_proper_answers_pass():
         ("'ping_received' is a required", ok("/runs/1", RUN | {"stages": {"sent": STAGE}})),
         ("without Retry-After", answer("GET", "/readyz", 503, {"Cache-Control": "no-store"}, b"")),
         ("without Allow", answer("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
+        ("'instance' is a required", problem(422)),
+        ("is not valid|does not match", problem(422, instance="/pong/1/1")),
+        ("with another Link than its instance", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
         ("with a body", answer("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
     ],
 )

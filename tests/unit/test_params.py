@@ -14,6 +14,7 @@ from api.params import (
     parse_numbers,
     parse_page,
     parse_preferences,
+    parse_query,
 )
 
 ID = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
@@ -77,10 +78,29 @@ def test_preferences(header, preferences, applied):
     assert bool(parsed) == bool(applied)
 
 
-@pytest.mark.parametrize("header", ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5"])
-def test_a_wait_must_be_a_number(header):
-    with pytest.raises(BadParameter, match="Prefer: wait"):
-        parse_preferences(header, longest_wait=60)
+@pytest.mark.parametrize(
+    "header",
+    [
+        "wait", "wait=", "wait=soon", "wait=-1", "wait=1.5", "wait= 5 6", 'wait="5;6"', "wait=" + "9" * 5000,
+        "respond-async=no", '"respond-async"', "=5", "wait=5=6", ",,", ";wait=5",
+    ],
+    ids=lambda header: header[:20],
+)  # fmt: skip
+def test_a_preference_that_cannot_be_applied_is_ignored(header):
+    assert parse_preferences(header, longest_wait=60) == Preferences()
+
+
+@pytest.mark.parametrize(
+    ("header", "preferences"),
+    [
+        ("wait=5, wait=6", Preferences(wait=5)),
+        ("WAIT=5, respond-async, wait=6", Preferences(True, 5)),
+        ("wait=soon, wait=6", Preferences()),
+        ("respond-async=no, respond-async", Preferences()),
+    ],
+)
+def test_of_two_equal_preferences_the_first_counts(header, preferences):
+    assert parse_preferences(header, longest_wait=60) == preferences
 
 
 def test_a_key_is_a_uuid():
@@ -89,7 +109,8 @@ def test_a_key_is_a_uuid():
 
 
 @pytest.mark.parametrize(
-    "header", ["", "42", "x" * 36, ID.hex, f"{{{ID}}}", f"urn:uuid:{ID}", "1_000000-0000-0000-0000-000000000000"]
+    "header",
+    ["", "42", "x" * 36, ID.hex, f'"{ID}"', f"{{{ID}}}", f"urn:uuid:{ID}", "1_000000-0000-0000-0000-000000000000"],
 )
 def test_nothing_else_is_a_key(header):
     with pytest.raises(BadParameter, match="Idempotency-Key must be a UUID"):
@@ -97,15 +118,28 @@ def test_nothing_else_is_a_key(header):
 
 
 def test_pages():
-    assert parse_page({}) == (20, None)
-    assert parse_page({"limit": "100", "before": str(ID)}) == (100, ID)
-    assert parse_page({"limit": "1", "before": ""}) == (1, None)
+    assert parse_page([]) == (20, None)
+    assert parse_page([("limit", "100"), ("before", str(ID))]) == (100, ID)
+    assert parse_page([("limit", "1")]) == (1, None)
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"before": "x"}])
-def test_pages_that_cannot_be(query):
-    with pytest.raises(BadParameter, match="|".join(query)):
-        parse_page(query)
+@pytest.mark.parametrize(
+    "pair", [("limit", "0"), ("limit", "101"), ("limit", "x"), ("limit", ""), ("before", "x"), ("before", "")]
+)
+def test_pages_that_cannot_be(pair):
+    with pytest.raises(BadParameter, match=f"^{pair[0]} must be"):
+        parse_page([pair])
+
+
+def test_a_query_parameter_that_is_repeated_is_refused():
+    with pytest.raises(BadParameter, match="limit is repeated"):
+        parse_page([("limit", "1"), ("limit", "1")])
+
+
+@pytest.mark.parametrize(("known", "expected"), [(["limit", "before"], "only limit and before"), ([], "none")])
+def test_a_query_parameter_that_is_misspelt_is_refused(known, expected):
+    with pytest.raises(BadParameter, match=f"no query parameter 'Limit' here, {expected}."):
+        parse_query([("Limit", "1")], *known)
 
 
 @pytest.mark.parametrize(("header", "seen"), [(None, -1), ("", -1), ("x", -1), ("-5", -1), ("0", 0), ("4711", 4711)])

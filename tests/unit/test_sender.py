@@ -136,6 +136,13 @@ def test_a_run_that_finds_no_room_has_failed():
     assert service.journal.outcomes[RUN] == "failed"
 
 
+def test_a_run_that_finds_no_partitions_has_failed():
+    service = Service(Topic(partitions=DeliveryFailed("no metadata")))
+    with pytest.raises(DeliveryFailed, match="no metadata"):
+        service.send(5, 5)
+    assert service.journal.outcomes[RUN] == "failed"
+
+
 def test_what_another_instance_has_sent_is_not_sent_again(service):
     service.past.sent = BitMap([*range(500), 700])
     service.send(1000, 5)

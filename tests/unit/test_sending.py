@@ -35,8 +35,8 @@ def sending(topic, acknowledged):
     """Makes the sending of a run, with what else it needs."""
 
     def sending(count: int, size: int, run=RUN, topic=topic, stop=None, sent_before=()) -> Sending:
-        def report(numbers, size, partition, time_sent):
-            acknowledged.extend(numbers)
+        def report(block):
+            acknowledged.extend(block.numbers)
 
         request = Request(run, "ping", count, size, created=0)
         return Sending(request, topic, stop or StopRequest(), report, BitMap(sent_before))
@@ -89,11 +89,12 @@ def test_all_that_was_acknowledged_is_reported(sending, acknowledged):
 def test_a_report_says_the_size_of_all_messages_and_their_partition(topic):
     reports = []
     request = Request(RUN, "ping", 5, 10, created=0)
-    Sending(request, topic, StopRequest(), lambda *report: reports.append(report)).send()
+    Sending(request, topic, StopRequest(), reports.append).send()
 
-    ((numbers, size, partition, time_sent),) = reports
-    assert (list(numbers), size, partition) == ([0, 1, 2, 3, 4], 50, topic.messages[0][2])
-    assert time_sent == pytest.approx(unpack(topic.messages[0][0])[2], abs=1_000_000)
+    (report,) = reports
+    assert (list(report.numbers), report.size, report.partition) == ([0, 1, 2, 3, 4], 50, topic.messages[0][2])
+    assert report.time_sent <= report.at
+    assert report.time_sent == pytest.approx(unpack(topic.messages[0][0])[2], abs=1_000_000)
 
 
 def test_what_was_sent_before_is_not_sent_again(topic, sending):

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 
 import pytest
 from pyroaring import BitMap
@@ -17,7 +16,7 @@ def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = 
     """A state as it comes out of its record, of batches with ten bytes per message; `latency` in microseconds."""
     stage = Stage()
     for numbers in batches:
-        stage.add(numbers, 10 * len(numbers), Counter({0: len(numbers)}), [now - latency] * len(numbers), now)
+        stage.add(numbers, 10 * len(numbers), [0] * len(numbers), [now - latency] * len(numbers), now)
     return instance, Stage.from_json(json.loads(json.dumps(stage.as_json())))
 
 
@@ -47,12 +46,46 @@ def test_missing_is_of_what_was_sent_and_of_all_for_the_sending_itself():
     assert summarize([state(range(10))], None, 100).missing == 90
 
 
-def test_rates_are_over_the_time_from_first_to_last():
-    later = state(range(50, 100), now=NOW + 2_000_000)
-    summary = summarize([state(range(50)), later], None, 100)
+def test_rates_are_of_what_came_after_the_first_moment_in_the_time_from_first_to_last():
+    later = state(range(500, 1000), now=NOW + 20_000)
+    summary = summarize([state(range(500)), later], None, 1000)
 
-    assert summary.message_rate == pytest.approx(50)
-    assert summary.byte_rate == pytest.approx(500 / 1e6)
+    assert summary.message_rate == pytest.approx(25_000)
+    assert summary.byte_rate == pytest.approx(0.25)
+
+
+def test_what_all_instances_saw_in_the_first_moment_is_left_out_of_the_rate():
+    states = [state(range(10)), state(range(10, 30), instance="b"), state(range(30, 60), now=NOW + 1_000_000)]
+
+    assert summarize(states, None, 60).message_rate == pytest.approx(30)
+
+
+def test_there_is_no_rate_of_messages_that_came_at_once():
+    assert summarize([state(range(50))], None, 50).message_rate is None
+
+
+def test_a_negative_latency_counts_as_clock_skew():
+    summary = summarize([state(range(3), latency=-5000), state(range(3, 10), instance="b")], None, 10)
+
+    assert summary.clock_skew == 3
+    assert summary.latency_ms["max"] == pytest.approx(5)
+
+
+def test_messages_out_of_order_add_up():
+    states = [state(range(5, 10), range(5)), state([20, 19], instance="b")]
+
+    assert summarize(states, None, 21).out_of_order == 6
+
+
+def test_the_timeline_has_the_messages_of_each_second():
+    second = 1_700_000_000_000_000
+    states = [state(range(5), now=second), state(range(5, 8), instance="b", now=second + 2_500_000)]
+
+    assert summarize(states, None, 8).timeline == {
+        "start": "2023-11-14T22:13:20.000Z",
+        "step": 1,
+        "messages": [5, 0, 3],
+    }
 
 
 def test_latencies_add_up_over_instances():

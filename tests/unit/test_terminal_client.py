@@ -162,6 +162,12 @@ class TestFollowing:
         assert len(warnings) == 1
         assert warnings[0].startswith("The event stream broke (it ended before the run).")
 
+    def test_a_stream_that_breaks_after_the_last_event_is_over(self, api):
+        api.answers["/runs/1/events"] = [(200, {}, stream(event(7))), (204, {}, "")]
+
+        assert len(self.follow(api, [])) == 1
+        assert [last_event for _, _, last_event in api.requests] == [None, "7"]
+
     def test_a_stream_that_does_not_come_back_is_given_up(self, api, monkeypatch):
         monkeypatch.setattr("client.http.RECONNECT_SECONDS", 0.05)
         api.answers["/runs/1/events"] = [(503, {}, json.dumps({"detail": "Full."}))]

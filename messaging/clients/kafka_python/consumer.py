@@ -6,8 +6,8 @@ from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
+from messaging.clients.kafka_python.confirmed import Confirmed
 from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
 from messaging.clients.kafka_python.reader import fetch
@@ -52,7 +52,7 @@ class KafkaPythonConsumer:
         self._waiting = waiting
         self._listener = _Listener()
         self._paused: set[TopicPartition] | None = None
-        self._confirmed: dict[Partition, int] = {}
+        self._confirmed = Confirmed()
         with translated():
             self._consumer = KafkaConsumer(**options)
         read_faster(self._consumer)
@@ -67,7 +67,7 @@ class KafkaPythonConsumer:
             fetched = []
         changes, self._listener.changes = self._listener.changes, []
         if changes:
-            self._confirmed.clear()
+            self._confirmed.forget()
         if self._paused is not None:
             # A rebalance may have brought partitions that are not paused: their messages are taken back.
             for messages in fetched:
@@ -87,7 +87,9 @@ class KafkaPythonConsumer:
         for partition in (self._paused or set()) & self._consumer.assignment():
             # Without this seek kafka-python 2.0.6 goes on after the last message that it had fetched, not after the
             # last one that it had returned. It would lose what it throws away on pausing.
-            self._consumer.seek(partition, self._consumer.position(partition))
+            position = self._consumer._subscription.assignment[partition].position
+            if position is not None:  # kafka-python would ask Kafka for it, and wait
+                self._consumer.seek(partition, position)
             self._consumer.resume(partition)
         self._paused = None
 
@@ -95,25 +97,28 @@ class KafkaPythonConsumer:
         self._consumer.seek(theirs(partition), offset)
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        number = self._confirmed.next_commit()
         with translated():
             self._waiting(lambda: self._consumer.commit(with_metadata(offsets)), seconds)
-        self._confirmed.update(offsets)
+        self._confirmed.add(number, offsets)
 
     def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
-        try:
-            self._consumer.commit_async(with_metadata(offsets), callback=self._on_commit)
-        except (KafkaError, OSError) as error:
-            self._on_commit({}, error)
+        number, offsets = self._confirmed.next_commit(), dict(offsets)
 
-    def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
-        if isinstance(response, Exception):
-            log.warning("offsets were not committed, the next commit has them too: %r", response)
-        else:
-            self._confirmed.update((Partition(*partition), offset.offset) for partition, offset in offsets.items())
+        def on_commit(_: object, response: object) -> None:
+            if isinstance(response, Exception):
+                log.warning("offsets were not committed, the next commit has them too: %r", response)
+            else:
+                self._confirmed.add(number, offsets)
+
+        try:
+            self._consumer.commit_async(with_metadata(offsets), callback=on_commit)
+        except (KafkaError, OSError) as error:
+            on_commit(None, error)
 
     @property
     def confirmed(self) -> Mapping[Partition, int]:
-        return self._confirmed
+        return self._confirmed.offsets
 
     def close(self) -> None:
         with translated():

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.future import Future
 
-from messaging.clients.errors import ClientError, Refused
+from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.kafka_python.errors import translate, translated
 
 SMALLEST_BATCH = 1024
@@ -25,8 +25,12 @@ class KafkaPythonDelivery:
     Kafka refuses whole batches. So each message of a batch that was too large is sent once more, alone.
     """
 
-    def __init__(self, futures: list[Future], send_alone: Callable[[int], Future]):
+    def __init__(self, futures: list[Future], partitions: Sequence[int], send_alone: Callable[[int], Future]):
         self._futures = futures
+        self.acknowledged_at = 0
+        # The messages of a partition are acknowledged in their order, so its last one is enough.
+        for future in dict(zip(partitions, futures, strict=True)).values():
+            future.add_callback(self._note_time)
         self._send_alone: Callable[[int], Future] | None = send_alone
         self._known = 0  # that many futures, from the first one on, are known to be done
 
@@ -47,8 +51,12 @@ class KafkaPythonDelivery:
         ]
         for index in refused:
             self._futures[index] = send_alone(index)
+            self._futures[index].add_callback(self._note_time)
             self._known = min(self._known, index)
         return bool(refused)
+
+    def _note_time(self, _metadata: object) -> None:
+        self.acknowledged_at = time.time_ns() // 1000
 
     def wait(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -102,12 +110,19 @@ class KafkaPythonProducer:
         def send_alone(index: int) -> Future:
             return self._send_alone(producer, topic, values[index], keys[index], partitions[index])
 
-        with translated():
+        futures: list[Future] = []
+        try:
             if None in values and (None, None) in zip(keys, values, strict=True):
-                futures = list(map(partial(_send_if_possible, send), keys, values, partitions))
+                futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
             else:
-                futures = list(map(send, values, keys, repeat(None), partitions))
-        return KafkaPythonDelivery(futures, send_alone)
+                futures.extend(map(send, values, keys, repeat(None), partitions))
+        except (KafkaError, OSError, AssertionError) as error:  # a closed producer is an AssertionError, for example
+            reason = Unavailable(repr(error))
+            if not futures:
+                raise reason from error
+            # Those before are under way, so the delivery must say what becomes of them.
+            futures += [Future().failure(reason)] * (len(keys) - len(futures))
+        return KafkaPythonDelivery(futures, partitions, send_alone)
 
     def flush(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

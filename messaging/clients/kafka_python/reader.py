@@ -1,12 +1,14 @@
 """Reading partitions with kafka-python, without a group."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 
+from messaging.clients.errors import Unavailable
 from messaging.clients.kafka_python.errors import translated
+from messaging.clients.kafka_python.group_offsets import GroupOffsets
 from messaging.clients.kafka_python.partitions import ours, theirs
 from messaging.clients.kafka_python.records import Message, read_faster
 from messaging.clients.protocols import Fetched, Partition, Polled, Waiting
@@ -18,6 +20,7 @@ class KafkaPythonReader:
     def __init__(self, options: Mapping[str, Any], waiting: Waiting):
         self._waiting = waiting
         self._options = options
+        self._groups: dict[str, GroupOffsets] = {}
         with translated():
             self._consumer = KafkaConsumer(**options)
         read_faster(self._consumer)
@@ -35,16 +38,29 @@ class KafkaPythonReader:
             return int(self._consumer.position(theirs(partition)))
 
     def partitions(self, topic: str) -> list[Partition]:
+        cluster = self._consumer._client.cluster
+        before = cluster._last_successful_refresh_ms
         with translated():
-            return [Partition(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
+            numbers = self._consumer.partitions_for_topic(topic)
+        if numbers is None and cluster._last_successful_refresh_ms == before:
+            # kafka-python says nothing of a failed question. It answers as if there were no such topic.
+            raise Unavailable(f"Kafka did not answer which partitions topic {topic} has")
+        return [Partition(topic, number) for number in sorted(numbers or ())]
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        with translated():
-            return ours(self._consumer.beginning_offsets(list(map(theirs, partitions))))
+        return self._offsets(self._consumer.beginning_offsets, partitions)
 
     def ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        with translated():
-            return ours(self._consumer.end_offsets(list(map(theirs, partitions))))
+        return self._offsets(self._consumer.end_offsets, partitions)
+
+    def _offsets(
+        self, ask: Callable[[Sequence[TopicPartition]], Mapping[TopicPartition, int]], partitions: Sequence[Partition]
+    ) -> dict[Partition, int]:
+        try:
+            with translated():
+                return ours(ask(list(map(theirs, partitions))))
+        except KeyError as missing:
+            raise Unavailable(f"Kafka does not know {missing}") from None
 
     def offsets_at(self, partitions: Sequence[Partition], milliseconds: int) -> dict[Partition, int]:
         with translated():
@@ -57,14 +73,18 @@ class KafkaPythonReader:
 
     def committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, int]:
         with translated():
-            consumer = KafkaConsumer(**{**self._options, "group_id": group})
+            if group not in self._groups:
+                self._groups[group] = GroupOffsets(group, self._options)
             try:
-                return {partition: consumer.committed(theirs(partition)) or 0 for partition in partitions}
-            finally:
-                consumer.close(autocommit=False)
+                return self._groups[group].committed(partitions)
+            except BaseException:
+                self._groups.pop(group).close()
+                raise
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)
+        for offsets in self._groups.values():
+            offsets.close()
 
 
 def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fetched]:

@@ -1,16 +1,17 @@
 """Plain kafka-python loops with the options of config.yml: what the client can do with nothing around it.
 
-Each runs in a process of its own, with native threads or monkey-patched by eventlet as nameko's services are:
+Each runs in a separate process, with native threads or monkey-patched by eventlet, as nameko's services are:
 
-    python -m benchmarks.loops threads|eventlet send TOPIC NUM_MESSAGES
-    python -m benchmarks.loops threads|eventlet poll TOPIC GROUP NUM_MESSAGES
-    python -m benchmarks.loops threads fill TOPIC NUM_MESSAGES
+    python -m benchmarks.contenders.loops threads|eventlet send TOPIC NUM_MESSAGES
+    python -m benchmarks.contenders.loops threads|eventlet poll TOPIC GROUP NUM_MESSAGES
+    python -m benchmarks.contenders.loops threads fill TOPIC NUM_MESSAGES
 """
 
 import os
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ COMMIT_SECONDS = 0.2
 
 
 def send(topic: str, num_messages: str) -> None:
-    """Send, flush and look at all futures; print how many seconds that took, from the first send on."""
+    """Send, flush and look at all futures. Print how many seconds that took, from the first send on."""
     from kafka import KafkaProducer
 
     producer = KafkaProducer(**_kafka().producer)
-    producer.partitions_for(topic)  # is connected, as the service is
+    producer.partitions_for(topic)  # connects, because the service is connected too
     value = os.urandom(SIZE)
     started = time.perf_counter()
     futures = [producer.send(topic, value) for _ in range(int(num_messages))]
@@ -38,7 +39,7 @@ def send(topic: str, num_messages: str) -> None:
 
 
 def poll(topic: str, group: str, num_messages: str) -> None:
-    """Poll so many messages and do nothing with them; commit as often as the services do, and at the end."""
+    """Poll this many messages and do nothing with them. Commit as often as the services do, and at the end."""
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(topic, group_id=group, **_kafka().consumer)
@@ -48,13 +49,13 @@ def poll(topic: str, group: str, num_messages: str) -> None:
         if time.perf_counter() >= next_commit:
             consumer.commit_async()
             next_commit = time.perf_counter() + COMMIT_SECONDS
-    print(f"topic={topic} messages={received}", flush=True)  # as the services say it
+    print(f"topic={topic} messages={received}", flush=True)  # in the services' words
     consumer.commit()
     consumer.close(autocommit=False)
 
 
 def fill(topic: str, num_messages: str) -> None:
-    """Send a run of stamped messages, as ping and pong do; measures nothing."""
+    """Send a run of stamped messages, as ping and pong do. This measures nothing."""
     from messaging.clients import connect
     from messaging.delivery.outbox import Outbox
     from messaging.extensions.starting import calm_garbage_collector
@@ -80,8 +81,9 @@ def main() -> None:
     if threading == "eventlet":
         import eventlet
 
-        eventlet.monkey_patch()  # before anything imports kafka: hence the imports inside the functions
-    {"send": send, "poll": poll, "fill": fill}[loop](*arguments)
+        eventlet.monkey_patch()  # before anything imports kafka, so the functions import it
+    loops: dict[str, Callable[..., None]] = {"send": send, "poll": poll, "fill": fill}
+    loops[loop](*arguments)
 
 
 if __name__ == "__main__":

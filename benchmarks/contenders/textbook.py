@@ -1,11 +1,13 @@
-"""The textbook design, to compare with: nameko-kafka's own entrypoint, one worker and one send per message.
+"""The textbook design: nameko-kafka's own entrypoint, with one worker and one send per message.
 
-It does with each message what ping and pong must do, in the plainest way: count it, and answer with the same key and
-value. Its latencies are Kafka's own timestamps', which is cheaper than to read the stamp.
+It does what ping and pong must do with a message, in the plainest way: count it, and answer with the same key and
+value. It takes latencies from Kafka's timestamps, which is cheaper than reading the stamp.
 """
 
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
 from nameko.extensions import DependencyProvider
 from nameko_kafka import KafkaProducer, Semantic, consume
@@ -14,16 +16,16 @@ from nameko_kafka import KafkaProducer, Semantic, consume
 class Throughput(DependencyProvider):
     """Injects a function that counts a message and logs a line for every 100."""
 
-    def setup(self):
+    def setup(self) -> None:
         self.begin()
 
-    def begin(self):
+    def begin(self) -> None:
         self.started, self.messages, self.bytes, self.latency = time.perf_counter(), 0, 0, 0.0
 
-    def get_dependency(self, worker_ctx):
+    def get_dependency(self, worker_ctx: Any) -> Callable[[Any], None]:
         return self.count
 
-    def count(self, message):
+    def count(self, message: Any) -> None:
         self.messages += 1
         self.bytes += len(message.value)
         self.latency = max(self.latency, time.time() * 1000 - message.timestamp)
@@ -43,7 +45,7 @@ class TextbookPing:
     count = Throughput()
 
     @consume("ping", semantic=Semantic.AT_LEAST_ONCE, group_id="textbook_ping")
-    def receive(self, message):
+    def receive(self, message: Any) -> None:
         self.count(message)
 
 
@@ -54,6 +56,6 @@ class TextbookPong:
     count = Throughput()
 
     @consume("pong", semantic=Semantic.AT_LEAST_ONCE, group_id="textbook_pong")
-    def answer(self, message):
+    def answer(self, message: Any) -> None:
         self.count(message)
         self.producer.send("ping", key=message.key, value=message.value)

@@ -1,0 +1,14 @@
+"""A route of the API, which may leave HEAD out."""
+
+from typing import Any
+
+import werkzeug.routing
+
+
+class Rule(werkzeug.routing.Rule):
+    """With `head=False`, HEAD is 405. For a GET that has effects: werkzeug would serve HEAD by calling it."""
+
+    def __init__(self, *args: Any, head: bool = True, **options: Any):
+        super().__init__(*args, **options)
+        if not head and self.methods:
+            self.methods.discard("HEAD")

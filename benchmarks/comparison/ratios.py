@@ -1,0 +1,47 @@
+"""How much better or worse one version is than another, and how sure that is."""
+
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+RESAMPLES = 10_000
+SEED = 1
+WORSE = 0.95
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A figure of two versions, with a value for each round."""
+
+    name: str
+    old: Sequence[float]
+    new: Sequence[float]
+    less_is_better: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """New / old for rates, old / new for times: above 1, the new version is better."""
+        return self._ratio(list(zip(self.old, self.new, strict=True)))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % bootstrap interval of the ratio.
+
+        Whole rounds are drawn, because what disturbs the machine disturbs both turns of a round.
+        """
+        draw = random.Random(SEED).choices
+        rounds = list(zip(self.old, self.new, strict=True))
+        ratios = [self._ratio(draw(rounds, k=len(rounds))) for _ in range(RESAMPLES)]
+        least, *_, most = statistics.quantiles(ratios, n=40, method="inclusive")
+        return least, most
+
+    @property
+    def is_worse(self) -> bool:
+        """True if the whole interval lies below 0.95."""
+        return self.interval[1] < WORSE
+
+    def _ratio(self, rounds: Sequence[tuple[float, float]]) -> float:
+        old = statistics.median(old for old, _ in rounds)
+        new = statistics.median(new for _, new in rounds)
+        return old / new if self.less_is_better else new / old

@@ -1,0 +1,48 @@
+"""Waits until messages are worked off, as seen from outside."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks import BenchmarkError
+from benchmarks.observer import POLL_SECONDS
+from local.waiting import wait_until
+
+STALLED_SECONDS = 30
+
+
+@dataclass
+class Drain:
+    """How a number of messages went down to 0, as seen from outside."""
+
+    messages: int
+    """Since the first time the number was seen to have gone down."""
+    seconds: float
+    """From that time until the number was first seen to be 0."""
+
+    @property
+    def rate(self) -> float:
+        """Messages per second, without the start of a process and what it did before the first look."""
+        return self.messages / self.seconds
+
+
+def drain(left: Callable[[], int]) -> Drain:
+    """Call `left()`, which takes a few ms, every POLL_SECONDS until it returns 0.
+
+    Raises BenchmarkError if it stays the same for STALLED_SECONDS.
+    """
+    at_first = left()
+    first = latest = (at_first, time.perf_counter())
+
+    def changed() -> tuple[int, float] | None:
+        seen = left(), time.perf_counter()
+        return seen if seen[0] != latest[0] else None
+
+    while latest[0] > 0:
+        time.sleep(POLL_SECONDS)
+        seen = wait_until(changed, STALLED_SECONDS, POLL_SECONDS)
+        if not seen:
+            raise BenchmarkError(f"{latest[0]} messages are left, and nothing has changed for {STALLED_SECONDS} s.")
+        first = first if latest[0] < at_first else seen
+        latest = seen
+    return Drain(first[0] - latest[0], latest[1] - first[1])

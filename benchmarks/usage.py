@@ -1,0 +1,21 @@
+"""What a process uses, as Linux counts it in /proc."""
+
+import os
+from pathlib import Path
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in MB (10^6 bytes)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    return kib * 1024 / 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process so far, user and system, of all its threads."""
+    # The command's name stands in parentheses and may hold anything. The state follows as field 3.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[14 - 3], fields[15 - 3]
+    return (int(user) + int(system)) / CLOCK_TICKS

@@ -1,0 +1,35 @@
+"""How long one small request takes."""
+
+import time
+
+from benchmarks.api import Api
+from benchmarks.results import Goal, Latency, Section
+from benchmarks.site import Site
+from benchmarks.workloads.bounce import await_handled
+
+PATH = "/ping/1/1"
+WARM_UP = 20
+"""The first requests, which do not count."""
+REQUESTS = 200
+PAUSE_SECONDS = 0.03
+"""Time for the answer to come back to ping, so that the next request meets idle services."""
+
+
+def measure_latency(site: Site) -> Section:
+    """One request at a time to idle services."""
+    with site.service("ping"), site.service("pong"), site.api() as api:
+        api.wait("/readyz")
+        result = Latency(f"GET {PATH}", [1000 * seconds for seconds in one_by_one(api, REQUESTS)])
+        await_handled(site, WARM_UP + REQUESTS)
+    p50 = result.percentile(50)
+    goal = Goal(f"median of {result.name} < 20 ms", f"{p50:.1f} ms", p50 < 20)
+    return Section(f"Latency of {REQUESTS} requests, one after the other", [result], [goal])
+
+
+def one_by_one(api: Api, requests: int) -> list[float]:
+    """Return how many seconds each of these requests took, after WARM_UP others."""
+    seconds = []
+    for _ in range(WARM_UP + requests):
+        seconds.append(api.get(PATH))
+        time.sleep(PAUSE_SECONDS)
+    return seconds[WARM_UP:]

@@ -1,0 +1,35 @@
+"""Which commits Kafka has confirmed."""
+
+from collections.abc import Mapping
+
+from messaging.clients.protocols import Partition
+
+
+class Confirmed:
+    """The newest confirmed offset of each partition. kafka-python may tell of a newer commit before an older one."""
+
+    def __init__(self) -> None:
+        self.offsets: dict[Partition, int] = {}
+        self._numbers: dict[Partition, int] = {}
+        self._last = 0
+        self._forgotten = 0
+
+    def next_commit(self) -> int:
+        """Return the number of a new commit."""
+        self._last += 1
+        return self._last
+
+    def add(self, commit: int, offsets: Mapping[Partition, int]) -> None:
+        """Note that Kafka has confirmed this commit, unless it is forgotten or a newer one is known."""
+        if commit <= self._forgotten:
+            return
+        for partition, offset in offsets.items():
+            if commit > self._numbers.get(partition, 0):
+                self._numbers[partition] = commit
+                self.offsets[partition] = offset
+
+    def forget(self) -> None:
+        """Forget all commits so far, even those whose answers are still to come."""
+        self._forgotten = self._last
+        self._numbers.clear()
+        self.offsets = {}

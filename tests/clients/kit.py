@@ -1,0 +1,154 @@
+"""What the contract's tests are made of: messages one by one, and members of a group that work in their own threads."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from messaging.clients.errors import ClientError, Unavailable
+from messaging.clients.protocols import Consumer, Given, Partition, Polled, Producer, Reader, Taken
+
+
+class Message(NamedTuple):
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+def messages_of(polled: Polled) -> list[Message]:
+    """The messages of a poll, in their order."""
+    messages = []
+    for fetched in polled.fetched:
+        columns = fetched.partitions, fetched.offsets, fetched.keys, fetched.values
+        messages += [Message(*message) for message in zip(*columns, strict=True)]
+    return messages
+
+
+def numbers(messages: Iterable[Message]) -> list[int]:
+    """The numbers that `send_numbers` has sent."""
+    return [int(message.value) for message in messages]
+
+
+def send_numbers(producer: Producer, topic: str, count: Sequence[int], partitions: int = 1) -> None:
+    """Send these numbers, in turn to each partition, and wait until Kafka has them."""
+    values = [b"%d" % number for number in count]
+    delivery = producer.send(topic, [None] * len(values), values, [number % partitions for number in count])
+    assert delivery.wait(20)
+    assert all(delivery.acknowledged)
+
+
+def read_all(reader: Reader, topic: str) -> list[Message]:
+    """Everything that a topic holds now, in the order of each partition."""
+    ends = reader.ends(reader.partitions(topic))
+    reader.assign(dict.fromkeys(ends, 0))
+    messages: list[Message] = []
+    until(lambda: messages.extend(messages_of(reader.poll(0.1))) or all(reader.position(p) >= ends[p] for p in ends))
+    return messages
+
+
+def receive(consumer: Consumer, count: int, seconds: float = 20) -> list[Message]:
+    """Poll until so many messages have come."""
+    messages: list[Message] = []
+    until(lambda: messages.extend(messages_of(consumer.poll(0.1))) or len(messages) >= count, seconds)
+    return messages
+
+
+def poll_until_given(consumer: Consumer) -> frozenset[Partition]:
+    """Poll until the group has given this consumer partitions; the polls must bring no messages."""
+    partitions: list[frozenset[Partition]] = [frozenset()]
+
+    def poll() -> bool:
+        polled = consumer.poll(0.1)
+        assert not polled.fetched
+        partitions.extend(change.partitions for change in polled.changes if isinstance(change, Given))
+        return bool(partitions[-1])
+
+    until(poll)
+    return partitions[-1]
+
+
+def answer(call: Callable[[], object]) -> object:
+    """Return what a call returns, or None while Kafka does not answer."""
+    try:
+        return call()
+    except Unavailable:
+        return None
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for a condition. Raises AssertionError if it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.01)
+
+
+class Member:
+    """A consumer at work in its own thread: notes what comes, and commits it before it gives a partition away."""
+
+    def __init__(self, join: Callable[[], Consumer], commits: bool = True):
+        self.received: list[Message] = []
+        self.changes: list[Taken | Given] = []
+        self.partitions: frozenset[Partition] = frozenset()
+        self.unavailable: list[ClientError] = []
+        """Errors of polls and commits that are ours."""
+        self.strange: list[BaseException] = []
+        """Errors that must not come out of a client."""
+        self._join = join
+        self._commits = commits
+        self._next: dict[Partition, int] = {}
+        self._calls: queue.SimpleQueue[Callable[[Consumer], object]] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def call(self, call: Callable[[Consumer], object], seconds: float = 20) -> None:
+        """Have its thread make a call between two polls, and wait for it."""
+        called = threading.Event()
+        self._calls.put(lambda consumer: (call(consumer), called.set()))
+        assert called.wait(seconds)
+
+    def leave(self, seconds: float = 20) -> None:
+        """Commit, close and wait for that. Raises AssertionError if an error came out that is not ours."""
+        self._stopped.set()
+        self._thread.join(seconds)
+        assert not self._thread.is_alive()
+        assert self.strange == []
+
+    def _run(self) -> None:
+        try:
+            consumer = self._join()
+            while not self._stopped.is_set():
+                self._turn(consumer)
+            self._commit(consumer)
+            consumer.close()
+        except ClientError as error:
+            self.unavailable.append(error)
+        except BaseException as error:
+            self.strange.append(error)
+
+    def _turn(self, consumer: Consumer) -> None:
+        while not self._calls.empty():
+            self._calls.get()(consumer)
+        try:
+            polled = consumer.poll(0.1)
+        except ClientError as error:
+            self.unavailable.append(error)
+            return
+        for change in polled.changes:
+            self.changes.append(change)
+            if isinstance(change, Taken):
+                self._commit(consumer)
+                self._next.clear()
+                self.partitions = frozenset()
+            else:
+                self.partitions = change.partitions
+        self.received += messages_of(polled)
+        for fetched in polled.fetched:
+            self._next.update(fetched.next_offsets)
+
+    def _commit(self, consumer: Consumer) -> None:
+        if self._commits and self._next:
+            consumer.commit(self._next, 5)

@@ -1,0 +1,74 @@
+"""The contract of what concerns the whole cluster: topics and groups."""
+
+import uuid
+
+import pytest
+
+from messaging.clients.errors import TooFewBrokers, Unavailable
+from messaging.clients.protocols import Partition, Topic
+from tests.clients.kit import answer, numbers, poll_until_given, receive, send_numbers, until
+
+
+class AdminContract:
+    @pytest.fixture
+    def admin(self, client, closed):
+        return closed(client.admin())
+
+    @pytest.fixture
+    def name(self):
+        """The name of a topic that does not exist."""
+        return f"contract-{uuid.uuid4().hex[:8]}"
+
+    def test_a_topic_is_created_once_and_then_left_as_it_is(self, admin, reader, name):
+        assert admin.create(Topic(name, 3, 1))
+        assert not admin.create(Topic(name, 5, 1))
+
+        assert len(reader.partitions(name)) == 3
+
+    def test_more_replicas_than_brokers_are_an_error_of_their_own(self, admin, reader, name):
+        with pytest.raises(TooFewBrokers, match=r"REPLICATION_FACTOR must be at most .*, not 3"):
+            admin.create(Topic(name, 1, 3))
+
+        assert list(reader.partitions(name)) == []
+
+    def test_a_topic_that_exists_is_not_compared(self, admin, name):
+        assert admin.create(Topic(name, 1, 1))
+        assert not admin.create(Topic(name, 1, 3))
+
+    def test_a_topic_that_is_deleted_can_be_created_again(self, admin, reader, name):
+        admin.delete(name)  # which does not exist, so that nothing happens
+        admin.create(Topic(name, 3, 1))
+        admin.delete(name)
+
+        until(lambda: answer(lambda: admin.create(Topic(name, 2, 1))))
+        until(lambda: len(reader.partitions(name)) == 2)
+
+    def test_offsets_of_a_group_without_members_can_be_set(self, admin, reader, producer, join, group, new_topic):
+        partitions = [Partition(new_topic(), 0), Partition(new_topic(), 0)]
+        for partition in partitions:
+            send_numbers(producer, partition.topic, range(10))
+        admin.set_offsets(group, {partitions[0]: 7, partitions[1]: 0})
+        assert reader.committed(group, partitions) == {partitions[0]: 7, partitions[1]: 0}
+
+        assert numbers(receive(join(partitions[0].topic), 3)) == [7, 8, 9]
+
+    def test_offsets_of_a_group_with_members_cannot_be_set(self, admin, reader, join, group, new_topic):
+        partition = Partition(new_topic(), 0)
+        poll_until_given(join(partition.topic))
+
+        with pytest.raises(Unavailable):
+            admin.set_offsets(group, {partition: 7})
+        assert reader.committed(group, [partition]) == {partition: 0}
+
+    def test_the_state_of_a_group_says_if_it_has_members(self, admin, join, group, new_topic):
+        assert admin.group_states([group]) == {group: "Dead"}
+
+        consumer = join(new_topic())
+        poll_until_given(consumer)
+        until(lambda: admin.group_states([group]) == {group: "Stable"})
+
+        consumer.close()
+        until(lambda: admin.group_states([group])[group] in ("Empty", "Dead"))
+
+    def test_several_groups_are_asked_for_at_once(self, admin, group):
+        assert set(admin.group_states([group, f"{group}-2"])) == {group, f"{group}-2"}

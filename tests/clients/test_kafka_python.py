@@ -1,0 +1,25 @@
+"""The contract, kept by kafka-python."""
+
+import pytest
+from eventlet.patcher import is_monkey_patched
+
+from messaging.clients.protocols import directly
+from messaging.extensions.starting import green
+from tests.clients.contract import ClientContract
+from tests.kafka import client_at
+
+GREEN = is_monkey_patched("thread")  # in the run of test_under_eventlet.py
+WAITING = green if GREEN else directly
+
+
+class TestKafkaPython(ClientContract):
+    interruptible = GREEN
+
+    @pytest.fixture
+    def client(self, brokers):
+        return client_at(brokers.kafka_bootstrap, WAITING)
+
+    @pytest.fixture
+    def nowhere(self):
+        """A client with nobody at the other end."""
+        return client_at("127.0.0.1:1", WAITING)

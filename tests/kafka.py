@@ -1,0 +1,12 @@
+"""The tests' way to Kafka: the project's own door, with the options of config.yml."""
+
+from dataclasses import replace
+
+from messaging import settings
+from messaging.clients import connect
+from messaging.clients.protocols import Client, Waiting, directly
+
+
+def client_at(servers: str, waiting: Waiting = directly, library: str = "kafka-python") -> Client:
+    """Return a client for the brokers at this address."""
+    return connect(replace(settings.load().kafka, servers=servers), waiting, library)

@@ -1,0 +1,15 @@
+"""Runs pytest as `nameko run` runs services: with eventlet's threads, sockets and waits in place of native ones."""
+
+import sys
+import warnings
+
+warnings.filterwarnings("ignore", message="\\s*Eventlet is deprecated")
+
+import eventlet  # noqa: E402
+
+eventlet.monkey_patch()
+
+import pytest  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(pytest.main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""Confirmed commits: the newest of each partition, in whatever order the library tells of them."""
+
+from messaging.clients.kafka_python.confirmed import Confirmed
+from messaging.clients.protocols import Partition
+
+P0, P1 = Partition("pong", 0), Partition("pong", 1)
+
+
+def test_the_newest_commit_of_each_partition_counts_in_any_order():
+    confirmed = Confirmed()
+    first, second, third = (confirmed.next_commit() for _ in range(3))
+    confirmed.add(third, {P0: 30})
+    confirmed.add(second, {P0: 20, P1: 2})
+    confirmed.add(first, {P0: 10, P1: 1})
+
+    assert confirmed.offsets == {P0: 30, P1: 2}
+
+
+def test_a_newer_commit_may_go_back():
+    confirmed = Confirmed()
+    confirmed.add(confirmed.next_commit(), {P0: 30})
+    confirmed.add(confirmed.next_commit(), {P0: 10})
+
+    assert confirmed.offsets == {P0: 10}
+
+
+def test_commits_from_before_a_rebalance_do_not_count_after_it_even_if_their_answers_come_late():
+    confirmed = Confirmed()
+    early, late = confirmed.next_commit(), confirmed.next_commit()
+    confirmed.add(early, {P0: 10})
+    confirmed.forget()
+    confirmed.add(late, {P0: 20})
+    assert confirmed.offsets == {}
+
+    confirmed.add(confirmed.next_commit(), {P0: 5})
+    assert confirmed.offsets == {P0: 5}

@@ -37,8 +37,8 @@ class Books:
     """What topics `ping`, `pong` and `run-states` hold of these runs, which are as GET /runs/ID gives them."""
 
     def __init__(self, ledger: Ledger, runs: Iterable[dict]):
-        self.ids: set[str] = set()
-        """The runs of which there are messages."""
+        self._keys: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+        """The stamps of each run in each topic."""
         self._counter = counting.Counter()
         self._tallies = {run["id"]: self._expect(run) for run in runs}
         starts = {
@@ -54,8 +54,14 @@ class Books:
 
     def _take(self, messages: Fetched) -> None:
         self._counter.add(messages)
-        stamps = map(stamp_of, map(Record, messages.partitions, messages.keys, messages.values))
-        self.ids |= {stamp[0] for stamp in stamps if stamp}
+        for record in map(Record, messages.partitions, messages.keys, messages.values):
+            if stamp := stamp_of(record):
+                self._keys[stamp[0], messages.topic].add(record.key)
+
+    @property
+    def ids(self) -> set[str]:
+        """The runs of which there are messages."""
+        return {run for run, _ in self._keys}
 
     def verdict(self, run: dict) -> Verdict:
         """What `client verify` says of a run."""
@@ -82,6 +88,8 @@ class Books:
         assert not self.verdict(run).differences, run
         first, last = self._ends(run)
         assert not self.acknowledged(run) - first.numbers, "acknowledged, but not there"
+        sent, *answered = (self._keys.get((run["id"], topic), set()) for topic in TOPICS[run["service"]])
+        assert all(keys <= sent for keys in answered), "answered with another key"
         held = {"sent": self.acknowledged(run), "pong_received": first.numbers}
         for stage in run["stages"]:
             assert self.recorded[run["id"], stage] == held.get(stage, last.numbers), stage

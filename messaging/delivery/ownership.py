@@ -10,7 +10,6 @@ from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Delivery
 from messaging.journal.past import Past
 from messaging.journal.requests import Standing
-from messaging.runs.outcome import DeliveryFailed
 from messaging.runs.request import Request
 from messaging.stopping import StopRequest
 
@@ -22,9 +21,6 @@ YIELD_SECONDS = 3
 
 FROZEN_SECONDS = 1
 """After a longer pause this process may have been frozen, and others may have taken over meanwhile."""
-
-LOOK_SECONDS = 120
-"""How long it may take after such a pause to learn if others have."""
 
 
 class Claims(Protocol):
@@ -50,12 +46,9 @@ class Ownership:
         standing: Standing,
         claims: Claims,
         stop: StopRequest,
-        is_new: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.claim = claim
-        self.is_new = is_new
-        """True if nobody else can know the run yet, so that any other claim is a newer one."""
         self._standing = standing
         self._claims = claims
         self._stop = stop
@@ -94,22 +87,18 @@ class Ownership:
     def superseded(self) -> bool:
         """True once another instance has a newer claim."""
         claims = self._standing.claims
-        return (self.claim in claims or self.is_new) and claims[-1:] not in ([], [self.claim])
+        return self.claim in claims and claims[-1] != self.claim
 
     @property
     def asked(self) -> bool:
-        """True once this instance must send no more. Raises DeliveryFailed if it cannot find out."""
+        """True once this instance must send no more, or must not because it cannot be sure to be the owner."""
         if self._clock() - self._looked > FROZEN_SECONDS:
-            self._look()
+            self.unsure = not self._claims.catch_up(PAST_SECONDS)
+        if self._standing.claims and self.claim not in self._standing.claims:  # which of the claims is newer?
+            self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
         self._looked = self._clock()
-        return self._stop.asked or self._standing.stopped or self._standing.failed is not None or self.superseded
-
-    def _look(self) -> None:
-        """Wait until everything is known that is on record now."""
-        give_up = self._clock() + LOOK_SECONDS
-        while not self._claims.catch_up(1) and not self._stop.asked:
-            if self._clock() > give_up:
-                raise DeliveryFailed("Kafka does not tell if another instance has taken the run over")
+        is_over = self._standing.stopped or self._standing.failed is not None
+        return self._stop.asked or is_over or self.superseded or self.unsure
 
     @property
     def overdue(self) -> bool:

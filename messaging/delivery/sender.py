@@ -139,8 +139,7 @@ class Sender:
         request = Request(run, self._service, call.num_messages, call.size, call.created or time.time_ns() // 1000)
         claim = f"{self._journal.writer.process}.{next(self._numbers)}"
         with claims.watched(run) as standing:
-            is_new = call.created is None and not call.redelivered
-            ownership = Ownership(claim, standing, claims, self._stop, is_new, self._clock)
+            ownership = Ownership(claim, standing, claims, self._stop, self._clock)
             past = self._prepare(call, request, ownership)
             if past.ended:
                 return _as_before(past.ended)
@@ -173,8 +172,8 @@ class Sender:
         """Write the claim, and return everything on record of the run. Raises ClientError."""
         claims = self._journal.claims
         delivery = self._journal.requests.claim(request, ownership.claim)
-        if ownership.is_new:
-            # Nothing is on record of this run, except perhaps that it was given up.
+        if call.created is None and not call.redelivered:
+            # Nobody else can know this run, so nothing is on record of it, except that it was given up.
             if not claims.wait_until_reading(PAST_SECONDS):
                 raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
             return Past(Standing(stopped=claims.is_ended(request.run)))
@@ -190,7 +189,7 @@ class Sender:
             sending.send()
             seconds = _seconds(sending, past)
             writer.end(run, DONE, seconds=seconds)
-        except (DeliveryFailed, RunStopped, ClientError) as error:
+        except (DeliveryFailed, RunStopped) as error:
             raise self._ended(error, run, ownership, queued, sending.failed) from None
         except Exception as error:
             writer.end(run, FAILED, _unexpected(error), sending.failed)
@@ -205,12 +204,14 @@ class Sender:
         if ownership.superseded:
             writer.end(run, YIELDED)
             return Superseded()
-        if queued and self._stop.asked:
+        if queued and (self._stop.asked or ownership.unsure):
             writer.end(run, YIELDED)
             return CallAgain()
+        if ownership.unsure:
+            error = DeliveryFailed(f"Kafka does not answer, so this instance may not send on: {error}")
         stopped = isinstance(error, RunStopped) and not self._stop.asked
         writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
-        return DeliveryFailed(str(error)) if isinstance(error, ClientError) else error
+        return error
 
     def _fail(self, request: Request, ownership: Ownership, reason: str) -> None:
         """Put on record that the sending has failed before it began."""

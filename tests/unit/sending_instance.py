@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from messaging import settings
-from messaging.delivery.sender import Call, Journal, Sender
+from messaging.delivery.sender import Call, Journal
+from messaging.delivery.sender import Sender as RunSender
 from messaging.journal.past import Past
 from messaging.journal.requests import CLAIM, RequestRecord, Standing
+from messaging.journal.states import Sender, State
 from messaging.runs.outcome import Figures
+from messaging.runs.stamp import unpack
 from messaging.stopping import StopRequest
-from tests.unit.api_fakes import RUN
+from tests.unit.api_fakes import RUN, asked, seen
 from tests.unit.fakes import Clock, Delivery, Topic
 
 Steps = list[str]
@@ -49,13 +52,13 @@ class Writer:
         self._steps.append(outcome)
         self.outcomes[run], self.reason, self.failed = outcome, reason, failed
 
-    def sent(self, run, numbers, size, partition, time_sent) -> None:
-        self.numbers += numbers
+    def sent(self, run, block) -> None:
+        self.numbers += block.numbers
 
     def keep_up(self, run, most) -> bool:
         return self.unrecorded <= most
 
-    def flush(self, seconds) -> bool:
+    def flush(self, seconds, run=None) -> bool:
         self._clock.advance(seconds if self.stuck else 0)
         if not self.stuck:
             self.recorded = len(self.numbers)
@@ -156,19 +159,42 @@ class Out(Topic):
 
 
 class Instance:
-    def __init__(self, out=None, **topic):
+    def __init__(self, **topic):
         self.steps: Steps = []
         self.clock = Clock()
-        self.topic = out or Out(self.steps, **topic)
+        self.topic = Out(self.steps, **topic)
         self.writer = Writer(self.steps, self.clock)
         self.requests = Requests(self.steps)
         self.claims = Claims(self.steps, self.clock)
         self.past = PastReader(self.steps)
         self.stop = StopRequest()
         journal = Journal(self.writer, self.requests, self.claims, self.past)
-        self.sender = Sender("ping", self.topic, journal, self.stop, settings.load(), self.clock)
+        self.sender = RunSender("ping", self.topic, journal, self.stop, settings.load(), self.clock)
 
     def send(
         self, count=1000, size=5, run: UUID | None = RUN, queued=False, created=None, redelivered=False
     ) -> Figures:
         return self.sender.send_run(Call(count, size, run and str(run), queued, created, redelivered))
+
+
+KNOWN = {"created": 1}
+"""A call of a run that others may know."""
+AGAIN = {"redelivered": True}
+"""A call that RabbitMQ has delivered before."""
+
+
+def numbers(instance: Instance) -> list[int]:
+    """The numbers of the messages that were sent."""
+    return [unpack(key)[1] for key, _, _ in instance.topic.messages]
+
+
+def sent(numbers, outcome: str, claim: str = "host:2/b.1", reason=None, seconds=None) -> State:
+    """What another instance has put on record of a run."""
+    return State(seen(numbers), Sender(asked("ping", 1000, 5, run=RUN), claim, outcome, reason, seconds))
+
+
+def claimed(*claims: str) -> Standing:
+    standing = Standing()
+    for claim in claims:
+        standing.apply(RequestRecord(RUN, CLAIM, claim))
+    return standing

@@ -93,6 +93,13 @@ def test_a_run_that_finds_no_room_has_failed():
     assert instance.writer.outcomes[RUN] == "failed"
 
 
+def test_a_run_that_finds_no_partitions_has_failed():
+    instance = Instance(partitions=DeliveryFailed("no metadata"))
+    with pytest.raises(DeliveryFailed, match="no metadata"):
+        instance.send(5, 5)
+    assert instance.writer.outcomes[RUN] == "failed"
+
+
 def test_a_service_that_stops_ends_its_runs(instance):
     instance.stop.ask()
     with pytest.raises(RunStopped, match="0 of 1000 messages were sent"):
@@ -166,18 +173,6 @@ class TestUnexpectedErrors:
 
         assert "RuntimeError('a bug')" in instance.writer.reason
         assert instance.topic.messages == []
-
-    def test_when_kafka_does_not_know_the_topic(self):
-        instance = Instance(out=UnknownTopic())
-        self.fails(instance, DeliveryFailed, queued=True, created=1)
-
-        assert "no metadata" in instance.writer.reason
-
-
-class UnknownTopic:
-    @property
-    def partitions(self):
-        raise Unavailable("no metadata")
 
 
 class Gate:

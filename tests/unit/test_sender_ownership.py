@@ -6,40 +6,16 @@ import pytest
 from pyroaring import BitMap
 
 from messaging.clients.errors import Unavailable
-from messaging.delivery.ownership import FROZEN_SECONDS, LOOK_SECONDS, PAST_SECONDS, YIELD_SECONDS
 from messaging.journal.past import Past
-from messaging.journal.requests import CLAIM, RequestRecord, Standing
-from messaging.journal.states import Sender, State
+from messaging.journal.requests import Standing
 from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
-from messaging.runs.stamp import unpack
-from tests.unit.api_fakes import RUN, asked, seen
-from tests.unit.sending_instance import Instance
-
-KNOWN = {"created": 1}
-"""A call of a run that others may know."""
-AGAIN = {"redelivered": True}
-"""A call that RabbitMQ has delivered before."""
+from tests.unit.api_fakes import RUN
+from tests.unit.sending_instance import AGAIN, KNOWN, Instance, claimed, numbers, sent
 
 
 @pytest.fixture
 def instance():
     return Instance()
-
-
-def numbers(instance: Instance) -> list[int]:
-    """The numbers of the messages that were sent."""
-    return [unpack(key)[1] for key, _, _ in instance.topic.messages]
-
-
-def sent(numbers, outcome: str, claim: str = "host:2/b.1", reason=None, seconds=None) -> State:
-    return State(seen(numbers), Sender(asked("ping", 1000, 5, run=RUN), claim, outcome, reason, seconds))
-
-
-def claimed(*claims: str) -> Standing:
-    standing = Standing()
-    for claim in claims:
-        standing.apply(RequestRecord(RUN, CLAIM, claim))
-    return standing
 
 
 class TestBeforeItSends:
@@ -112,191 +88,6 @@ class TestARunThatIsOver:
 
         assert instance.topic.messages == []
         assert instance.writer.outcomes[RUN] == "stopped"
-
-
-class TestWhileItSends:
-    @pytest.mark.parametrize("call", [{}, KNOWN, KNOWN | {"queued": True}, AGAIN], ids=repr)
-    def test_a_newer_claim_stops_it_at_once_and_it_answers_nothing(self, instance, call):
-        def supersede():
-            if not call:
-                instance.claims.claim(*instance.requests.claims)
-            instance.claims.claim("host:2/b.1")
-
-        instance.topic.on_send = supersede
-        with pytest.raises(Superseded):
-            instance.send(1000, 5, **call)
-
-        assert numbers(instance) == [*range(200)], "the block in hand"
-        assert instance.writer.numbers == [*range(200)], "is on record"
-        assert instance.steps[-1] == "yielded"
-
-    def test_a_claim_that_came_before_its_own_does_not(self, instance):
-        def late():
-            instance.claims.claim("host:2/b.1")
-            instance.claims.claim(*instance.requests.claims)
-
-        instance.topic.on_send = late
-        assert instance.send(1000, 5).num_messages == 1000
-
-    @pytest.mark.parametrize("end", ["stopped", "failed"])
-    def test_a_stop_or_failure_that_comes_on_record_ends_it(self, instance, end):
-        instance.topic.on_send = lambda: setattr(instance.claims.standings[RUN], end, "why")
-        with pytest.raises(RunStopped, match="200 of 1000"):
-            instance.send(1000, 5)
-
-        assert instance.writer.outcomes[RUN] == "stopped"
-
-    def test_a_newer_claim_that_comes_after_the_last_message_changes_nothing(self, instance):
-        instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
-
-        assert instance.send(200, 5, **KNOWN).num_messages == 200
-        assert instance.writer.outcomes[RUN] == "sent"
-
-
-class TestAfterAPause:
-    """The process may have been frozen, and another instance may have taken over."""
-
-    def freeze(self, instance, seconds):
-        instance.topic.on_send = lambda: instance.clock.advance(seconds)
-
-    def test_it_looks_at_the_record_before_it_sends_on(self, instance):
-        self.freeze(instance, FROZEN_SECONDS + 0.1)
-        instance.send(600, 5)
-
-        assert instance.steps == ["claim", "begin", "send", "catch up", "send", "catch up", "send", "sent"]
-
-    def test_a_short_pause_does_not_count(self, instance):
-        self.freeze(instance, FROZEN_SECONDS - 0.1)
-        instance.send(600, 5)
-
-        assert "catch up" not in instance.steps
-
-    def test_it_stops_if_another_has_taken_over(self, instance):
-        self.freeze(instance, 30)
-        instance.claims.comes = lambda: instance.claims.claim("host:2/b.1")
-        with pytest.raises(Superseded):
-            instance.send(1000, 5, **KNOWN)
-
-        assert numbers(instance) == [*range(200)]
-        assert instance.steps[-2:] == ["catch up", "yielded"]
-
-    def test_it_does_not_send_before_it_could_look(self, instance):
-        self.freeze(instance, 30)
-        looks = []
-
-        def comes():
-            looks.append(len(instance.topic.messages))
-            instance.claims.reads = len(looks) % 5 == 0
-
-        instance.claims.comes = comes
-        instance.claims.wait_for_claim = lambda *arguments: True
-        instance.send(600, 5)
-
-        assert looks == [200] * 5 + [400] * 5
-        assert numbers(instance) == [*range(600)]
-
-    def test_it_fails_if_it_cannot_look_for_a_long_time(self, instance):
-        def lose_kafka():
-            instance.claims.reads = False
-            instance.clock.advance(30)
-
-        instance.topic.on_send = lose_kafka
-        with pytest.raises(DeliveryFailed, match="Kafka acknowledged 200 of 1000 messages, then: Kafka does not tell"):
-            instance.send(1000, 5, queued=True, **KNOWN)
-
-        assert numbers(instance) == instance.writer.numbers == [*range(200)]
-        assert instance.writer.outcomes[RUN] == "failed"
-        assert instance.clock.now < 1000 + 30 + LOOK_SECONDS + 5
-
-    def test_a_service_that_stops_does_not_wait_for_the_look(self, instance):
-        def lose_kafka():
-            instance.claims.reads = False
-            instance.clock.advance(30)
-            instance.stop.ask()
-
-        instance.topic.on_send = lose_kafka
-        with pytest.raises(CallAgain):
-            instance.send(1000, 5, queued=True, **KNOWN)
-        assert instance.writer.outcomes[RUN] == "yielded"
-
-
-class TestTheOwnerBefore:
-    """It is waited for until it has yielded, but not for ever."""
-
-    OLD = "host:2/b.1"
-
-    def before(self, instance, *claims: str, **states: State):
-        """Put these on record before the claim of this instance, which gets number 1."""
-        instance.past.past = Past(claimed(*claims, "host:1/a.1"), states)
-
-    def test_until_it_has_yielded(self, instance):
-        self.before(instance, self.OLD, b=sent([0], "sending"))
-
-        def yields():
-            if len(instance.past.seconds) == 3:
-                self.before(instance, self.OLD, b=sent([0, 1, 2], "yielded"))
-
-        instance.past.on_read = yields
-        instance.send(1000, 5, **KNOWN)
-
-        assert instance.steps[:6] == ["claim", "read back", "past", "past", "past", "begin"]
-        assert numbers(instance) == [*range(3, 1000)]
-
-    def test_until_it_has_ended(self, instance):
-        self.before(instance, self.OLD, b=sent([0], "sending"))
-
-        def ends():
-            if len(instance.past.seconds) == 2:
-                self.before(instance, self.OLD, b=sent(range(1000), "sent", seconds=1))
-
-        instance.past.on_read = ends
-        assert instance.send(1000, 5, **KNOWN).seconds == 1
-        assert instance.topic.messages == []
-
-    def test_three_seconds_at_most_because_it_may_be_dead(self, instance):
-        self.before(instance, self.OLD, b=sent([0], "sending"))
-        instance.past.on_read = lambda: instance.clock.advance(1)
-        started = instance.clock.now
-        instance.send(1000, 5, **KNOWN)
-
-        assert YIELD_SECONDS <= instance.clock.now - started <= YIELD_SECONDS + 1
-        assert numbers(instance) == [*range(1, 1000)]
-
-    def test_within_the_time_that_everything_may_take(self, instance):
-        """A look may be slow. None is allowed more time than is left."""
-        self.before(instance, self.OLD, b=sent([0], "sending"))
-        instance.past.on_read = lambda: instance.clock.advance(PAST_SECONDS - 1)
-        instance.send(1000, 5, **KNOWN)
-
-        assert instance.past.seconds == [PAST_SECONDS, 1]
-
-    def test_not_if_there_is_none(self, instance):
-        self.before(instance)
-        instance.send(1000, 5, **KNOWN)
-
-        assert instance.steps.count("past") == 1
-
-    def test_not_if_the_other_claim_is_newer(self, instance):
-        instance.past.past = Past(claimed("host:1/a.1", "host:3/c.1"), {"c": sent([0], "sending", claim="host:3/c.1")})
-        instance.send(200, 5, **KNOWN)
-
-        assert instance.steps.count("past") == 1
-
-    def test_not_if_a_newer_claim_is_known(self, instance):
-        self.before(instance, self.OLD, b=sent([0], "sending"))
-        instance.past.on_read = lambda: instance.claims.claim("host:3/c.1")
-        with pytest.raises(Superseded):
-            instance.send(1000, 5, **KNOWN)
-
-        assert instance.steps == ["claim", "read back", "past", "begin", "yielded"]
-
-    def test_not_by_a_service_that_stops(self, instance):
-        self.before(instance, self.OLD, b=sent([0], "sending"))
-        instance.stop.ask()
-        with pytest.raises(CallAgain):
-            instance.send(1000, 5, queued=True, **KNOWN)
-
-        assert instance.steps.count("past") == 1
 
 
 class TestAPastThatCannotBeRead:

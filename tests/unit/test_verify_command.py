@@ -50,7 +50,7 @@ class Stack:
         self.runs: list[Run | Exception] = [run()]
         self.topics = Topics(PING)
         self.topics.add("ping", 0, *messages(*range(COUNT)))
-        self.kafka_error: Exception | None = None
+        self.kafka_error: BaseException | None = None
         self.asked: list[str] = []
         self.reader = Reader(self.topics)
         self.meanwhile: Callable[[], object] = lambda: None
@@ -228,3 +228,10 @@ class TestCannotTell:
 
         assert verify() == 2
         assert self.told(capsys).startswith("MAX_SIZE must be a whole number")
+
+
+def test_130_when_the_user_gives_up(stack, capsys):
+    stack.kafka_error = KeyboardInterrupt()
+
+    assert verify() == 130
+    assert capsys.readouterr() == ("", "")

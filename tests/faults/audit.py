@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from pyroaring import BitMap
@@ -20,6 +21,16 @@ from client.verify.reading import Reading
 from messaging.clients.protocols import Fetched, Partition
 from tests.integration.ledger import Ledger, Record
 from tests.kafka import client_at
+
+
+@dataclass
+class Stage:
+    """What topic `run-states` says of one stage of a run."""
+
+    numbers: BitMap = field(default_factory=BitMap)
+    failed: int = 0
+    """How many messages Kafka refused for good."""
+
 
 STAMP = struct.Struct(">16sQQ")
 """Run, number and time in a message's key."""
@@ -71,7 +82,11 @@ class Books:
         """How many messages were acknowledged and are not there, or have no answer."""
         first, last = self._ends(run)
         unstored = self.acknowledged(run) - first.numbers
-        return len(unstored) + len(first.numbers - last.numbers)
+        return len(unstored) + len(first.numbers - last.numbers) - self.refused(run)
+
+    def refused(self, run: dict) -> int:
+        """How many messages have no answer because Kafka refused it, as the services say."""
+        return self.recorded[run["id"], "pong_answered"].failed
 
     def duplicates(self, run: dict) -> int:
         """How many messages are there more than once, over all topics."""
@@ -81,7 +96,7 @@ class Books:
         """The numbers of which the services say that Kafka has acknowledged them; all, where a run is done."""
         if run["state"] == "done":
             return BitMap(range(run["num_messages"]))
-        return self.recorded[run["id"], "sent"]
+        return self.recorded[run["id"], "sent"].numbers
 
     def check(self, run: dict) -> None:
         """Raises AssertionError unless a run, as GET /runs/ID gives it, is what the topics hold."""
@@ -92,7 +107,7 @@ class Books:
         assert all(keys <= sent for keys in answered), "answered with another key"
         held = {"sent": self.acknowledged(run), "pong_received": first.numbers}
         for stage in run["stages"]:
-            assert self.recorded[run["id"], stage] == held.get(stage, last.numbers), stage
+            assert self.recorded[run["id"], stage].numbers == held.get(stage, last.numbers), stage
         if run["state"] == "done":
             assert {stage["missing"] for stage in run["stages"].values()} == {0}
         else:
@@ -104,25 +119,27 @@ class Books:
         return tallies[0], tallies[-1]
 
 
-def recorded(ledger: Ledger) -> dict[tuple[str, str], BitMap]:
-    """Return the numbers on record in topic `run-states`, by run and stage. Only the newest value of a key counts."""
+def recorded(ledger: Ledger) -> dict[tuple[str, str], Stage]:
+    """Return what is on record in topic `run-states`, by run and stage. Only the newest value of a key counts."""
     newest = {
         record.key: record.value for record in ledger.records("run-states") if record.key and record.key.count(b"/") > 1
     }
-    numbers: dict[tuple[str, str], BitMap] = defaultdict(BitMap)
+    stages: dict[tuple[str, str], Stage] = defaultdict(Stage)
     for key, value in newest.items():
         try:
             state = json.loads(value or "null")
         except ValueError:  # somebody else's: test_messages puts such there
             continue
         if isinstance(state, dict) and "numbers" in state:
-            run, stage, _ = key.decode(errors="replace").split("/", 2)
-            numbers[run, stage] |= BitMap.deserialize(b64decode(state["numbers"]))
-    return numbers
+            run, name, _ = key.decode(errors="replace").split("/", 2)
+            stages[run, name].numbers |= BitMap.deserialize(b64decode(state["numbers"]))
+            stages[run, name].failed += state["failed"]
+    return stages
 
 
 def check_committed(ledger: Ledger) -> None:
-    """Raises AssertionError if pong or ping has committed a message that is not on record as handled."""
+    """Raises AssertionError if pong or ping has committed a message that is not on record as handled or refused."""
+    unhandled: Counter[tuple[str, str]] = Counter()
     for service in "pong", "ping":
         committed = ledger.committed(service, service)  # before the record, which then is as new at least
         handled = recorded(ledger)
@@ -132,5 +149,6 @@ def check_committed(ledger: Ledger) -> None:
             if offset < committed.get(record.partition, 0) and (stamp := stamp_of(record)):
                 run, number = stamp
                 stages = ["pong_received", "pong_answered"] if service == "pong" else ["ping_received"]
-                for stage in stages:
-                    assert number in handled[run, stage], f"{service} has committed, but not handled, {number}"
+                unhandled.update((run, stage) for stage in stages if number not in handled[run, stage].numbers)
+        for (run, stage), count in unhandled.items():
+            assert count <= handled[run, stage].failed, f"{count} messages of {run} are committed, but not {stage}"

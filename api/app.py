@@ -3,7 +3,7 @@
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
-from api.description import load_description
+from api.description import describe
 from api.events import EventStreams
 from api.headers import protect, refuse_body
 from api.problems import register_problems
@@ -48,7 +48,7 @@ def make_resources(settings: Settings) -> Resources:
         streams=EventStreams(store),
         readiness=Readiness(broker_checks(settings.amqp_uri, kafka)),
         janitor=Janitor(store, Lag(kafka), settings.run_stalled, [pool.close_idle]),
-        description=load_description(),
+        description=describe(settings),
     )
 
 

@@ -8,11 +8,23 @@ from typing import Any, cast
 
 import yaml
 
+from messaging.settings import Settings
+
 PATH = Path(__file__).parent / "openapi.yaml"
 
 
 def load_description() -> Mapping[str, Any]:
     return cast(Mapping[str, Any], yaml.safe_load(PATH.read_text()))
+
+
+def describe(settings: Settings) -> Mapping[str, Any]:
+    """Return the description with the limits of these settings."""
+    description = load_description()
+    for name, most in {"num_messages": settings.max_messages, "size": settings.max_size}.items():
+        parameter = description["components"]["parameters"][name]
+        parameter["schema"]["maximum"] = most
+        parameter["example"] = min(parameter["example"], most)
+    return description
 
 
 def look_up(description: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 _most = 8192 if _hard == resource.RLIM_INFINITY else min(8192, _hard)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, _most), _hard))
 
-bind = os.environ.get("API_BIND") or "127.0.0.1:8000"
+bind = os.environ.get("API_BIND") or f"127.0.0.1:{os.environ.get('API_PORT') or 8000}"
 worker_class = "api.worker.Worker"  # threads, because nameko's proxies block
 workers = 2
 # WAITING for each service (api/runs/dispatch.py), STREAMS (api/events.py), and some for all other requests.

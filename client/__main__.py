@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Each command is a subparser, whose `carry_out` takes the API and the arguments and returns the exit code."""
-    defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT', 8000)}", json=False)
+    defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT') or 8000}", json=False)
     # The options may stand before the command and after it, so neither parser may put a default over the other's value.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 PATH = Path(__file__).parent.parent / "config.yml"
+KAFKA_PORT = 9092
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,13 @@ def _is_rabbitmq(text: str) -> bool:
 
 def _is_kafka(text: str) -> bool:
     host = r"\[[0-9a-fA-F:.]+\]|[\w.-]+"
-    servers = [re.fullmatch(rf"\s*(?:{host}):([0-9]{{1,5}})\s*", server, re.ASCII) for server in text.split(",")]
-    return all(server and 0 < int(server[1]) < 65536 for server in servers)
+    servers = [re.fullmatch(rf"\s*(?:{host}):([0-9]{{0,5}})\s*", server, re.ASCII) for server in text.split(",")]
+    return all(server and 0 < int(server[1] or KAFKA_PORT) < 65536 for server in servers)
+
+
+def _with_ports(servers: str) -> str:
+    """Add Kafka's port where it is empty, as in .env's address if KAFKA_PORT is empty."""
+    return re.sub(r":(?=\s*(?:,|$))", f":{KAFKA_PORT}", servers)
 
 
 NUMBERS = {
@@ -103,7 +109,7 @@ AMQP_URI = Address(
     "must be amqp://, amqps:// or pyamqp:// and a host, such as amqp://user:password@host:5672",
     _is_rabbitmq,
 )
-KAFKA_SERVERS = Address("localhost:9092", "must be host:port, or several with commas", _is_kafka)
+KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _is_kafka)
 
 
 def load() -> Settings:
@@ -123,7 +129,7 @@ def check(config: dict[str, Any]) -> Settings:
     """
     numbers = {name.lower(): _parse(name, number, config.get(name)) for name, number in NUMBERS.items()}
     consumer, producer = config["KAFKA_CONSUMER"], config["KAFKA_PRODUCER"]
-    servers = _parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
+    servers = _with_ports(_parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers")))
     config["AMQP_URI"] = _parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
     health_file = config.get("HEALTH_FILE")
     return Settings(

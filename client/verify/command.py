@@ -1,6 +1,6 @@
 """`python -m client verify RUN`: says if the topics hold what the API says of a run.
 
-Exit codes: 0 they do; 1 they differ; 2 it cannot tell, and says why on stderr.
+Exit codes: 0 they do; 1 they differ; 2 it cannot tell, and says why on stderr; 130 Ctrl-C.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def verify_and_report(api: Api, asked: argparse.Namespace) -> int:
     """Verify a run, print the verdict and return the exit code. Raises ApiError."""
     try:
-        with Console(stderr=True).status("Reading the topics ..."), closing(kafka(asked.kafka).reader()) as reader:
+        with Console(stderr=True).status("Reading the topics ..."), closing(kafka_at(asked.kafka).reader()) as reader:
             run, verdict = verify(lambda: api.get(f"{api.url}/runs/{asked.run}"), reader, asked.exact)
     except ClientError as error:
         return _cannot_tell(f"Kafka at {asked.kafka} does not answer ({error}). Say with --kafka where it is.")
@@ -65,6 +65,8 @@ def verify_and_report(api: Api, asked: argparse.Namespace) -> int:
         return _cannot_tell(f"Kafka at {asked.kafka} has no topic {topic}. Say with --kafka which Kafka the API uses.")
     except CannotTell as why:
         return _cannot_tell(str(why))
+    except KeyboardInterrupt:
+        return 130
     (print_json if asked.json else print_table)(run, verdict)
     return 0 if verdict.agrees else 1
 
@@ -115,7 +117,7 @@ def check_retention(reading: Reading, run: Run) -> None:
         raise CannotTell(f"Kafka has deleted messages that may belong to run {run.id}, in {partitions}.")
 
 
-def kafka(servers: str) -> Client:
+def kafka_at(servers: str) -> Client:
     """Return a client with the options of config.yml. Raises CannotTell if a setting is wrong."""
     try:
         with warnings.catch_warnings(action="ignore"):  # that eventlet is deprecated: nameko imports it

@@ -2,7 +2,7 @@
 
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import ne
 from typing import Protocol
@@ -34,15 +34,17 @@ class Seen:
     """Which messages of a run a partition holds."""
 
     numbers: BitMap = field(default_factory=BitMap)
+    late: BitMap = field(default_factory=BitMap)
+    """Those that came, for the first time, after a higher number."""
     highest: int = -1
-    out_of_order: int = 0
 
     def add(self, numbers: Sequence[int]) -> None:
         """Take in the messages with these numbers, in their order."""
         for number in numbers:
             if number not in self.numbers:
                 self.numbers.add(number)
-                self.out_of_order += number < self.highest
+                if number < self.highest:
+                    self.late.add(number)
                 self.highest = max(self.highest, number)
 
 
@@ -74,7 +76,7 @@ class Tally:
     @property
     def numbers(self) -> BitMap:
         """The numbers of the messages that are there."""
-        return BitMap.union(BitMap(), *(seen.numbers for seen in self._partitions.values()))
+        return _union(seen.numbers for seen in self._partitions.values())
 
     @property
     def distinct(self) -> int:
@@ -87,8 +89,12 @@ class Tally:
 
     @property
     def out_of_order(self) -> int:
-        """How many messages came, for the first time, after one with a higher number in the same partition."""
-        return sum(seen.out_of_order for seen in self._partitions.values())
+        """How many messages came, for the first time, after one with a higher number in the same partition.
+
+        A message that came in order in another partition is an extra copy here.
+        """
+        seen = self._partitions.values()
+        return len(_union(each.late for each in seen) - _union(each.numbers - each.late for each in seen))
 
 
 class Counter:
@@ -114,3 +120,7 @@ class Counter:
                     values.append(value)
         for (run, partition), (numbers, values) in columns.items():
             tallies[run].add(partition, numbers, values)
+
+
+def _union(bitmaps: Iterable[BitMap]) -> BitMap:
+    return BitMap.union(BitMap(), *bitmaps)

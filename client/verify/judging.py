@@ -65,31 +65,28 @@ def _figures(run: Run, topic: str, tallies: Mapping[str, Tally]) -> Figures:
 def _sent(run: Run, topic: str, tally: Tally) -> Iterator[str]:
     acknowledged = run.stages["sent"].distinct
     if tally.distinct < acknowledged:
-        yield f"Kafka has acknowledged {acknowledged:,} messages, and topic {topic} holds {tally.distinct:,} of them."
-    if run.state == "done" and not tally.distinct == acknowledged == run.num_messages:
-        yield (
-            f"The run of {run.num_messages:,} messages is done, with {acknowledged:,} on record as sent"
-            f" and {tally.distinct:,} in topic {topic}."
-        )
+        yield f"Messages that Kafka has acknowledged: {acknowledged:,}. Topic {topic} holds {tally.distinct:,}."
+    if run.state == "done" and acknowledged != run.num_messages:
+        yield f"The run is done. Messages: {run.num_messages:,}. On record as sent: {acknowledged:,}."
 
 
 def _answered(run: Run, first: str, topic: str, tallies: Mapping[str, Tally]) -> Iterator[str]:
     sent, answered = tallies[first].numbers, tallies[topic].numbers
     refused = run.stages["pong_answered"].failed
     if len(sent - answered) > refused:
-        also = f", and Kafka has refused {refused:,}" if refused else ""
-        yield f"{len(sent - answered):,} messages of topic {first} did not come back in topic {topic}{also}."
+        also = f" Kafka has refused {refused:,}." if refused else ""
+        yield f"Messages of topic {first} that did not come back in topic {topic}: {len(sent - answered):,}.{also}"
     if answered - sent:
-        yield f"{len(answered - sent):,} messages of topic {topic} are not in topic {first}."
+        yield f"Messages of topic {topic} that are not in topic {first}: {len(answered - sent):,}."
 
 
 def _damaged(topic: str, tally: Tally) -> Iterator[str]:
     if tally.changed:
-        yield f"{tally.changed:,} messages of topic {topic} have another payload than they were sent with."
+        yield f"Messages of topic {topic} with another payload than they were sent with: {tally.changed:,}."
     if tally.out_of_order:
-        yield f"{tally.out_of_order:,} messages of topic {topic} come after a higher number in their partition."
+        yield f"Messages of topic {topic} after a higher number in their partition: {tally.out_of_order:,}."
     if tally.unasked:
-        yield f"{tally.unasked:,} messages of topic {topic} have numbers that the run does not have."
+        yield f"Messages of topic {topic} with numbers that the run does not have: {tally.unasked:,}."
 
 
 def _places(run: Run) -> dict[str, str]:
@@ -103,7 +100,7 @@ def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].distinct, tallies[topic].distinct
         if stage != "sent" and recorded != found:
-            yield f"Stage {stage} has {recorded:,} distinct messages on record, and topic {topic} holds {found:,}."
+            yield f"Distinct messages of stage {stage} on record: {recorded:,}. Topic {topic} holds {found:,}."
 
 
 def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, bool]]:
@@ -117,4 +114,4 @@ def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, b
         recorded, found = run.stages[stage].duplicates, tallies[topic].twice
         if recorded != found:
             possible = recorded > found if stage.endswith("_received") else recorded < found
-            yield f"Stage {stage} has {recorded:,} duplicates on record, and topic {topic} holds {found:,}.", possible
+            yield f"Duplicates of stage {stage} on record: {recorded:,}. Topic {topic} holds {found:,}.", possible

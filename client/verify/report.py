@@ -27,16 +27,16 @@ def print_json(run: Run, verdict: Verdict) -> None:
 
 
 def print_table(run: Run, verdict: Verdict) -> None:
-    """Print the table and the sentences."""
+    """Print the run, the table and the sentences."""
     topics = verdict.topics
     table = Table("topic", *(Column(name, justify="right") for name in topics), box=box.SIMPLE, show_edge=False)
     for name, title in ROWS.items():
         table.add_row(title, *(f"{getattr(figures, name):,}" for figures in topics.values()))
+    print(f"Run {run.id}, {run.state}\n")
     Console(highlight=False).print(table)
     print()
-    for difference in verdict.differences:
-        print(f"Differs: {difference}")
     for note in verdict.notes:
-        print(f"Note: {note} After a kill or an outage this is no error.")
-    end = "the topics hold what the API says" if verdict.agrees else "topics and API differ"
-    print(f"Run {run.id} is {run.state}: {end}.")
+        print(f"{note} After a kill or an outage this is no error.")
+    print("The topics hold what the API says." if verdict.agrees else "Topics and API differ:")
+    for difference in verdict.differences:
+        print(f"- {difference}")

@@ -10,6 +10,8 @@ REQUEST = b"GET /ping/10/10 HTTP/1.1\r\nHost: x\r\n"
 
 
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+BODY = REQUEST + b"Content-Length: 1000000\r\n\r\n"
+SAID = b"", REQUEST, ALIVE + REQUEST, ALIVE.replace(b"1.1", b"1.0"), BODY
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -26,8 +28,7 @@ def test_a_thousand_connections(trial):
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for this process, which has the other ends
     with ExitStack() as clients, trial.fault():
         for number in range(1000):
-            said = [b"", REQUEST, ALIVE + REQUEST, ALIVE.replace(b"1.1", b"1.0")][number % 4]
-            clients.enter_context(connect(stack, said))
+            clients.enter_context(connect(stack, SAID[number % len(SAID)]))
         answers = []
         for _ in range(5):
             began = time.monotonic()

@@ -11,6 +11,7 @@ from api import create_app
 from api.params import BadParameter, parse_key
 from tests.integration.contract import DESCRIPTION, check
 
+LIMITED = "num_messages", "size"
 FIGURES = {"num_messages": 1, "size": 1, "total time": 0.1, "byte rate (MB/s)": 1e-5, "message rate (msg/s)": 10.0}
 STAGE = {
     "messages": 1, "distinct": 1, "duplicates": 0, "missing": 0, "failed": 0, "out_of_order": 0,
@@ -79,6 +80,15 @@ def test_answers_that_need_no_broker_are_as_described(app, method, path):
     given = app.test_client().open(path, method=method)
 
     check(answer(method, path, given.status_code, given.headers, given.data))
+
+
+def test_the_limits_of_the_settings_are_described(monkeypatch):
+    monkeypatch.setenv("MAX_MESSAGES", "20")
+    monkeypatch.setenv("MAX_SIZE", "2000")
+    parameters = create_app().test_client().get("/openapi.json").json["components"]["parameters"]
+    described = {name: (parameters[name]["schema"]["maximum"], parameters[name]["example"]) for name in LIMITED}
+
+    assert described == {"num_messages": (20, 20), "size": (2000, 100)}
 
 
 def is_taken(key: str) -> bool:

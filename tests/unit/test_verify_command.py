@@ -50,7 +50,7 @@ class Stack:
         self.runs: list[Run | Exception] = [run()]
         self.topics = Topics(PING)
         self.topics.add("ping", 0, *messages(*range(COUNT)))
-        self.kafka_error: Exception | None = None
+        self.kafka_error: BaseException | None = None
         self.asked: list[str] = []
         self.reader = Reader(self.topics)
         self.meanwhile: Callable[[], object] = lambda: None
@@ -111,11 +111,12 @@ class TestAgrees:
         assert verify("--api", "http://api") == 0
 
         printed = capsys.readouterr()
-        rows = {line.rsplit(maxsplit=1)[0].strip(): line.split()[-1] for line in printed.out.splitlines()[2:8]}
+        rows = {line.rsplit(maxsplit=1)[0].strip(): line.split()[-1] for line in printed.out.splitlines()[4:10]}
         assert rows == {
             "messages": "4", "distinct": "4", "twice": "0", "missing": "0", "out of order": "0", "payload changed": "0",
         }  # fmt: skip
-        assert printed.out.endswith(f"\nRun {RUN} is done: the topics hold what the API says.\n")
+        assert printed.out.startswith(f"Run {RUN}, done\n")
+        assert printed.out.endswith("\nThe topics hold what the API says.\n")
         assert printed.err == ""
         assert set(stack.asked) == {f"http://api/runs/{RUN}"}
         assert stack.reader.closed
@@ -149,10 +150,9 @@ class TestDiffers:
 
         assert verify() == 1
         printed = capsys.readouterr()
-        sentences = [line for line in printed.out.splitlines() if line.startswith("Differs: ")]
-        assert "Differs: Kafka has acknowledged 4 messages, and topic ping holds 3 of them." in sentences
-        assert "Differs: 1 messages of topic ping come after a higher number in their partition." in sentences
-        assert printed.out.endswith(f"\nRun {RUN} is done: topics and API differ.\n")
+        _, sentences = printed.out.split("\nTopics and API differ:\n")
+        assert "- Messages that Kafka has acknowledged: 4. Topic ping holds 3." in sentences
+        assert "- Messages of topic ping after a higher number in their partition: 1." in sentences
 
     def test_1_with_one_object(self, stack, capsys):
         stack.topics.messages[PING] = messages(0)
@@ -160,7 +160,7 @@ class TestDiffers:
         assert verify("--json") == 1
         told = json.loads(capsys.readouterr().out)
         assert told["agrees"] is False
-        assert len(told["differences"]) == 3
+        assert len(told["differences"]) == 2
 
     def test_1_if_a_run_that_waits_has_lost_messages(self, stack):
         stack.runs = [run("bouncing", stalled="ping_received")]
@@ -228,3 +228,10 @@ class TestCannotTell:
 
         assert verify() == 2
         assert self.told(capsys).startswith("MAX_SIZE must be a whole number")
+
+
+def test_130_when_the_user_gives_up(stack, capsys):
+    stack.kafka_error = KeyboardInterrupt()
+
+    assert verify() == 130
+    assert capsys.readouterr() == ("", "")

@@ -58,9 +58,8 @@ def test_a_message_that_was_acknowledged_and_is_not_there():
     judged = verdict(api("pong"), ping=tally(range(1, COUNT)))
 
     assert judged.differences == [
-        "Kafka has acknowledged 10 messages, and topic ping holds 9 of them.",
-        "The run of 10 messages is done, with 10 on record as sent and 9 in topic ping.",
-        "Stage ping_received has 10 distinct messages on record, and topic ping holds 9.",
+        "Messages that Kafka has acknowledged: 10. Topic ping holds 9.",
+        "Distinct messages of stage ping_received on record: 10. Topic ping holds 9.",
     ]
     assert judged.topics["ping"].missing == 1
 
@@ -68,7 +67,7 @@ def test_a_message_that_was_acknowledged_and_is_not_there():
 def test_a_message_without_an_answer():
     judged = verdict(api(), ping=tally(range(1, COUNT)))
 
-    assert "1 messages of topic pong did not come back in topic ping." in judged.differences
+    assert "Messages of topic pong that did not come back in topic ping: 1." in judged.differences
     assert (judged.topics["pong"].missing, judged.topics["ping"].missing) == (0, 1)
 
 
@@ -78,12 +77,12 @@ def test_a_message_that_kafka_has_refused_need_not_come_back():
 
     assert verdict(api(state="failed", **stages), ping=tally(range(1, COUNT))).agrees
     judged = verdict(api(state="failed", **stages), ping=tally(range(2, COUNT)))
-    assert "2 messages of topic pong did not come back in topic ping, and Kafka has refused 1." in judged.differences
+    assert "Messages of topic pong that did not come back in topic ping: 2. Kafka has refused 1." in judged.differences
 
 
 def test_an_answer_to_nothing():
     judged = verdict(api(), pong=tally(range(1, COUNT)))
-    assert "1 messages of topic ping are not in topic pong." in judged.differences
+    assert "Messages of topic ping that are not in topic pong: 1." in judged.differences
 
 
 def test_a_run_that_is_not_done_may_have_sent_more_than_is_on_record():
@@ -96,31 +95,31 @@ def test_a_run_that_is_not_done_may_have_sent_more_than_is_on_record():
 
 def test_a_run_that_is_done_has_sent_exactly_what_is_on_record():
     judged = verdict(api("pong", sent={"distinct": COUNT - 1}))
-    assert judged.differences == ["The run of 10 messages is done, with 9 on record as sent and 10 in topic ping."]
+    assert judged.differences == ["The run is done. Messages: 10. On record as sent: 9."]
 
 
 def test_a_changed_payload():
     judged = verdict(api(), ping=tally(changed=[3, 4]))
 
-    assert judged.differences == ["2 messages of topic ping have another payload than they were sent with."]
+    assert judged.differences == ["Messages of topic ping with another payload than they were sent with: 2."]
     assert judged.topics["ping"].changed == 2
 
 
 def test_another_order():
     judged = verdict(api(), pong=tally([1, 0, *range(2, COUNT)]))
-    assert judged.differences == ["1 messages of topic pong come after a higher number in their partition."]
+    assert judged.differences == ["Messages of topic pong after a higher number in their partition: 1."]
 
 
 def test_a_number_that_the_run_does_not_have():
     judged = verdict(api(), ping=tally([*range(COUNT), COUNT]))
-    assert judged.differences == ["1 messages of topic ping have numbers that the run does not have."]
+    assert judged.differences == ["Messages of topic ping with numbers that the run does not have: 1."]
 
 
 @pytest.mark.parametrize("stage", STAGES["ping"][1:])
 def test_a_stage_with_other_distinct_messages_on_record(stage):
     topic = "pong" if stage == "pong_received" else "ping"
     assert verdict(api(**{stage: {"distinct": 9}})).differences == [
-        f"Stage {stage} has 9 distinct messages on record, and topic {topic} holds 10."
+        f"Distinct messages of stage {stage} on record: 9. Topic {topic} holds 10."
     ]
 
 
@@ -136,7 +135,7 @@ class TestDuplicates:
         twice = tally([0, *range(COUNT)])
         topic = "pong" if stage == "sent" else "ping"
         reading = {"pong_received" if stage == "sent" else "ping_received": {"duplicates": 1}}
-        sentence = f"Stage {stage} has 0 duplicates on record, and topic {topic} holds 1."
+        sentence = f"Duplicates of stage {stage} on record: 0. Topic {topic} holds 1."
 
         less = verdict(api(**reading), **{topic: twice})
         assert (less.differences, less.notes) == ([], [sentence])
@@ -149,7 +148,7 @@ class TestDuplicates:
         topic = stage.removesuffix("_received")
         more = verdict(api(**{stage: {"duplicates": 1}}))
 
-        assert more.notes == [f"Stage {stage} has 1 duplicates on record, and topic {topic} holds 0."]
+        assert more.notes == [f"Duplicates of stage {stage} on record: 1. Topic {topic} holds 0."]
         assert more.agrees
         assert not verdict(api(**{stage: {"duplicates": 1}}), exact=True).agrees
         assert not verdict(api(), **{topic: tally([0, *range(COUNT)])}).agrees

@@ -3,8 +3,11 @@
 import pytest
 
 from messaging.clients.errors import Refused, TooLarge, Unavailable
+from messaging.clients.protocols import Partition
 from messaging.delivery.answers import LONGEST_PAUSE, Answers, Columns
-from tests.unit.fakes import Clock, Delivery
+from messaging.delivery.checkpoints import Checkpoints
+from messaging.runs.batch import Batch
+from tests.unit.fakes import Clock, Delivery, Journal
 
 COLUMNS = Columns([b"a", b"b", b"c"], [b"1", b"2", b"3"], [0, 0, 1])
 
@@ -136,3 +139,19 @@ def test_during_the_pause_they_are_under_way_and_waiting_takes_its_time(out, ans
     clock.advance(LONGEST_PAUSE)
     assert not answers.wait(10), "the pause is over, so there is nothing to wait for"
     assert len(out.handed_over) == 1
+
+
+def test_they_keep_their_room_and_hold_up_their_batch_until_they_are_acknowledged_after_all(out, answers, clock):
+    checkpoints = Checkpoints(Journal())
+    batch = Batch("pong", [0] * 3, [b"k"] * 3, [b"v"] * 3, 0.0)
+    checkpoints.add(batch, {Partition("pong", 0): 3}, answers, cost=1000)
+    for _ in range(3):
+        out.deliveries[-1].fail(Unavailable("too late"))
+        for _ in range(3):
+            checkpoints.advance()
+            assert (checkpoints.in_flight, checkpoints.uncommitted({})) == (1000, {})
+            clock.advance(LONGEST_PAUSE)
+    out.deliveries[-1].acknowledge()
+    checkpoints.advance()
+
+    assert (checkpoints.in_flight, checkpoints.uncommitted({})) == (0, {Partition("pong", 0): 3})

@@ -29,8 +29,9 @@ lint: .venv/locked ## check style, layers and types
 	$(VENV)/lint-imports
 	$(VENV)/mypy
 
-audit: .venv/locked ## look for known vulnerabilities of the packages
+audit: .venv/locked ## look for known vulnerabilities of the packages, and for missing wheels
 	@$(VENV)/python .ci/audit.py
+	@$(VENV)/python .ci/wheels.py
 
 format: .venv/locked ## put style right
 	$(VENV)/ruff check --fix

@@ -1,7 +1,10 @@
 """A run in the terminal: `python -m client ping 100000 100` begins it, shows it live, then sums it up.
 
+`python -m client verify RUN` counts its messages in Kafka.
+
 Exit codes: 0 everything arrived; 1 something was lost, or the run did not end `done`; 2 wrong usage, or the API refuses
-or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr.
+or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr. `client.verify.command` has those
+of `verify`.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import sys
 
 from client.http import Api, ApiError, Refused
 from client.report import report
+from client.verify import command as verify
 from client.watch import watch
 
 SERVICES = "ping", "pong"
@@ -37,7 +41,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     # The options may stand before the command and after it, so neither parser may put a default over the other's value.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")
-    options.add_argument("--json", action="store_true", help="print only the run, as JSON, when it is over")
+    options.add_argument("--json", action="store_true", help="print only the result, as JSON, when it is there")
     about = "Begin a run and watch it to its end."
     parser = argparse.ArgumentParser(prog="python -m client", description=about, parents=[options])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -46,6 +50,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         begin.add_argument("num_messages", type=int)
         begin.add_argument("size", type=int, help="of each message, in bytes")
         begin.set_defaults(carry_out=begin_run, service=service)
+    about = "Count the messages of a run in Kafka, and compare with what the API says."
+    verify.add_arguments(commands.add_parser("verify", help=about, description=about, parents=[options]))
     return parser.parse_args(arguments, defaults)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+OVER = "done", "failed", "stopped"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -14,6 +16,8 @@ class Stage:
     distinct: int
     duplicates: int
     missing: int
+    failed: int
+    """How many messages Kafka has refused."""
     byte_rate: float | None
     """In MB/s (10^6 bytes)."""
     message_rate: float | None
@@ -27,6 +31,7 @@ class Stage:
             distinct=members["distinct"],
             duplicates=members["duplicates"],
             missing=members["missing"],
+            failed=members["failed"],
             byte_rate=members["byte_rate"],
             message_rate=members["message_rate"],
             latency_ms=members["latency_ms"] or {},
@@ -37,10 +42,12 @@ class Stage:
 class Run:
     """A run at one moment."""
 
+    id: str
     state: str
     reason: str | None
     stalled: str | None
     """The stage that waits for messages, if nothing has moved for a while."""
+    service: str
     num_messages: int
     size: int
     created: datetime
@@ -52,9 +59,11 @@ class Run:
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
         return cls(
+            id=members["id"],
             state=members["state"],
             reason=members["reason"],
             stalled=members["stalled"],
+            service=members["service"],
             num_messages=members["num_messages"],
             size=members["size"],
             created=datetime.fromisoformat(members["created"]),
@@ -62,6 +71,10 @@ class Run:
             stages={name: Stage.from_json(stage) for name, stage in members["stages"].items()},
             json=members,
         )
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
 
     @property
     def lost(self) -> int:

@@ -1,6 +1,6 @@
 """Real brokers, for the whole session, and real services, each a process of its own."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -8,15 +8,24 @@ from local.brokers import Brokers
 from local.services import environment
 from tests.integration.ledger import Ledger
 from tests.integration.processes import LoggedProcess, Stack
+from tests.rabbitmq_container import RabbitMQContainer
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rabbitmq-image", help="use RabbitMQ from this Docker image, such as rabbitmq:4.2-management")
 
 
 @pytest.fixture(scope="session")
-def brokers(tmp_path_factory):
-    """ZooKeeper, Kafka and RabbitMQ of this session's own, on free ports: a user's stack is left in peace."""
+def brokers(tmp_path_factory, request):
+    """ZooKeeper, Kafka and RabbitMQ for this session only, on free ports: a user's stack is left in peace."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
-    with Brokers(tmp_path_factory.mktemp("brokers")) as running:
-        yield running
+    brokers = Brokers(tmp_path_factory.mktemp("brokers"))
+    with ExitStack() as cleanup:
+        if image := request.config.getoption("--rabbitmq-image"):
+            brokers.rabbitmq = RabbitMQContainer(brokers.directory / "rabbitmq", image)
+            cleanup.callback(brokers.rabbitmq.remove)
+        yield cleanup.enter_context(brokers)
 
 
 @contextmanager

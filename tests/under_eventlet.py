@@ -1,5 +1,6 @@
 """Runs pytest as `nameko run` runs services: with eventlet's threads, sockets and waits in place of native ones."""
 
+import signal
 import sys
 import warnings
 
@@ -12,4 +13,5 @@ eventlet.monkey_patch()
 import pytest  # noqa: E402
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that pytest ends its brokers, as with Ctrl-C
     sys.exit(pytest.main(sys.argv[1:]))

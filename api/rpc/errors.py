@@ -5,15 +5,26 @@ from nameko.utils import sanitize_url
 from api.problems import Problem
 from api.rpc.connection import explain
 
+NEW_KEY = "Try again, with a new Idempotency-Key."
+
 
 class NotTaken(Problem):
     """RabbitMQ has not confirmed a call. The service may still get it."""
 
     def __init__(self, error: Exception):
-        super().__init__(
-            503,
+        self.reason = (
             f"RabbitMQ did not take the call ({explain(error)}), so nothing is sent. Is it running, and not short of"
-            " memory or disk space? `rabbitmq-diagnostics alarms` tells. Try again, with a new Idempotency-Key.",
+            " memory or disk space? `rabbitmq-diagnostics alarms` tells."
+        )
+        super().__init__(503, f"{self.reason} {NEW_KEY}")
+
+
+class TakenAllTheSame(Problem):
+    """RabbitMQ has not confirmed a call, and the service has it."""
+
+    def __init__(self, service: str):
+        super().__init__(
+            503, f"RabbitMQ did not confirm the call, but {service} has it. The run goes on: see its link."
         )
 
 

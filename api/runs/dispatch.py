@@ -13,7 +13,7 @@ from typing import Protocol
 from api.places import Places
 from api.problems import Problem
 from api.rpc.calls import Figures
-from api.rpc.errors import NotAnswered, NotTaken
+from api.rpc.errors import NEW_KEY, NotAnswered, NotTaken, TakenAllTheSame
 from api.runs.model import Run, RunView
 from api.runs.store import KAFKA_SECONDS, Store, now
 from messaging.runs.request import Request
@@ -57,10 +57,10 @@ class Dispatcher:
                     self._accept_only_once(request)
                 may_have_begun = True
                 return call(request, has_key, lambda: self._note_taken(request, has_key))
-        except (NotTaken, NotAnswered) as problem:
-            self._note_lost_call(request, problem, has_key)
+        except (NotTaken, NotAnswered) as lost:
+            problem = self._note_lost_call(request, lost, has_key)
             problem.run = request.run
-            raise
+            raise problem from None
         except Problem as problem:
             if may_have_begun:
                 problem.run = request.run
@@ -87,7 +87,7 @@ class Dispatcher:
             if is_first or not self._store.wait_until_under_way(run, KAFKA_SECONDS):
                 self._queue(run)
             if run.standing.failed is not None:
-                raise Problem(503, f"{run.standing.failed} Try again, with a new Idempotency-Key.")
+                raise Problem(503, f"{run.standing.failed} {NEW_KEY}")
         except Problem as problem:
             problem.run = run.id
             raise
@@ -99,7 +99,7 @@ class Dispatcher:
             self._calls.queue(run.request)
             self._store.note_queued(run.id)
         except NotTaken as problem:  # RabbitMQ may have the call all the same, and nothing may be sent after a 503
-            self._store.fail(run.id, problem.detail)
+            self._store.fail(run.id, problem.reason)
         if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
             raise Problem(503, "Kafka does not answer: the record of the run has not come back.")
 
@@ -132,16 +132,20 @@ class Dispatcher:
             with suppress(Problem):  # the service's claim says the same
                 self._store.note_queued(request.run)
 
-    def _note_lost_call(self, request: Request, problem: Problem, on_record: bool) -> None:
-        """Put the run on record, so that its link leads somewhere. The service may not have come to that yet."""
+    def _note_lost_call(self, request: Request, problem: NotTaken | NotAnswered, on_record: bool) -> Problem:
+        """Put the run on record, so that its link leads somewhere. Return what the client is told."""
         with suppress(Problem):  # without Kafka the service cannot send anything either
             if not on_record:
                 # Created now: a run that is as old as its timeout would count as stalled from its start.
                 self._store.note(replace(request, created=now()))
-            if isinstance(problem, NotTaken):
-                self._store.fail(request.run, problem.detail)
-            else:
+            if isinstance(problem, NotAnswered):
                 self._store.note_queued(request.run)
+                return problem
+            self._store.fail(request.run, problem.reason)
+            run = self._store.get(request.run)
+            if self._store.wait_until_under_way(run, KAFKA_SECONDS) and run.standing.failed is None:
+                return TakenAllTheSame(request.service)
+        return problem
 
     def _refuse_if_too_many(self) -> None:
         if self._store.unfinished() >= self._runs_pending:

@@ -85,7 +85,7 @@ class Store:
         return run
 
     def find(self, run_id: UUID) -> Run | None:
-        """Return the run, None if there is none. Raises Problem 409 if it is too old to be kept."""
+        """Return the run; None if there is none, or none that is new enough to be kept."""
         self._ready()
         with self._changed:
             return self._catalog.get(run_id)

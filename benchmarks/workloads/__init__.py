@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from benchmarks.results import Section
 from benchmarks.site import Site
-from benchmarks.workloads.consuming import answering, receiving
-from benchmarks.workloads.latency import latency
-from benchmarks.workloads.memory import memory
-from benchmarks.workloads.sending import sending
+from benchmarks.workloads.consuming import measure_answering, measure_receiving
+from benchmarks.workloads.latency import measure_latency
+from benchmarks.workloads.memory import measure_memory
+from benchmarks.workloads.sending import measure_sending
 
 WORKLOADS: dict[str, Callable[[Site], Section]] = {
-    "sending": sending,
-    "answering": answering,
-    "receiving": receiving,
-    "latency": latency,
-    "memory": memory,
+    "sending": measure_sending,
+    "answering": measure_answering,
+    "receiving": measure_receiving,
+    "latency": measure_latency,
+    "memory": measure_memory,
 }

@@ -31,15 +31,15 @@ class Contender:
     answers: bool = False
 
 
-def answering(site: Site) -> Section:
+def measure_answering(site: Site) -> Section:
     """Pong, with an answer to each message."""
-    rates = consuming(site, "pong", answers=True)
+    rates = measure_consuming(site, "pong", answers=True)
     return Section("Consuming in pong, with an answer to each message", rates, goals(6, rates))
 
 
-def receiving(site: Site) -> Section:
+def measure_receiving(site: Site) -> Section:
     """Ping, which answers nothing."""
-    rates = consuming(site, "ping", answers=False)
+    rates = measure_consuming(site, "ping", answers=False)
     return Section("Consuming in ping", rates, goals(10, rates))
 
 
@@ -48,7 +48,7 @@ def goals(times_textbook: float, rates: list[Rate]) -> list[Goal]:
     return [at_least(times_textbook, recorded, textbook), at_least(0.95, recorded, unrecorded)]
 
 
-def consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
+def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
     """How fast each contender works off messages that are in the topic before it starts.
 
     All are timed alike, from outside, see `Drain`: a message is done when its offset is committed and, if the contender
@@ -86,7 +86,7 @@ def contenders_for(topic: str, answers: bool) -> list[Contender]:
 
 
 def consume(site: Site, topic: str, contender: Contender) -> float:
-    """Return the contender's rate in messages per second; see `consuming`."""
+    """Return the contender's rate in messages per second; see `measure_consuming`."""
     observer, log = site.observer, site.log(contender.name)
     messages = contender.messages
     answers = messages if contender.answers else 0

@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.03
 """Time for the answer to come back to ping, so that the next request meets idle services."""
 
 
-def latency(site: Site) -> Section:
+def measure_latency(site: Site) -> Section:
     """One request at a time to idle services."""
     with site.service("ping"), site.service("pong"), site.api() as api:
         api.wait("/readyz")

@@ -17,7 +17,7 @@ SAMPLE_SECONDS = 0.5
 Sample = dict[str, float]
 
 
-def memory(site: Site) -> Section:
+def measure_memory(site: Site) -> Section:
     """Resident memory of every process, twice a second."""
     with site.service("ping") as ping, site.service("pong") as pong, site.api() as api:
         api.wait("/readyz")

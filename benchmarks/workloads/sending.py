@@ -12,7 +12,7 @@ ROUNDS = 3
 MESSAGES = 200_000
 
 
-def sending(site: Site) -> Section:
+def measure_sending(site: Site) -> Section:
     """Pong is stopped. A loop is timed from its first send to the last acknowledgement, the request as a whole."""
     site.fill("pong", MESSAGES)  # a JVM is slow at first
     with site.service("ping"), site.api() as api:

@@ -1,6 +1,7 @@
 """RabbitMQ as the system's packages install it, run by this user, and the port mapper that Erlang needs."""
 
 import os
+import subprocess
 from pathlib import Path
 
 from ..ports import HOST, free_port
@@ -84,6 +85,19 @@ class RabbitMQ(Broker):
             # The script then becomes the server instead of waiting for it, and its pid the server's.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+
+    def rabbitmqctl(self, *arguments: str) -> str:
+        """Run RabbitMQ's command on it and return what that prints. Raises CalledProcessError."""
+        command = [script("rabbitmqctl"), "--quiet", *arguments]
+        return subprocess.run(
+            command,
+            env=self.environment(),
+            cwd=self.directory,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        ).stdout
 
     def answers(self) -> bool:
         """Offer AMQP 0-9-1; the answer, Connection.Start, is a method frame (1) on channel 0."""

@@ -68,30 +68,37 @@ class Ownership:
         if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
             raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
         known = past.read(request.run, request.created, deadline - self._clock())
-        before = [claim for claim in known.standing.claims if claim != self.claim]
         give_up = min(deadline, self._clock() + YIELD_SECONDS)
-        while before and not known.ended and not known.has_yielded(before[-1]) and self._clock() < give_up:
-            if self._stop.asked or self.superseded:
-                break
+        while self._waits_for_owner(known) and self._clock() < give_up:
             time.sleep(0.1)
             known = past.read(request.run, request.created, deadline - self._clock())
         self._looked = self._clock()
         return known
 
+    def _waits_for_owner(self, known: Past) -> bool:
+        """Return True while the owner before may still be sending."""
+        claims = known.standing.claims
+        before = claims[: claims.index(self.claim)] if self.claim in claims else claims
+        if not before or known.ended or self._stop.asked or self.superseded:
+            return False
+        return not known.has_yielded(before[-1])
+
     @property
     def superseded(self) -> bool:
-        """True once another instance has a newer claim. Ask only after `take`, or for a run that nobody else knows."""
+        """True once another instance has a newer claim."""
         claims = self._standing.claims
-        return bool(claims) and claims[-1] != self.claim
+        return self.claim in claims and claims[-1] != self.claim
 
     @property
     def asked(self) -> bool:
-        """True once this instance must send no more. Looks for newer claims if it may have been frozen."""
-        now = self._clock()
-        if now - self._looked > FROZEN_SECONDS:
+        """True once this instance must send no more, or must not because it cannot be sure to be the owner."""
+        if self._clock() - self._looked > FROZEN_SECONDS:
             self.unsure = not self._claims.catch_up(PAST_SECONDS)
+        if self._standing.claims and self.claim not in self._standing.claims:  # which of the claims is newer?
+            self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
         self._looked = self._clock()
-        return self._stop.asked or self._standing.stopped or self.superseded or self.unsure
+        is_over = self._standing.stopped or self._standing.failed is not None
+        return self._stop.asked or is_over or self.superseded or self.unsure
 
     @property
     def overdue(self) -> bool:

@@ -1,8 +1,10 @@
 """Carries out the calls to send a run: once per run, put on record, and with an end that the caller can rely on."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import Protocol
 from uuid import UUID, uuid4
@@ -72,15 +74,41 @@ class Call:
     redelivered: bool = False
 
 
+class _Pace:
+    """Holds a run back while its record lags behind, and stops it for its ownership."""
+
+    def __init__(self, keep_up: Callable[[], None], ownership: Ownership):
+        self._keep_up = keep_up
+        self._ownership = ownership
+
+    @property
+    def asked(self) -> bool:
+        self._keep_up()
+        return self._ownership.asked
+
+    @property
+    def overdue(self) -> bool:
+        return self._ownership.overdue
+
+
 class Sender:
     """Sends runs for one service. Safe to be used by many greenthreads."""
 
-    def __init__(self, service: str, out: Out, journal: Journal, stop: StopRequest, limits: Limits):
+    def __init__(
+        self,
+        service: str,
+        out: Out,
+        journal: Journal,
+        stop: StopRequest,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._service = service
         self._out = out
         self._journal = journal
         self._stop = stop
         self._limits = limits
+        self._clock = clock
         self._under_way: dict[UUID, Future[Figures]] = {}
         self._numbers = count(1)
 
@@ -93,7 +121,6 @@ class Sender:
 
         Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain, Superseded.
         """
-        check_limits(call.num_messages, call.size, self._limits)
         run = UUID(call.run_id) if call.run_id else uuid4()
         if run in self._under_way:
             return self._under_way[run].result()
@@ -109,21 +136,37 @@ class Sender:
     def _own(self, call: Call, run: UUID) -> Figures:
         """Claim the run, read what is on record of it, and send the rest."""
         claims = self._journal.claims
-        now = time.time_ns() // 1000
-        request = Request(run, self._service, call.num_messages, call.size, call.created or now)
+        request = Request(run, self._service, call.num_messages, call.size, call.created or time.time_ns() // 1000)
         claim = f"{self._journal.writer.process}.{next(self._numbers)}"
         with claims.watched(run) as standing:
-            ownership = Ownership(claim, standing, claims, self._stop)
-            try:
-                past = self._take(call, request, ownership)
-            except ClientError as error:
-                if call.queued:
-                    raise CallAgain from error
-                raise DeliveryFailed(f"Kafka does not answer: {error}") from error
+            ownership = Ownership(claim, standing, claims, self._stop, self._clock)
+            past = self._prepare(call, request, ownership)
             if past.ended:
                 return _as_before(past.ended)
             standing.stopped = standing.stopped or past.standing.stopped or past.standing.failed is not None
             return self._send(request, ownership, past, call.queued)
+
+    def _prepare(self, call: Call, request: Request, ownership: Ownership) -> Past:
+        """Check and claim the run, and return everything on record of it. If that fails, so has the run."""
+        try:
+            check_limits(call.num_messages, call.size, self._limits)
+        except ValueError as error:
+            if call.created is not None:  # it is on record, and would stay there as accepted
+                self._fail(request, ownership, str(error))
+            raise
+        try:
+            return self._take(call, request, ownership)
+        except ClientError as error:
+            if ownership.superseded:
+                raise Superseded from error
+            if call.queued:
+                raise CallAgain from error
+            failure = f"Kafka does not answer: {error}"
+            self._fail(request, ownership, failure)
+            raise DeliveryFailed(failure) from error
+        except Exception as error:
+            self._fail(request, ownership, _unexpected(error))
+            raise
 
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
         """Write the claim, and return everything on record of the run. Raises ClientError."""
@@ -140,12 +183,8 @@ class Sender:
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
         run, writer = request.run, self._journal.writer
         writer.begin(request, ownership.claim)
-
-        def report(block: Acknowledged) -> None:
-            writer.sent(run, block)
-            self._keep_up(run, ownership)
-
-        sending = Sending(request, self._out, ownership, report, past.sent)
+        pace = _Pace(lambda: self._keep_up(run, ownership), ownership)
+        sending = Sending(request, self._out, pace, partial(writer.sent, run), past.sent)
         try:
             sending.send()
             seconds = _seconds(sending, past)
@@ -153,7 +192,7 @@ class Sender:
         except (DeliveryFailed, RunStopped) as error:
             raise self._ended(error, run, ownership, queued, sending.failed) from None
         except Exception as error:
-            writer.end(run, FAILED, f"an error in the service: {error!r}", sending.failed)
+            writer.end(run, FAILED, _unexpected(error), sending.failed)
             raise
         finally:
             writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
@@ -174,11 +213,18 @@ class Sender:
         writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
         return error
 
+    def _fail(self, request: Request, ownership: Ownership, reason: str) -> None:
+        """Put on record that the sending has failed before it began."""
+        writer = self._journal.writer
+        writer.begin(request, ownership.claim)
+        writer.end(request.run, FAILED, reason)
+        writer.flush(1, request.run)
+
     def _keep_up(self, run: UUID, ownership: Ownership) -> None:
         """Wait while too much is sent and not on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
-        deadline = time.monotonic() + KEEP_UP_SECONDS
+        give_up = self._clock() + KEEP_UP_SECONDS
         while not self._journal.writer.keep_up(run, UNRECORDED) and not ownership.overdue:
-            if time.monotonic() > deadline:
+            if self._clock() > give_up:
                 raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
             self._journal.writer.flush(0.5, run)
 
@@ -188,6 +234,10 @@ def _seconds(sending: Sending, past: Past) -> float:
     begun = [begin for begin in (past.first_sent, sending.first_sent) if begin]
     ended = max(sending.last_acknowledged, past.last_acknowledged)
     return max(ended - min(begun), 1) / 1e6 if begun else 1e-6
+
+
+def _unexpected(error: Exception) -> str:
+    return f"an error in the service: {error!r}"
 
 
 def _as_before(ended: Ended) -> Figures:

@@ -147,6 +147,9 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
         self._waiting: deque[tuple[Any, Message]] = deque()
 
     def handle_message(self, body: Any, message: Message) -> None:
+        if self._running >= CALLS_AT_ONCE:
+            # If the connection is lost while it waits, another instance gets it as well. So it is no new call by then.
+            message.delivery_info["redelivered"] = True
         self._waiting.append((body, message))
         self._begin_calls()
 
@@ -196,16 +199,22 @@ class Rpc(nameko.rpc.Rpc):
         error = exc_info[1] if exc_info else None
         if not isinstance(error, CallAgain | Superseded):
             return super().handle_result(message, worker_ctx, result, exc_info)
+        try:
+            self._give_away(message, error)
+        finally:
+            self.rpc_consumer.ended()
+        return result, exc_info
+
+    def _give_away(self, message: Message, error: Exception) -> None:
+        """Answer nothing, because another instance does."""
         queue = self.rpc_consumer.queue_consumer
         if isinstance(error, Superseded):
-            queue.ack_message(message)  # the new owner answers
+            queue.ack_message(message)
         elif self.stopping.asked:
             queue.leave_message(message)
         else:
             time.sleep(RETRY_SECONDS)
             queue.requeue_message(message)
-        self.rpc_consumer.ended()
-        return result, exc_info
 
     def unpack_message_headers(self, message: Message) -> dict[str, Any]:
         return {**super().unpack_message_headers(message), REDELIVERED: bool(message.delivery_info.get("redelivered"))}

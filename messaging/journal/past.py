@@ -72,6 +72,7 @@ class PastReader:
 
         Raises Unavailable if that takes longer than `seconds`.
         """
+        seconds = max(0.0, seconds)
         deadline = time.monotonic() + seconds
         if not self._lock.acquire(timeout=seconds):
             raise Unavailable(f"the record of run {run} was not read within {seconds} s")
@@ -95,8 +96,10 @@ class PastReader:
 
     def _read(self, reader: Reader, run: UUID, created: int, deadline: float) -> Past:
         past = Past()
-        states = Partition(RUN_STATES, partition_of(run, len(reader.partitions(RUN_STATES))))
-        partitions = [PARTITION, states]
+        count = len(reader.partitions(RUN_STATES))
+        if not count:
+            raise Unavailable(f"Kafka does not know topic {RUN_STATES} yet")
+        partitions = [PARTITION, Partition(RUN_STATES, partition_of(run, count))]
         ends = reader.ends(partitions)
         reader.assign(reader.offsets_at(partitions, created // 1000 - SLACK_MS))
         prefix = str(run).encode()

@@ -83,7 +83,9 @@ class Standing:
 
     request: Request | None = None
     accepted_by: str | None = None
-    """The writer of the first ACCEPTED: of several requests under one id only this one counts."""
+    """The writer of the first record that has a request: of several under one id only this one counts.
+
+    It is a CLAIM if the API did not put the run on record before it called the service."""
     queued: bool = False
     failed: str | None = None
     """Why the run will never be sent."""
@@ -94,14 +96,12 @@ class Standing:
 
     def apply(self, record: RequestRecord) -> None:
         """Take in the next record of the run."""
-        if record.kind == ACCEPTED and self.accepted_by is None:
-            self.accepted_by = record.writer
-            self.request = self.request or record.request
-        elif record.kind == QUEUED:
+        if record.kind in (ACCEPTED, CLAIM) and self.accepted_by is None:
+            self.accepted_by, self.request = record.writer, record.request
+        if record.kind == QUEUED:
             self.queued = True
-        elif record.kind == CLAIM:
+        elif record.kind == CLAIM and record.writer not in self.claims:  # a client that tries again may write it twice
             self.claims.append(record.writer)
-            self.request = self.request or record.request
         elif record.kind == STOP:
             self.stopped = True
         elif record.kind == FAILED and not self.queued and not self.claims:

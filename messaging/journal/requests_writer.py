@@ -1,7 +1,11 @@
-"""Writes topic `run-requests`."""
+"""Writes topic `run-requests`.
+
+Compaction keeps only the newest record of a key. So each record whose place in the order counts has a key that no other
+record has.
+"""
 
 from collections.abc import Callable
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from messaging.clients.protocols import Delivery, Producer
 from messaging.journal import requests
@@ -19,7 +23,7 @@ class RequestsWriter:
         return self._write(RequestRecord(request.run, requests.ACCEPTED, writer, request))
 
     def queued(self, run: UUID) -> Delivery:
-        return self._write(RequestRecord(run, requests.QUEUED))
+        return self._write(RequestRecord(run, requests.QUEUED, str(uuid4())))
 
     def claim(self, request: Request, writer: str) -> Delivery:
         return self._write(RequestRecord(request.run, requests.CLAIM, writer, request))
@@ -28,7 +32,7 @@ class RequestsWriter:
         return self._write(RequestRecord(run, requests.STOP))
 
     def failed(self, run: UUID, reason: str) -> Delivery:
-        return self._write(RequestRecord(run, requests.FAILED, reason=reason))
+        return self._write(RequestRecord(run, requests.FAILED, str(uuid4()), reason=reason))
 
     def incomplete(self, run: UUID, reason: str) -> Delivery:
         return self._write(RequestRecord(run, requests.INCOMPLETE, reason=reason))

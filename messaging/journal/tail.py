@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Client, Partition, Reader
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Tail:
         try:
             if not self._next:
                 self._next = dict(self._where(reader))
+            if not self._next:
+                raise Unavailable("Kafka does not know the topic yet")
             reader.assign(self._next)
             while not self._stopped.is_set():
                 self._poll(reader, POLL_SECONDS)

@@ -118,13 +118,12 @@ class JournalWriter:
         """Return True unless more than `most` sent messages of a run are not on record; publish from half of it on."""
         name = run, SENT
         with self._lock:
-            entry = self._entries.get(name)
-            if entry is None:
-                return True
-            self._look_at(entry)
-            behind = entry.stage.messages - entry.recorded_messages
-            if behind > most // 2 and not entry.publications:
-                self._publish(name, entry)
+            behind = 0
+            for entry in [entry for each, entry in self._dirty.values() if each == name]:
+                self._look_at(entry)
+                behind += entry.stage.messages - entry.recorded_messages
+                if behind > most // 2 and not entry.clean and not entry.publications:
+                    self._publish(name, entry)
             return behind <= most
 
     def publish(self) -> None:
@@ -150,10 +149,10 @@ class JournalWriter:
             return (run is None or name == (run, SENT)) and entry.acknowledged < min(mark, entry.changed)
 
         while missing := self._missing(wanted):
+            self._publish_if(wanted)  # once more what has failed
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._publish_if(wanted)  # once more what has failed
             under_way = [delivery for entry in missing for _, _, delivery in entry.publications]
             if under_way:
                 under_way[0].wait(min(left, 1))
@@ -197,6 +196,8 @@ class JournalWriter:
 
     def _publish(self, name: Name, entry: Entry) -> None:
         run, stage = name
+        # Sending may let others run, and what they count meanwhile is not in this state.
+        version, messages = entry.changed, entry.stage.messages
         value = State(entry.stage, entry.sender).encode()
         entry.closed = len(value) > LARGEST_STATE
         entry.not_before = self._clock() + len(value) / STATE_BYTES_PER_SECOND
@@ -207,7 +208,7 @@ class JournalWriter:
         except ClientError as error:
             log.warning("the state of run %s at %s was not published, trying again: %s", run, stage, error)
         else:
-            entry.publications.append((entry.changed, entry.stage.messages, delivery))
+            entry.publications.append((version, messages, delivery))
 
     def _look_at(self, entry: Entry) -> None:
         """See which publications Kafka has acknowledged. One that it refuses must not stop the commits of others."""

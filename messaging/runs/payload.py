@@ -1,30 +1,35 @@
-"""Payloads of one size, cut from random bytes that are made once. Random, because compression would flatter zeros."""
+"""The payload of a message, its Kafka value, follows from its run and number, so anyone can tell if it is unchanged.
 
-import os
+It is a slice of a fixed pool of 4 MiB: SHAKE-128 of `SEED`. Slices are random bytes, because compression would flatter
+zeros. The slice begins at (start of the run + number * STRIDE) modulo OFFSETS. The start of a run is the first 4 bytes
+of the SHA-256 of its id, big-endian.
+"""
+
+from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256, shake_128
 
-POOL_BYTES = 4 * 2**20
-"""Room for the largest message, and for a block of smaller ones."""
+SEED = b"nameko-kafka-poc"
+
+OFFSETS = 2**21
+"""How many different offsets there are."""
+
+LARGEST = 2**21
+"""The largest payload, in bytes."""
+
+STRIDE = 1_296_125
+"""OFFSETS divided by the golden ratio: it keeps consecutive slices far apart, so a batch of them does not compress."""
 
 
-class Payloads:
-    """Cuts payloads of `size` bytes; consecutive ones differ."""
-
-    def __init__(self, size: int):
-        self._size = size
-        self._pool = _pool(max(POOL_BYTES, size + 1))
-        self._at = 0
-
-    def cut(self, count: int) -> list[bytes]:
-        """Return the next `count` payloads."""
-        pool, size, step = self._pool, self._size, self._size + 1
-        if self._at + count * step > len(pool):
-            self._at = 0
-        starts = range(self._at, self._at + count * step, step)
-        self._at = starts.stop
-        return [pool[start : start + size] for start in starts]
+def payloads(run_id: bytes, numbers: Sequence[int], size: int) -> list[bytes]:
+    """Return the payloads, `size` bytes each, of the messages of a run with these sequence numbers."""
+    if not 0 <= size <= LARGEST:
+        raise ValueError(f"a payload has 0 to {LARGEST} bytes, not {size}")
+    pool, start = _pool(), int.from_bytes(sha256(run_id).digest()[:4], "big")
+    offsets = [(start + number * STRIDE) % OFFSETS for number in numbers]
+    return [pool[offset : offset + size] for offset in offsets]
 
 
 @cache
-def _pool(size: int) -> bytes:
-    return os.urandom(size)
+def _pool() -> bytes:
+    return shake_128(SEED).digest(OFFSETS + LARGEST)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from pyroaring import BitMap
 
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
-from messaging.runs.payload import Payloads
+from messaging.runs.payload import payloads
 from messaging.runs.request import Request
 from messaging.runs.stamp import stamps
 
@@ -55,7 +55,10 @@ class Out(Protocol):
 
 
 class Stop(Protocol):
-    """Something that says when to stop; `overdue` ends even the wait for what is under way."""
+    """Something that says when to stop; `overdue` ends even the wait for what is under way.
+
+    It is asked before each block, may take its time, and raises DeliveryFailed if no more can be sent.
+    """
 
     @property
     def asked(self) -> bool: ...
@@ -110,16 +113,22 @@ class Sending:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
         partitions = self._out.partitions
-        payloads = Payloads(self._request.size)
         for numbers in self._blocks():
-            stopped = self._stop.asked
+            stopped = self._must_stop()
             if stopped or self._error:
                 break
-            self._hand_over(numbers, payloads, partitions)
+            self._hand_over(numbers, partitions)
             while self._pending and self._pending[0].delivery.done:
                 self._account(self._pending.popleft())
         self._await()
         self._raise_if_incomplete(stopped)
+
+    def _must_stop(self) -> bool:
+        try:
+            return self._stop.asked
+        except DeliveryFailed as error:
+            self._error = str(error)
+            return True
 
     def _blocks(self) -> Iterator[Sequence[int]]:
         """Yield sequence numbers to send at once: blocks, or parts of blocks if the messages are large."""
@@ -134,7 +143,7 @@ class Sending:
                 if numbers:
                     yield numbers
 
-    def _hand_over(self, numbers: Sequence[int], payloads: Payloads, partitions: int) -> None:
+    def _hand_over(self, numbers: Sequence[int], partitions: int) -> None:
         run = self._request.run
         # Runs begin at different partitions, so that many small ones spread as well.
         partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
@@ -142,7 +151,8 @@ class Sending:
         self.first_sent = self.first_sent or time_sent
         keys = stamps(run.bytes, numbers)
         try:
-            delivery = self._out.send(keys, payloads.cut(len(keys)), [partition] * len(keys))
+            values = payloads(run.bytes, numbers, self._request.size)
+            delivery = self._out.send(keys, values, [partition] * len(keys))
         except DeliveryFailed as error:
             self._error = str(error)
         else:

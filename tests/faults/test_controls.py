@@ -1,14 +1,22 @@
-"""Controls: designs that lose what was acknowledged. The same checks must find that, or they would find nothing."""
+"""Controls: designs that lose what was acknowledged, or change the order.
+
+The same checks must find that, or they would find nothing.
+"""
 
 import re
 import uuid
+from contextlib import closing
 from itertools import compress
 
 import pytest
 
+from client.verify.counting import Counter
+from client.verify.reading import Reading
 from local.services import NAMEKO_RUN
 from messaging.clients.protocols import Topic
 from messaging.clients.topics import create_missing
+from messaging.runs.payload import payloads
+from messaging.runs.stamp import stamps
 from tests.integration.ledger import Ledger, produce
 from tests.integration.processes import eventually
 from tests.kafka import client_at
@@ -18,7 +26,12 @@ class Lost(AssertionError):
     """What the controls must come to, and no other failure."""
 
 
+class Disordered(AssertionError):
+    """The same for the control of the order."""
+
+
 red = pytest.mark.xfail(strict=True, raises=Lost, reason="the control: it loses messages")
+overtaken = pytest.mark.xfail(strict=True, raises=Disordered, reason="the control: retries overtake each other")
 
 
 @pytest.fixture
@@ -71,3 +84,27 @@ def test_kafka_killed_before_it_has_stored(brokers, topic, acks):
         eventually(lambda: ledger.count(topic) >= 1000, what="Kafka does not have its topics back")
         if lost := acknowledged - {record.value for record in ledger.records(topic)}:
             raise Lost(len(lost))
+
+
+@pytest.mark.parametrize("in_flight", [1, pytest.param(5, marks=overtaken)])
+def test_kafka_killed_with_requests_under_way(brokers, topic, in_flight):
+    """The producer with the options of config.yml, and with several requests at once: a retry must keep the order."""
+    client, run = client_at(brokers.kafka_bootstrap), uuid.uuid4()
+    producer = client.producer(max_in_flight_requests_per_connection=in_flight, batch_size=2000)
+    producer.partitions(topic)
+    brokers.kafka.suspend()
+    keys, values = stamps(run.bytes, range(1000)), payloads(run.bytes, range(1000), 100)
+    delivery = producer.send(topic, keys, values, [0] * 1000)
+    assert not delivery.wait(1)  # as many requests as may be are under way now
+    brokers.kafka.kill()
+    brokers.kafka.start()
+    assert delivery.wait(60)
+    producer.close(1)
+
+    counter = Counter()
+    tally = counter.expect(topic, run, 1000, 100)
+    with closing(client.reader()) as reader:
+        Reading(reader, [topic]).to_end(counter.add)
+    assert (tally.distinct, tally.changed) == (1000, 0)
+    if tally.out_of_order:
+        raise Disordered(tally.out_of_order)

@@ -20,6 +20,7 @@ class Ledger:
     """Reads topics from where they ended when this was made, others from their beginning."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
+        self.servers = servers
         self._reader = client_at(servers).reader()
         self._start = defaultdict(dict, {topic: self._ends(topic) for topic in topics})
 

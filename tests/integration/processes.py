@@ -18,7 +18,7 @@ FINAL = "done", "failed", "stopped"
 
 
 def eventually(condition: Callable[[], object], seconds: float = 30, what: str = ""):
-    """Return the first true value of `condition`. Until then it may raise AssertionError or a connection's error."""
+    """Return the first true value of `condition`, which may raise AssertionError or a connection's error until then."""
     error: Exception | None = None
 
     def attempt() -> object:

@@ -1,18 +1,9 @@
 """The client in the terminal, as a process of its own: what it prints, and its exit codes."""
 
 import json
-import os
-import subprocess
-import sys
 
-from local import ROOT
 from local.ports import free_port
-
-
-def client(port: int, *arguments: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"API_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}  # no proxy may interfere
-    command = [sys.executable, "-m", "client", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+from tests.integration.terminal import client
 
 
 def test_a_run_ends_with_a_table_of_its_stages(stack):

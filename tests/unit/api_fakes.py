@@ -1,31 +1,38 @@
-"""Runs without brokers: records to feed the model with, and a journal in memory."""
+"""Runs without brokers: records to feed the model with, and the journal's two topics in memory."""
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from messaging.journal.records import ACCEPTED, SENT, STOP, Record, State, decode
-
 from api.problems import no_kafka
+from messaging.clients.protocols import Partition
+from messaging.journal import requests
+from messaging.journal.requests import PARTITION, RUN_REQUESTS, RequestRecord
+from messaging.journal.requests_writer import RequestsWriter
+from messaging.journal.states import RUN_STATES, SENT, Sender, State, state_key
 from messaging.runs.request import Request
 from messaging.runs.stage import Stage
+from tests.unit.fakes import Delivery
 
 CREATED = 1_700_000_000_000_000
 """In microseconds since the epoch, as all times here."""
 RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
+CLAIM = "host:1/a.1"
 
 
 def asked(service: str = "ping", num_messages: int = 10, size: int = 5, run: UUID | None = None, created=CREATED):
     return Request(run or uuid4(), service, num_messages, size, created)
 
 
-def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5) -> Stage:
+def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5, failed: int = 0) -> Stage:
     """The state of a stage that has seen these messages, each 1 ms after it was sent."""
-    stage, numbers = Stage(), list(numbers)
+    stage, numbers = Stage(failed=failed), list(numbers)
     if numbers:
         at = at or CREATED + 1000
         stage.add(numbers, len(numbers) * size, Counter({0: len(numbers)}), [at - 1000] * len(numbers), at)
@@ -40,6 +47,25 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
+@dataclass(frozen=True)
+class StateRecord:
+    """A record of topic `run-states`."""
+
+    run: UUID
+    stage: str
+    key: str
+    state: State
+    offset: int
+
+
+def apply(made: RequestRecord | StateRecord, run) -> None:
+    """Have a `Run` take in a record."""
+    if isinstance(made, RequestRecord):
+        run.apply_request(made)
+    else:
+        run.apply_state(made.stage, made.key, made.state, made.offset)
+
+
 class Records:
     """Makes the records of one run, in their order."""
 
@@ -47,91 +73,146 @@ class Records:
         self.request = request
         self._offsets = iter(offsets or count(1))
 
-    def accepted(self, token: str = "first") -> Record:
-        return self._record(ACCEPTED, token, self.request)
+    def accepted(self, token: str = "first") -> RequestRecord:
+        return self._asked(requests.ACCEPTED, token, self.request)
 
-    def withdrawn(self, token: str = "first") -> Record:
-        return Record(self.request.run, ACCEPTED, token, None, True, next(self._offsets))
+    def queued(self) -> RequestRecord:
+        return self._asked(requests.QUEUED)
 
-    def stop(self) -> Record:
-        return Record(self.request.run, STOP, "", None, False, next(self._offsets))
+    def claim(self, claim: str = CLAIM) -> RequestRecord:
+        return self._asked(requests.CLAIM, claim, self.request)
 
-    def sent(self, outcome: str, stage: Stage | None = None, reason: str | None = None, writer="host:1/a") -> Record:
-        return self._record(SENT, writer, State(stage or seen(), self.request, outcome, reason))
+    def stop(self) -> RequestRecord:
+        return self._asked(requests.STOP)
 
-    def stage(self, name: str, stage: Stage, writer: str = "host:1/a") -> Record:
-        return self._record(name, writer, State(stage))
+    def failed(self, reason: str = "it was not queued") -> RequestRecord:
+        return self._asked(requests.FAILED, reason=reason)
 
-    def _record(self, kind: str, writer: str, content: Request | State) -> Record:
-        return Record(self.request.run, kind, writer, content, False, next(self._offsets))
+    def incomplete(self, reason: str) -> RequestRecord:
+        return self._asked(requests.INCOMPLETE, reason=reason)
+
+    def sent(self, outcome: str, stage: Stage | None = None, reason=None, writer="host:1/a", claim=CLAIM):
+        sender = Sender(self.request, claim, outcome, reason)
+        return StateRecord(self.request.run, SENT, writer, State(stage or seen(), sender), next(self._offsets))
+
+    def stage(self, name: str, stage: Stage, writer: str = "host:1/a") -> StateRecord:
+        return StateRecord(self.request.run, name, writer, State(stage), next(self._offsets))
+
+    def _asked(self, kind: str, writer: str = "", request: Request | None = None, reason: str | None = None):
+        return RequestRecord(self.request.run, kind, writer, request, reason, next(self._offsets))
 
 
-class Topic:
-    """The topic of runs in memory. Each API process has its own `journal()`; all of them read the same order."""
+class Raw(NamedTuple):
+    offset: int
+    key: bytes
+    value: bytes
+
+
+class Topics:
+    """The journal in memory. Each API process has its own `journal()`; all of them read the same order."""
 
     def __init__(self):
         self.is_down = False
-        self.records: list[Record] = []
-        self._readers: list[Callable[[Record], None]] = []
-        self._delivered = 0
-        self._is_held = False
-        self._lock = threading.RLock()
+        self.records: dict[str, list[Raw]] = {RUN_REQUESTS: [], RUN_STATES: []}
+        self.lock = threading.RLock()
+        self._journals: list[MemoryJournal] = []
+        self._held: dict[str, list[Raw]] = {}
 
     def journal(self) -> "MemoryJournal":
-        return MemoryJournal(self)
+        self._journals.append(MemoryJournal(self))
+        return self._journals[-1]
 
-    def read(self, apply: Callable[[Record], None]) -> None:
-        with self._lock:
-            self._readers.append(apply)
-            for old in self.records[: self._delivered]:
-                apply(old)
+    def send(self, topic: str, keys: Sequence[bytes], values: Sequence[bytes], partitions: Sequence[int]) -> Delivery:
+        """Take records, as a producer does."""
+        with self.lock:
+            for key, value in zip(keys, values, strict=True):
+                offset = self.records[topic][-1].offset + 1 if self.records[topic] else 0
+                self.records[topic].append(Raw(offset, key, value))
+            self._tell()
+        delivery = Delivery(len(keys))
+        delivery.acknowledge()
+        return delivery
 
-    def write(self, key: bytes, value: bytes | None) -> None:
-        with self._lock:
-            self.records.append(decode(key, value, len(self.records)))
-            self._deliver()
-
-    def add(self, made: Record) -> None:
+    def add(self, made: RequestRecord | StateRecord) -> None:
         """Write a record of somebody else."""
-        with self._lock:
-            self.records.append(Record(*list(vars(made).values())[:-1], len(self.records)))
-            self._deliver()
+        if isinstance(made, RequestRecord):
+            self.send(RUN_REQUESTS, [made.key], [made.value], [0])
+        else:
+            self.send(RUN_STATES, [state_key(made.run, made.stage, made.key)], [made.state.encode()], [0])
 
     @contextmanager
     def held(self):
         """Within the block, records are written and not read back."""
-        self._is_held = True
+        with self.lock:
+            self._held = {topic: list(records) for topic, records in self.records.items()}
         yield
-        with self._lock:
-            self._is_held = False
-            self._deliver()
+        with self.lock:
+            self._held = {}
+            self._tell()
+
+    def readable(self, topic: str) -> list[Raw]:
+        """What a process can read now."""
+        return (self._held or self.records)[topic]
+
+    def compact(self) -> None:
+        """Keep only the newest record of each key, as Kafka does some time later."""
+        for topic, records in self.records.items():
+            newest = {raw.key: raw for raw in records}
+            self.records[topic] = sorted(newest.values())
 
     def kinds(self, run: UUID) -> list[str]:
-        """What was written about a run: the kind of each record, and "withdrawn" for one that takes back another."""
-        records = [made for made in self.records if made.run == run]
-        return ["withdrawn" if made.withdrawn else made.kind for made in records]
+        """The kinds of the records in `run-requests` about a run."""
+        keys = [raw.key.decode().split("/") for raw in self.records[RUN_REQUESTS]]
+        return [kind for run_id, kind, *_ in keys if run_id == str(run)]
 
-    def _deliver(self) -> None:
-        while not self._is_held and self._delivered < len(self.records):
-            self._delivered += 1
-            for apply in self._readers:
-                apply(self.records[self._delivered - 1])
+    def _tell(self) -> None:
+        for journal in self._journals:
+            if not journal.lags:
+                journal.read()
 
 
 class MemoryJournal:
-    """The journal of one API process."""
+    """The journal of one API process. It reads records as they are written; one that `lags` reads when it is told."""
 
-    def __init__(self, topic: Topic):
-        self._topic = topic
+    def __init__(self, topics: Topics):
+        self.lags = False
+        self._topics = topics
+        self._writer = RequestsWriter(lambda: topics)
+        self._apply: dict[str, Callable] = {}
+        self._next: dict[str, int] = {}
 
-    def start(self, apply: Callable[[Record], None]) -> None:
-        self.wait_until_read()
-        self._topic.read(apply)
+    def start(self, apply: Callable) -> None:
+        self.wait_until_requests_read()
+        self._apply[RUN_REQUESTS] = apply
+        self.read()
 
-    def wait_until_read(self) -> None:
-        if self._topic.is_down:
+    def start_states(self, since_ms: int, apply: Callable) -> None:
+        self._apply[RUN_STATES] = apply
+        self.read()
+
+    def read(self) -> None:
+        """Read everything that is on record."""
+        with self._topics.lock:
+            for topic, apply in self._apply.items():
+                partition = PARTITION if topic == RUN_REQUESTS else Partition(topic, 0)
+                for raw in self._topics.readable(topic):
+                    if raw.offset >= self._next.get(topic, 0):
+                        self._next[topic] = raw.offset + 1
+                        with suppress(Exception):  # the journal's tail leaves out what is not a record, whatever it is
+                            apply(partition, *raw)
+
+    def wait_until_requests_read(self, seconds: float = 0) -> None:
+        if self._topics.is_down:
             raise no_kafka("it is down")
 
-    def write(self, key: bytes, value: bytes | None, wait: bool = False) -> None:
-        self.wait_until_read()
-        self._topic.write(key, value)
+    wait_until_states_read = wait_until_requests_read
+
+    def catch_up(self) -> None:
+        self.wait_until_requests_read()
+        self.read()
+
+    def write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None:
+        self.wait_until_requests_read()
+        record(self._writer)
+        if self.lags:
+            self.read()

@@ -1,5 +1,6 @@
 """Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from messaging.clients.errors import ClientError
@@ -12,6 +13,7 @@ class Delivery:
 
     def __init__(self, count: int):
         self._count = count
+        self.acknowledged_at = time.time_ns() // 1000
         self._acknowledged: set[int] = set()
         self._failures: dict[int, ClientError] = {}
 
@@ -95,9 +97,10 @@ class Topic:
 class Answers:
     """Answers of a handler; under way until the test says that they are done. Waiting takes no time."""
 
-    def __init__(self, done: bool = False, refused: int = 0):
+    def __init__(self, done: bool = False, refused: Sequence[int] = ()):
         self.done = done
         self.refused = refused
+        self.acknowledged_at = 0
         self.waits: list[float] = []
 
     def settled(self) -> bool:
@@ -114,8 +117,8 @@ class Journal:
     def __init__(self) -> None:
         self.mark = 0
         self.received_batches: list[Batch] = []
-        self.answers: list[tuple[int, int]] = []
-        """Of each batch that was answered, how many messages it has and how many answers were refused."""
+        self.answers: list[tuple[int, list[int]]] = []
+        """Of each batch that was answered, how many messages it has and which answers were refused."""
         self.holds_back = False
         self._acknowledged = 0
 
@@ -123,9 +126,9 @@ class Journal:
         self.mark += 1
         self.received_batches.append(batch)
 
-    def answered(self, batch: Batch, failed: int) -> None:
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
         self.mark += 1
-        self.answers.append((len(batch), failed))
+        self.answers.append((len(batch), list(refused)))
 
     def recorded(self, mark: int) -> bool:
         return not self.holds_back or mark <= self._acknowledged

@@ -3,8 +3,8 @@
 import pytest
 
 from messaging.clients.errors import Refused, TooLarge, Unavailable
-from messaging.delivery.answers import Answers, Columns
-from tests.unit.fakes import Delivery
+from messaging.delivery.answers import LONGEST_PAUSE, Answers, Columns
+from tests.unit.fakes import Clock, Delivery
 
 COLUMNS = Columns([b"a", b"b", b"c"], [b"1", b"2", b"3"], [0, 0, 1])
 
@@ -31,8 +31,20 @@ def out():
 
 
 @pytest.fixture
-def answers(out):
-    return Answers(out, COLUMNS)
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def answers(out, clock):
+    return Answers(out, COLUMNS, clock)
+
+
+def settle_again(answers: Answers, clock: Clock) -> None:
+    """Have what has failed be sent again: once that is seen, and the pause is over."""
+    for _ in range(2):
+        assert not answers.settled()
+        clock.advance(LONGEST_PAUSE)
 
 
 def test_they_are_settled_when_every_message_was_acknowledged_and_not_before(out, answers):
@@ -43,44 +55,44 @@ def test_they_are_settled_when_every_message_was_acknowledged_and_not_before(out
     out.deliveries[0].acknowledge(1)
     assert answers.wait(0)
     assert answers.settled()
-    assert (len(out.handed_over), answers.refused) == (1, 0)
+    assert (len(out.handed_over), answers.refused) == (1, [])
 
 
-def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(out, answers):
+def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(out, answers, clock):
     out.deliveries[0].acknowledge(0, 2)
     out.deliveries[0].fail(Unavailable("too late"), 1)
 
-    assert not answers.settled()
+    settle_again(answers, clock)
     assert out.handed_over[1:] == [[(b"b", b"2", 0)]]
     out.deliveries[1].acknowledge()
     assert answers.settled()
 
 
-def test_what_is_refused_for_good_is_logged_and_left_out(out, answers, caplog):
+def test_what_is_refused_for_good_is_logged_and_left_out(out, answers, clock, caplog):
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)
     out.deliveries[0].fail(Unavailable("too late"), 2)
 
-    assert not answers.settled()
+    settle_again(answers, clock)
     assert out.handed_over[1:] == [[(b"c", b"3", 1)]]
     out.deliveries[1].acknowledge()
     assert answers.settled()
-    assert answers.refused == 1
+    assert answers.refused == [1]
     assert "1 messages cannot be sent" in caplog.text
 
 
-def test_what_is_refused_at_the_second_attempt_counts_as_well(out, answers):
+def test_what_is_refused_at_the_second_attempt_counts_as_well(out, answers, clock):
     out.deliveries[0].fail(Refused("no key and no value"), 0)
     out.deliveries[0].fail(Unavailable("too late"), 1, 2)
-    assert not answers.settled()
+    settle_again(answers, clock)
     out.deliveries[1].fail(TooLarge("12 MB"), 1)
     out.deliveries[1].acknowledge(0)
 
     assert answers.settled()
-    assert answers.refused == 2
+    assert answers.refused == [0, 2]
 
 
-def test_what_cannot_even_be_handed_over_again_is_kept_until_it_can(out, answers):
+def test_what_cannot_even_be_handed_over_again_is_kept_until_it_can(out, answers, clock):
     # Given messages that failed, one of them for good
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)
@@ -88,14 +100,39 @@ def test_what_cannot_even_be_handed_over_again_is_kept_until_it_can(out, answers
 
     # When the client cannot take the other one back
     out.down = True
-    assert not answers.settled()
-    assert not answers.settled()
+    for _ in range(3):
+        settle_again(answers, clock)
     assert not answers.wait(0)
 
     # Then it is handed over, once, when the client can
     out.down = False
-    assert not answers.settled()
+    settle_again(answers, clock)
     out.deliveries[1].acknowledge()
     assert answers.settled()
     assert out.handed_over[1:] == [[(b"c", b"3", 1)]]
-    assert answers.refused == 1
+    assert answers.refused == [1]
+
+
+def test_what_has_failed_is_sent_again_after_a_pause_that_grows_to_a_limit(out, answers, clock):
+    pauses = []
+    for _ in range(6):
+        out.deliveries[-1].fail(Unavailable("too late"))
+        assert not answers.settled()
+        attempts, failed = len(out.handed_over), clock.now
+        while len(out.handed_over) == attempts:
+            clock.advance(0.5)
+            assert not answers.settled()
+        pauses.append(clock.now - failed)
+
+    assert pauses == [0.5, 1, 2, 4, LONGEST_PAUSE, LONGEST_PAUSE]
+
+
+def test_during_the_pause_they_are_under_way_and_waiting_takes_its_time(out, answers, clock):
+    out.deliveries[0].fail(Unavailable("too late"))
+    assert not answers.settled()
+
+    assert not answers.wait(0)
+    assert not answers.wait(0.001)
+    clock.advance(LONGEST_PAUSE)
+    assert not answers.wait(10), "the pause is over, so there is nothing to wait for"
+    assert len(out.handed_over) == 1

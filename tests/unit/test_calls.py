@@ -73,9 +73,9 @@ def calls(pool):
     return Calls(pool)
 
 
-def call(calls: Calls, request=None):
+def call(calls: Calls, request=None, on_record: bool = False, on_taken=lambda: None):
     with calls.connected("ping") as send:
-        return send(request or asked())
+        return send(request or asked(), on_record, on_taken)
 
 
 def refused(attempt, *arguments) -> Problem:
@@ -88,14 +88,36 @@ def test_a_call_brings_the_figures(calls, proxy):
     request = asked("ping", 10, 5)
 
     assert call(calls, request) == FIGURES
-    assert proxy.calls == [(("ping", 10, 5), {"run_id": str(request.run)})]
+    assert proxy.calls == [(("ping", 10, 5), {"run_id": str(request.run), "to_disk": False})]
+
+
+def test_a_call_of_a_run_that_is_on_record_says_since_when_and_goes_to_disk(calls, proxy):
+    request = asked("ping", 10, 5)
+    call(calls, request, on_record=True)
+
+    named = {"run_id": str(request.run), "created": request.created, "to_disk": True}
+    assert proxy.calls == [(("ping", 10, 5), named)]
 
 
 def test_a_queued_call_says_that_nobody_waits_for_it(calls, proxy):
     request = asked("pong", 10, 5)
     calls.queue(request)
 
-    assert proxy.calls == [(("pong", 10, 5), {"run_id": str(request.run), "queued": True})]
+    named = {"run_id": str(request.run), "created": request.created, "queued": True}
+    assert proxy.calls == [(("pong", 10, 5), named)]
+
+
+def test_a_call_is_taken_once_rabbitmq_has_confirmed_it_and_before_it_is_answered(calls, proxy):
+    steps = []
+    proxy.on_answer = RpcTimeout(15)
+    with pytest.raises(Problem):
+        call(calls, on_taken=lambda: steps.append(len(proxy.calls)))
+    assert steps == [1]
+
+    proxy.on_call = TimeoutError()
+    with pytest.raises(Problem):
+        call(calls, on_taken=lambda: steps.append("taken"))
+    assert steps == [1]
 
 
 def test_a_service_that_comes_back_in_time_is_called(calls, pool):

@@ -8,9 +8,16 @@ from api.runs.catalog import Catalog
 from tests.unit.api_fakes import CREATED, Records, asked, seen
 
 
+def apply(catalog: Catalog, made):
+    """Have the catalog take in a record; return its run."""
+    if hasattr(made, "state"):
+        return catalog.apply_state(made.run, made.stage, made.key, made.state, made.offset)
+    return catalog.apply_request(made)
+
+
 def add(catalog: Catalog, created: int = CREATED) -> Records:
     records = Records(asked(created=created))
-    catalog.apply(records.accepted())
+    apply(catalog, records.accepted())
     return records
 
 
@@ -32,21 +39,33 @@ def test_there_is_no_page_after_an_unknown_run():
         Catalog(10).newest(1, before=uuid4())
 
 
-def test_only_the_newest_are_kept():
+def test_only_the_runs_that_came_last_are_kept_whatever_the_clocks_of_their_processes_say():
     catalog = Catalog(3)
     known = [add(catalog, CREATED + number).request.run for number in (5, 1, 3, 4, 2)]
 
-    assert sorted(ids(catalog.newest(9)), key=known.index) == [known[0], known[2], known[3]]
-    assert catalog.get(known[1]) is None
+    assert ids(catalog.newest(9)) == [known[3], known[2], known[4]]
+    assert catalog.oldest == CREATED + 2
+    assert catalog.get(known[0]) is None
+
+
+def test_the_id_of_a_run_that_is_no_longer_kept_is_remembered_and_nothing_else():
+    catalog = Catalog(1)
+    old, new = add(catalog), add(catalog)
+
+    assert catalog.is_dropped(old.request.run)
+    assert not catalog.is_dropped(new.request.run)
+    assert apply(catalog, old.accepted("again")) is None
+    assert apply(catalog, old.sent("sending", seen([1]))) is None
+    assert ids(catalog.newest(9)) == [new.request.run]
 
 
 def test_a_run_is_shown_once_a_record_says_what_was_asked_for():
     catalog = Catalog(10)
     records = Records(asked())
-    catalog.apply(records.stage("ping_received", seen([1])))
+    apply(catalog, records.stage("ping_received", seen([1])))
     assert catalog.get(records.request.run) is None
 
-    catalog.apply(records.accepted())
+    apply(catalog, records.accepted())
     assert catalog.get(records.request.run).view(CREATED, 30).stages["ping_received"].messages == 1
 
 
@@ -54,30 +73,38 @@ def test_of_runs_that_nobody_asked_for_only_some_are_remembered():
     catalog = Catalog(2)
     strangers = [Records(asked(created=CREATED + number)) for number in range(3)]
     for records in strangers:
-        catalog.apply(records.stage("ping_received", seen([1])))
+        apply(catalog, records.stage("ping_received", seen([1])))
     for records in strangers:
-        catalog.apply(records.accepted())
+        apply(catalog, records.accepted())
 
     first, last = catalog.newest(9)[-1], catalog.newest(9)[0]
     assert [run.view(CREATED, 30).stages["ping_received"].messages for run in (last, first)] == [1, 1]
     assert len(catalog.newest(9)) == 2
 
 
-def test_a_withdrawn_run_is_gone_and_its_id_can_be_used_again():
-    catalog = Catalog(10)
-    records = add(catalog)
-    catalog.apply(records.withdrawn())
-    assert catalog.get(records.request.run) is None
+class TestRunsUnderWay:
+    LATER = CREATED + 31_000_000
+    """Nothing has happened for longer than a run may stall."""
 
-    catalog.apply(records.accepted("second"))
-    assert catalog.get(records.request.run).accepted_by == "second"
+    def test_runs_that_are_over_do_not_count(self):
+        catalog = Catalog(10)
+        add(catalog)
+        stopped = add(catalog)
+        apply(catalog, stopped.stop())
 
+        assert catalog.unfinished(CREATED + 1, 30) == 1
 
-def test_runs_that_are_over_or_stalled_are_not_under_way():
-    catalog = Catalog(10)
-    add(catalog)
-    stopped = add(catalog)
-    catalog.apply(stopped.stop())
+    def test_runs_that_have_begun_and_stall_do_not_count(self):
+        catalog = Catalog(10)
+        apply(catalog, add(catalog).sent("sending", seen([1])))
 
-    assert catalog.unfinished(CREATED + 1, 30) == 1
-    assert catalog.unfinished(CREATED + 31_000_000, 30) == 0
+        assert catalog.unfinished(CREATED + 1, 30) == 1
+        assert catalog.unfinished(self.LATER, 30) == 0
+
+    def test_runs_that_wait_to_begin_count_for_as_long_as_they_wait(self):
+        catalog = Catalog(10)
+        apply(catalog, add(catalog).queued())
+        add(catalog)
+
+        assert catalog.unfinished(self.LATER, 30) == 2
+        assert len(catalog.stalled(self.LATER, 30)) == 2

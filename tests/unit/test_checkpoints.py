@@ -53,20 +53,20 @@ def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record
     journal.holds_back = True
     answers.done = True
     assert passed(checkpoints) == {}
-    assert journal.answers == [(10, 0)]
+    assert journal.answers == [(10, [])]
 
     # Then the batch is passed once that is on record
     journal.holds_back = False
     assert passed(checkpoints) == {P0: 10}
 
 
-def test_the_journal_is_told_once_and_with_how_many_answers_were_refused(checkpoints, journal):
+def test_the_journal_is_told_once_and_with_the_answers_that_were_refused(checkpoints, journal):
     journal.holds_back = True
-    checkpoints.add(batch(10), {P0: 10}, Answers(done=True, refused=3))
+    checkpoints.add(batch(10), {P0: 10}, Answers(done=True, refused=[1, 5, 6]))
     for _ in range(3):
         checkpoints.advance()
 
-    assert journal.answers == [(10, 3)]
+    assert journal.answers == [(10, [1, 5, 6])]
 
 
 def test_the_record_that_counts_is_the_one_with_the_answers_in_it(checkpoints, journal):
@@ -184,5 +184,5 @@ def test_a_batch_that_is_not_ours_to_commit_commits_nothing(checkpoints, journal
     checkpoints.add(batch(10), {}, answers)
 
     assert passed(checkpoints) == {}
-    assert journal.answers == [(10, 0)]
+    assert journal.answers == [(10, [])]
     assert checkpoints.done

@@ -16,7 +16,7 @@ def test_a_batch_is_committed_when_its_answers_are_settled_and_not_before():
     answers.done = True
     service.turn(3)
     assert service.consumer.committed == [{P0: 10}]
-    assert service.journal.answers == [(10, 0)]
+    assert service.journal.answers == [(10, [])]
     assert list(map(len, service.journal.received_batches)) == [10]
 
 
@@ -105,7 +105,8 @@ def test_the_health_file_is_touched_by_the_members_of_a_group_alone(tmp_path):
     assert not file.exists()
 
 
-def test_kafka_that_does_not_answer_does_not_end_the_service(caplog):
+def test_kafka_that_does_not_answer_does_not_end_the_service(monkeypatch, caplog):
+    monkeypatch.setattr("messaging.extensions.consumer.POLL_RETRY_SECONDS", 0.01)
     # Given a Kafka that does not answer twice
     service = Service(Consumer(fetched(range(10)), Unavailable("gone"), Unavailable("gone"), fetched(range(10, 15))))
 

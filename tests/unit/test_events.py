@@ -8,7 +8,7 @@ import pytest
 from api.events import STREAMS, EventStreams
 from api.problems import Problem
 from api.runs.store import Store, now
-from tests.unit.api_fakes import Records, Topic, asked, seen, wait_until
+from tests.unit.api_fakes import Records, Topics, asked, seen, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def fast(monkeypatch):
 
 @pytest.fixture
 def topic():
-    return Topic()
+    return Topics()
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def records():
 
 @pytest.fixture
 def run(store, records):
-    return store.accept(records.request).run
+    return store.accept(records.request)[0]
 
 
 def events(text: str) -> list[dict[str, str]]:
@@ -92,9 +92,9 @@ def test_messages_of_a_stopped_run_may_still_arrive(topic, store, records, run):
 
 def test_a_run_that_stalls_is_told_without_a_new_record(topic, records):
     store = Store(topic.journal(), runs_kept=10, stalled_after=0.05)
-    run = store.accept(records.request).run
+    run = store.accept(records.request)[0]
     stream = EventStreams(store).open(run, -1)
-    told = [json.loads(events(text)[0]["data"]) for text, _ in zip(stream, range(3), strict=False) if "data" in text]
+    told = [json.loads(events(text)[0]["data"]) for _, text in zip(range(3), stream, strict=False) if "data" in text]
 
     assert [run["stalled"] for run in told] == [None, "sent"]
 
@@ -106,12 +106,15 @@ def test_a_comment_shows_that_the_stream_is_alive(monkeypatch, store, run):
     assert [next(stream) for _ in range(3)][-1] == ": still here\n\n"
 
 
-def test_the_stream_of_a_withdrawn_run_breaks_off(store, run):
+def test_the_stream_of_a_run_that_could_not_be_queued_ends(monkeypatch, store, run):
+    monkeypatch.setattr("api.events.ARRIVAL_SECONDS", 0)
     stream = EventStreams(store).open(run, -1)
     next(stream)
-    store.withdraw(run.id, run.accepted_by)
+    store.fail(run.id, "it was not queued")
+    told, end = events("".join(stream))
 
-    assert list(stream) == []
+    assert (json.loads(told["data"])["state"], json.loads(told["data"])["reason"]) == ("failed", "it was not queued")
+    assert end["event"] == "end"
 
 
 def test_only_so_many_listen(store, run):

@@ -1,6 +1,5 @@
 """What a service puts on record, with a producer whose acknowledgements the test makes."""
 
-import json
 import uuid
 
 import pytest
@@ -9,29 +8,10 @@ from messaging.clients.errors import Unavailable
 from messaging.journal.writer import IDLE_SECONDS, JournalWriter
 from messaging.runs.batch import Batch
 from messaging.runs.request import Request
+from messaging.runs.stage import Stage
 from messaging.runs.stamp import stamps
-from tests.unit.fakes import Clock, Delivery
-
-RUN = uuid.uuid4()
-
-
-class Producer:
-    """Takes records down; `down` says that it takes none."""
-
-    def __init__(self) -> None:
-        self.records: list[tuple[str, dict]] = []
-        self.deliveries: list[Delivery] = []
-        self.attempts = 0
-        self.down = False
-
-    def send(self, topic, keys, values, partitions) -> Delivery:
-        self.attempts += 1
-        if self.down:
-            raise Unavailable("no metadata")
-        assert (topic, partitions) == ("runs", [0])
-        self.records.append((keys[0].decode(), json.loads(values[0])))
-        self.deliveries.append(Delivery(1))
-        return self.deliveries[-1]
+from tests.unit.fakes import Clock
+from tests.unit.journal_producer import AT, RUN, Producer, batch
 
 
 @pytest.fixture
@@ -49,15 +29,22 @@ def writer(producer, clock):
     return JournalWriter(producer, "pong", clock)
 
 
-def batch(numbers: range, run: uuid.UUID = RUN) -> Batch:
-    return Batch("pong", [0] * len(numbers), stamps(run.bytes, numbers), [b"x"] * len(numbers), 0.0)
+@pytest.fixture
+def publish(writer, clock):
+    """Has the changed states published, a while after the last time."""
+
+    def publish() -> None:
+        clock.advance(0.2)
+        writer.publish()
+
+    return publish
 
 
-def test_a_state_is_absolute_and_under_one_key(writer, producer):
+def test_a_state_is_absolute_and_under_one_key(writer, producer, publish):
     writer.received(batch(range(10)))
-    writer.publish()
+    publish()
     writer.received(batch(range(10, 30)))
-    writer.publish()
+    publish()
     keys, states = zip(*producer.records, strict=True)
 
     assert len(set(keys)) == 1
@@ -65,57 +52,57 @@ def test_a_state_is_absolute_and_under_one_key(writer, producer):
     assert [state["messages"] for state in states] == [10, 30]
 
 
-def test_it_is_on_record_when_acknowledged_and_not_before(writer, producer):
+def test_it_is_on_record_when_acknowledged_and_not_before(writer, producer, publish):
     writer.received(batch(range(10)))
-    writer.publish()
+    publish()
     assert not writer.recorded(writer.mark)
 
     producer.deliveries[0].acknowledge()
     assert writer.recorded(writer.mark)
 
 
-def test_what_comes_later_does_not_hold_up_an_earlier_mark(writer, producer):
+def test_what_comes_later_does_not_hold_up_an_earlier_mark(writer, producer, publish):
     writer.received(batch(range(10)))
     mark = writer.mark
-    writer.publish()
+    publish()
     writer.received(batch(range(10, 20)))
     producer.deliveries[0].acknowledge()
 
     assert writer.recorded(mark)
-    writer.publish()
+    publish()
     assert not writer.recorded(writer.mark)
 
 
-def test_what_was_not_recorded_is_published_again(writer, producer):
+def test_what_was_not_recorded_is_published_again(writer, producer, publish):
     writer.received(batch(range(10)))
     mark = writer.mark
-    writer.publish()
+    publish()
     producer.deliveries[0].fail(Unavailable("too late"))
     assert not writer.recorded(mark)
-    writer.publish()
+    publish()
     producer.deliveries[1].acknowledge()
 
     assert writer.recorded(mark)
     assert len(producer.records) == 2
 
 
-def test_what_the_client_did_not_even_take_is_published_again(writer, producer):
+def test_what_the_client_did_not_even_take_is_published_again(writer, producer, publish):
     writer.received(batch(range(10)))
     producer.down = True
-    writer.publish()
+    publish()
     producer.down = False
-    writer.publish()
+    publish()
     producer.deliveries[0].acknowledge()
 
     assert writer.recorded(writer.mark)
 
 
-def test_without_a_change_nothing_is_published(writer, producer):
+def test_without_a_change_nothing_is_published(writer, producer, publish):
     writer.received(batch(range(10)))
     for _ in range(3):
-        writer.publish()
+        publish()
     producer.deliveries[0].acknowledge()
-    writer.publish()
+    publish()
 
     assert len(producer.records) == 1
 
@@ -137,7 +124,7 @@ def test_a_flush_takes_a_breath_between_attempts_that_fail(writer, producer):
     assert 2 <= producer.attempts <= 6
 
 
-def test_runs_are_kept_apart_and_foreign_messages_left_out(writer, producer):
+def test_runs_are_kept_apart_and_foreign_messages_left_out(writer, producer, publish):
     other = uuid.uuid4()
     mixed = Batch(
         "pong",
@@ -147,39 +134,76 @@ def test_runs_are_kept_apart_and_foreign_messages_left_out(writer, producer):
         0.0,
     )
     writer.received(mixed)
-    writer.publish()
+    publish()
 
     assert {key.split("/")[0]: (state["messages"], state["bytes"], state["partitions"])
             for key, state in producer.records} == {
         str(RUN): (1, 1, {"0": 1}), str(other): (1, 0, {"3": 1})}  # fmt: skip
 
 
-def idle(writer, producer, clock) -> None:
+def idle(writer, producer, clock, publish) -> None:
     """Everything is acknowledged, and nothing changes for a long time."""
-    writer.publish()
+    publish()
     for delivery in producer.deliveries:
         delivery.acknowledge()
     assert writer.recorded(writer.mark)
     clock.advance(IDLE_SECONDS + 1)
-    writer.publish()
+    publish()
 
 
-def test_a_state_that_was_forgotten_begins_anew_under_another_key(writer, producer, clock):
+def test_a_state_that_was_forgotten_begins_anew_under_another_key(writer, producer, clock, publish):
     writer.received(batch(range(10)))
-    idle(writer, producer, clock)
+    idle(writer, producer, clock, publish)
     writer.received(batch(range(5)))
-    writer.publish()
+    publish()
     (first, _), (second, state) = producer.records
 
     assert first != second
     assert state["messages"] == 5
 
 
-def test_a_run_that_is_being_sent_is_not_forgotten(writer, producer, clock):
-    writer.begin(Request(RUN, "ping", num_messages=2, size=1, created=0))
-    idle(writer, producer, clock)
+def test_a_run_that_is_being_sent_is_not_forgotten(writer, producer, clock, publish):
+    writer.begin(Request(RUN, "ping", num_messages=2, size=1, created=0), "host:1/a.1")
+    idle(writer, producer, clock, publish)
     writer.end(RUN, "sent")
-    writer.publish()
+    publish()
 
     state = producer.records[-1][1]
-    assert (state["service"], state["outcome"]) == ("ping", "sent")
+    assert (state["service"], state["outcome"], state["claim"]) == ("ping", "sent", "host:1/a.1")
+
+
+def test_what_is_counted_while_a_state_is_handed_over_is_not_on_record_with_it(writer, producer, publish):
+    writer.received(batch(range(10)))
+    producer.while_sending = lambda: writer.received(batch(range(10, 20)))
+    publish()
+    producer.deliveries[0].acknowledge()
+    assert not writer.recorded(writer.mark)
+
+    publish()
+    producer.deliveries[1].acknowledge()
+    assert writer.recorded(writer.mark)
+    assert [state["messages"] for _, state in producer.records] == [10, 20]
+
+
+def test_an_answer_that_was_refused_is_in_no_bitmap_and_counts_for_its_own_run(writer, producer, publish):
+    other = uuid.uuid4()
+    mixed = Batch(
+        "pong",
+        [0] * 6,
+        [*stamps(RUN.bytes, range(3)), *stamps(other.bytes, range(2)), None],
+        [b"x"] * 6,
+        0.0,
+    )
+    writer.answered(mixed, [1, 2, 4, 5], AT)
+    publish()
+    stages = {key.split("/")[0]: Stage.from_json(state) for key, state in producer.records}
+
+    assert {run: (list(stage.numbers), stage.messages, stage.failed) for run, stage in stages.items()} == {
+        str(RUN): ([0], 1, 2), str(other): ([0], 1, 1)}  # fmt: skip
+
+
+def test_answers_of_which_none_was_refused_are_all_counted(writer, producer, publish):
+    writer.answered(batch(range(10)), [], AT)
+    publish()
+
+    assert [(state["messages"], state["failed"]) for _, state in producer.records] == [(10, 0)]

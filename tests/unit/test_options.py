@@ -51,7 +51,7 @@ def set_up():
 
     def set_up(extension):
         extension.container = container
-        extension.journal = SimpleNamespace(opened=lambda: OpenJournal(writer=None, past=None))
+        extension.journal = SimpleNamespace(opened=lambda: OpenJournal(None, None, None, None))
         extension.setup()
         return extension
 

@@ -1,77 +1,21 @@
-"""How a call to send a run is carried out: once per run, put on record, and with an end that the caller can rely on."""
+"""How a call to send a run is carried out: put on record, and with an end that the caller can rely on."""
 
 import threading
-import uuid
+from concurrent.futures import Future
 
 import pytest
-from pyroaring import BitMap
 
-from messaging import settings
 from messaging.clients.errors import Unavailable
-from messaging.delivery.sender import Sender
+from messaging.delivery.sender import KEEP_UP_SECONDS, UNRECORDED
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped
 from messaging.runs.stamp import unpack
-from messaging.stopping import StopRequest
-from tests.unit.fakes import Topic
-
-RUN = uuid.uuid4()
-
-
-class Journal:
-    """Takes down what a real one would publish."""
-
-    def __init__(self) -> None:
-        self.requests = {}
-        self.outcomes: dict[uuid.UUID, str] = {}
-        self.reason: str | None = None
-        self.failed = 0
-        self.numbers: list[int] = []
-
-    def begin(self, request) -> None:
-        self.requests[request.run] = request
-        self.outcomes[request.run] = "sending"
-
-    def end(self, run, outcome, reason=None, failed=0) -> None:
-        self.outcomes[run], self.reason, self.failed = outcome, reason, failed
-
-    def sent(self, run, numbers, size, partition, time_sent) -> None:
-        self.numbers += numbers
-
-    def flush(self, seconds) -> bool:
-        return True
-
-
-class Past:
-    """What is on record of others."""
-
-    def __init__(self) -> None:
-        self.sent: BitMap = BitMap()
-        self.stop = False
-
-    def sent_before(self, run) -> BitMap:
-        return self.sent
-
-    def stop_asked(self, run) -> bool:
-        return self.stop
-
-
-class Service:
-    """A sender with what belongs to it."""
-
-    def __init__(self, topic: Topic, limits=None):
-        self.topic = topic
-        self.journal = Journal()
-        self.past = Past()
-        self.stop = StopRequest()
-        self.sender = Sender("ping", topic, self.journal, self.past, self.stop, limits or settings.load())
-
-    def send(self, count: int, size: int, run: uuid.UUID | None = RUN, queued: bool = False) -> Figures:
-        return self.sender.send_run(count, size, run and str(run), queued)
+from tests.unit.api_fakes import RUN
+from tests.unit.sending_instance import Instance
 
 
 @pytest.fixture
-def service():
-    return Service(Topic())
+def instance():
+    return Instance()
 
 
 def test_the_figures_are_those_of_the_specification():
@@ -84,142 +28,189 @@ def test_the_figures_are_those_of_the_specification():
     }
 
 
-def test_a_run_is_sent_and_its_figures_returned(service):
-    figures = service.send(1234, 5)
+def test_a_run_is_sent_and_its_figures_returned(instance):
+    figures = instance.send(1234, 5)
 
     assert (figures.num_messages, figures.size) == (1234, 5)
     assert figures.seconds > 0
-    assert len(service.topic.messages) == 1234
+    assert len(instance.topic.messages) == 1234
 
 
-def test_a_run_without_an_id_gets_one(service):
-    service.send(5, 5, run=None)
+def test_a_run_without_an_id_gets_one(instance):
+    instance.send(5, 5, run=None)
 
-    (run,) = service.journal.requests
-    assert {unpack(key)[0] for key, _, _ in service.topic.messages} == {run.bytes}
+    (run,) = instance.writer.requests
+    assert {unpack(key)[0] for key, _, _ in instance.topic.messages} == {run.bytes}
 
 
-@pytest.mark.parametrize(
-    ("count", "size", "complaint"),
-    [(0, 1, "num_messages"), (-1, 1, "num_messages"), (1_000_001, 1, "num_messages"), ("10", 1, "num_messages"),
-     (True, 1, "num_messages"), (1, -1, "size"), (1, 1_000_001, "size"), (1, 1.5, "size"), (1, None, "size")],
-)  # fmt: skip
-def test_numbers_out_of_range_are_refused(service, count, size, complaint):
+OUT_OF_RANGE = [
+    (0, 1, "num_messages"), (-1, 1, "num_messages"), (1_000_001, 1, "num_messages"), ("10", 1, "num_messages"),
+    (True, 1, "num_messages"), (1, -1, "size"), (1, 1_000_001, "size"), (1, 1.5, "size"), (1, None, "size"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "size", "complaint"), OUT_OF_RANGE)
+def test_numbers_out_of_range_are_refused_and_leave_nothing_behind(instance, count, size, complaint):
     with pytest.raises(ValueError, match=complaint):
-        service.send(count, size)
-    assert service.topic.messages == []
+        instance.send(count, size)
+    assert instance.steps == []
 
 
-def test_all_that_was_acknowledged_is_recorded(service):
-    service.send(1234, 5)
+def test_a_run_on_record_whose_numbers_are_refused_has_failed():
+    """The limits of the service may be others than those of the API."""
+    instance = Instance()
+    with pytest.raises(ValueError, match="num_messages"):
+        instance.send(1_000_001, 5, queued=True, created=1)
 
-    assert service.journal.numbers == list(range(1234))
-    assert service.journal.outcomes[RUN] == "sent"
-    request = service.journal.requests[RUN]
+    assert (instance.writer.outcomes[RUN], instance.topic.messages) == ("failed", [])
+    assert "num_messages must be" in instance.writer.reason
+
+
+def test_all_that_was_acknowledged_is_recorded(instance):
+    instance.send(1234, 5)
+
+    assert instance.writer.numbers == list(range(1234))
+    assert instance.writer.outcomes[RUN] == "sent"
+    assert instance.writer.unrecorded == 0
+    request = instance.writer.requests[RUN]
     assert (request.service, request.num_messages) == ("ping", 1234)
 
 
 def test_a_failure_is_told_and_recorded_with_what_was_acknowledged():
-    service = Service(Topic(error=Unavailable("OSError('gone')")))
+    instance = Instance(error=Unavailable("OSError('gone')"))
     with pytest.raises(DeliveryFailed, match="Kafka acknowledged 0 of 5 messages, then: OSError"):
-        service.send(5, 5)
+        instance.send(5, 5)
 
-    assert service.journal.outcomes[RUN] == "failed"
-    assert "OSError" in service.journal.reason
-    assert (service.journal.failed, service.journal.numbers) == (5, [])
+    assert instance.writer.outcomes[RUN] == "failed"
+    assert "OSError" in instance.writer.reason
+    assert (instance.writer.failed, instance.writer.numbers) == (5, [])
 
 
 def test_a_run_that_finds_no_room_has_failed():
-    service = Service(Topic(full="nothing was acknowledged"))
+    instance = Instance(full="nothing was acknowledged")
     with pytest.raises(DeliveryFailed, match=r"0 of 5 messages, then: .*nothing was acknowledged"):
-        service.send(5, 5)
-    assert service.journal.outcomes[RUN] == "failed"
+        instance.send(5, 5)
+    assert instance.writer.outcomes[RUN] == "failed"
 
 
 def test_a_run_that_finds_no_partitions_has_failed():
-    service = Service(Topic(partitions=DeliveryFailed("no metadata")))
+    instance = Instance(partitions=DeliveryFailed("no metadata"))
     with pytest.raises(DeliveryFailed, match="no metadata"):
-        service.send(5, 5)
-    assert service.journal.outcomes[RUN] == "failed"
+        instance.send(5, 5)
+    assert instance.writer.outcomes[RUN] == "failed"
 
 
-def test_what_another_instance_has_sent_is_not_sent_again(service):
-    service.past.sent = BitMap([*range(500), 700])
-    service.send(1000, 5)
-
-    assert [unpack(key)[1] for key, _, _ in service.topic.messages] == [*range(500, 700), *range(701, 1000)]
-    assert service.journal.outcomes[RUN] == "sent"
-
-
-def test_a_service_that_stops_ends_its_runs(service):
-    service.stop.ask()
+def test_a_service_that_stops_ends_its_runs(instance):
+    instance.stop.ask()
     with pytest.raises(RunStopped, match="0 of 1000 messages were sent"):
-        service.send(1000, 10)
-    assert service.journal.outcomes[RUN] == "failed"
+        instance.send(1000, 10)
+    assert instance.writer.outcomes[RUN] == "failed"
 
 
-def test_a_queued_run_goes_on_elsewhere_when_the_service_stops(service):
-    service.stop.ask()
+def test_a_queued_run_goes_on_elsewhere_when_the_service_stops(instance):
+    instance.stop.ask()
     with pytest.raises(CallAgain):
-        service.send(1000, 10, queued=True)
-    assert service.journal.outcomes[RUN] == "sending"
+        instance.send(1000, 10, queued=True, created=1)
+    assert instance.writer.outcomes[RUN] == "yielded"
 
 
-def test_a_user_can_stop_a_run(service):
-    service.past.stop = True
-    with pytest.raises(RunStopped, match="0 of 1000 messages were sent"):
-        service.send(1000, 10, queued=True)
-    assert service.journal.outcomes[RUN] == "stopped"
+def test_a_user_can_stop_a_run(instance):
+    def stop():
+        instance.claims.standings[RUN].stopped = True
+
+    instance.topic.on_send = stop
+    with pytest.raises(RunStopped, match="200 of 1000 messages were sent"):
+        instance.send(1000, 10, queued=True, created=1)
+    assert (instance.writer.outcomes[RUN], instance.writer.failed) == ("stopped", 0)
 
 
-class Gate(Topic):
-    """Takes messages only once it is opened."""
+class TestTheRecord:
+    def test_nothing_is_sent_while_too_much_is_not_on_record(self, instance):
+        behind = []
+        instance.topic.on_send = lambda: behind.append(instance.writer.unrecorded)
+        instance.send(5 * UNRECORDED, 5)
+
+        assert UNRECORDED / 2 < max(behind) <= UNRECORDED
+        assert len(instance.topic.messages) == 5 * UNRECORDED
+
+    def test_a_record_that_gets_nowhere_fails_the_run_and_all_that_was_acknowledged_is_counted(self, instance):
+        instance.writer.stuck = True
+        started = instance.clock.now
+        with pytest.raises(DeliveryFailed, match=r"acknowledged 4200 of 20000 .* no record of the run for"):
+            instance.send(20_000, 5)
+
+        assert KEEP_UP_SECONDS <= instance.clock.now - started <= 1.5 * KEEP_UP_SECONDS
+        assert len(instance.topic.messages) == len(instance.writer.numbers) == UNRECORDED + 200
+        assert instance.writer.outcomes[RUN] == "failed"
+
+    def test_an_outcome_that_does_not_get_on_record_is_answered_all_the_same(self, instance):
+        instance.writer.stuck = True
+
+        assert instance.send(1000, 5).num_messages == 1000
+
+
+class TestUnexpectedErrors:
+    """They leave a run failed, not sending, and say why."""
+
+    def broken(self, *arguments):
+        raise RuntimeError("a bug")
+
+    def fails(self, instance, error, **call):
+        with pytest.raises(error):
+            instance.send(1000, 5, **call)
+        assert instance.writer.outcomes[RUN] == "failed"
+        assert instance.steps[-1] == "failed"
+
+    def test_while_it_is_sent(self, instance):
+        instance.topic.on_send = self.broken
+        self.fails(instance, RuntimeError, queued=True, created=1)
+
+        assert "RuntimeError('a bug')" in instance.writer.reason
+
+    def test_while_its_past_is_read(self, instance):
+        instance.past.on_read = self.broken
+        self.fails(instance, RuntimeError, queued=True, created=1)
+
+        assert "RuntimeError('a bug')" in instance.writer.reason
+        assert instance.topic.messages == []
+
+
+class Gate:
+    """Lets messages through only once it is opened."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.reached = threading.Event()
         self.opened = threading.Event()
 
-    def send(self, keys, values, partitions):
+    def __call__(self) -> None:
         self.reached.set()
         self.opened.wait(10)
-        return super().send(keys, values, partitions)
 
 
-class Limits:
-    """Tells when a second call has passed the check of its numbers."""
-
-    max_messages = max_size = 1000
-
-    def __init__(self) -> None:
-        self.checks = 0
-        self.second = threading.Event()
-
-    @property
-    def max_bytes(self) -> int:
-        self.checks += 1
-        if self.checks == 2:
-            self.second.set()
-        return 10**6
-
-
-def test_a_call_that_is_delivered_again_meanwhile_ends_as_the_first_one_does():
+def test_a_call_that_is_delivered_again_meanwhile_ends_as_the_first_one_does(monkeypatch, instance):
     # Given a run that is being sent
-    gate, limits = Gate(), Limits()
-    service = Service(gate, limits)
+    second_waits = threading.Event()
+
+    class Outcome(Future):
+        def result(self, timeout=None):
+            second_waits.set()
+            return super().result(timeout)
+
+    monkeypatch.setattr("messaging.delivery.sender.Future", Outcome)
+    gate = instance.topic.on_send = Gate()
     ends: list[Figures] = []
-    first, second = (threading.Thread(target=lambda: ends.append(service.send(100, 5))) for _ in range(2))
+    first, second = (threading.Thread(target=lambda: ends.append(instance.send(100, 5))) for _ in range(2))
     first.start()
     assert gate.reached.wait(10)
 
     # When RabbitMQ delivers its call a second time
     second.start()
-    assert limits.second.wait(10)
+    assert second_waits.wait(10)
     gate.opened.set()
     first.join(10)
     second.join(10)
 
     # Then it was sent once, and both calls have the same figures
-    assert len(gate.messages) == 100
+    assert len(instance.topic.messages) == 100
     assert len(ends) == 2
     assert ends[0] == ends[1]

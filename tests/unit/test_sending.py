@@ -9,6 +9,7 @@ from pyroaring import BitMap
 from messaging.clients.errors import TooLarge as MessageTooLarge
 from messaging.clients.errors import Unavailable
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
+from messaging.runs.payload import payloads
 from messaging.runs.request import Request
 from messaging.runs.sending import Sending
 from messaging.runs.stamp import unpack
@@ -34,8 +35,8 @@ def sending(topic, acknowledged):
     """Makes the sending of a run, with what else it needs."""
 
     def sending(count: int, size: int, run=RUN, topic=topic, stop=None, sent_before=()) -> Sending:
-        def report(numbers, size, partition, time_sent):
-            acknowledged.extend(numbers)
+        def report(block):
+            acknowledged.extend(block.numbers)
 
         request = Request(run, "ping", count, size, created=0)
         return Sending(request, topic, stop or StopRequest(), report, BitMap(sent_before))
@@ -64,10 +65,11 @@ def test_a_run_spreads_over_all_partitions_in_blocks(sending):
     assert len(set(partitions[:200])) == 1
 
 
-def test_payloads_are_random(topic, sending):
-    sending(1000, 100).send()
+def test_payloads_are_those_of_their_numbers(topic, sending):
+    sending(1000, 100, sent_before=[*range(500), 700]).send()
 
-    assert len({value for _, value, _ in topic.messages}) == 1000
+    numbers = [unpack(key)[1] for key, _, _ in topic.messages]
+    assert [value for _, value, _ in topic.messages] == payloads(RUN.bytes, numbers, 100)
 
 
 def test_large_messages_are_not_handed_over_many_at_once(topic, sending):
@@ -87,11 +89,12 @@ def test_all_that_was_acknowledged_is_reported(sending, acknowledged):
 def test_a_report_says_the_size_of_all_messages_and_their_partition(topic):
     reports = []
     request = Request(RUN, "ping", 5, 10, created=0)
-    Sending(request, topic, StopRequest(), lambda *report: reports.append(report)).send()
+    Sending(request, topic, StopRequest(), reports.append).send()
 
-    ((numbers, size, partition, time_sent),) = reports
-    assert (list(numbers), size, partition) == ([0, 1, 2, 3, 4], 50, topic.messages[0][2])
-    assert time_sent == pytest.approx(unpack(topic.messages[0][0])[2], abs=1_000_000)
+    (report,) = reports
+    assert (list(report.numbers), report.size, report.partition) == ([0, 1, 2, 3, 4], 50, topic.messages[0][2])
+    assert report.time_sent <= report.at
+    assert report.time_sent == pytest.approx(unpack(topic.messages[0][0])[2], abs=1_000_000)
 
 
 def test_what_was_sent_before_is_not_sent_again(topic, sending):

@@ -12,15 +12,16 @@ from client.report import report
 from client.runs import Run
 
 STAGE = {
-    "messages": 1200, "distinct": 1000, "duplicates": 200, "missing": 0, "message_rate": 12345.6, "byte_rate": 1.234,
-    "latency_ms": {"p50": 1.25, "p90": 2.0, "p99": 3.0, "max": 4.0},
+    "messages": 1200, "distinct": 1000, "duplicates": 200, "missing": 0, "failed": 0, "message_rate": 12345.6,
+    "byte_rate": 1.234, "latency_ms": {"p50": 1.25, "p90": 2.0, "p99": 3.0, "max": 4.0},
 }  # fmt: skip
 EMPTY = {
-    "messages": 0, "distinct": 0, "duplicates": 0, "missing": 1000, "message_rate": None, "byte_rate": None,
+    "messages": 0, "distinct": 0, "duplicates": 0, "missing": 1000, "failed": 0, "message_rate": None,
+    "byte_rate": None,
     "latency_ms": None,
 }  # fmt: skip
 RUN = {
-    "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "reason": None, "stalled": None,
+    "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "reason": None, "stalled": None, "service": "ping",
     "num_messages": 1000, "size": 100, "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:52.071Z",
     "stages": {"sent": STAGE, "ping_received": STAGE},
 }  # fmt: skip

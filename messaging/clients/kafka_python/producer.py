@@ -18,6 +18,9 @@ from messaging.clients.kafka_python.errors import translate, translated
 SMALLEST_BATCH = 1024
 """Batches are not made smaller than this, in bytes."""
 
+ERRORS = KafkaError, OSError, AssertionError
+"""What kafka-python raises if it cannot take a message. A closed producer is an AssertionError, for example."""
+
 
 class KafkaPythonDelivery:
     """Messages that were handed to kafka-python together, a future each.
@@ -32,28 +35,34 @@ class KafkaPythonDelivery:
         for future in dict(zip(partitions, futures, strict=True)).values():
             future.add_callback(self._note_time)
         self._send_alone: Callable[[int], Future] | None = send_alone
+        self._splitting = threading.Lock()
         self._known = 0  # that many futures, from the first one on, are known to be done
 
     @property
     def done(self) -> bool:
+        if not self._is_each_done():
+            return False
+        if self._send_alone is not None:
+            with self._splitting:  # whoever asks meanwhile waits, because the refusals are not the last word
+                self._split()
+        return self._is_each_done()
+
+    def _is_each_done(self) -> bool:
         futures = self._futures
         while self._known < len(futures) and futures[self._known].is_done:
             self._known += 1
-        return self._known == len(futures) and not self._split()
+        return self._known == len(futures)
 
-    def _split(self) -> bool:
-        """Send the messages of batches that were too large again, alone; return True if there are any."""
-        send_alone, self._send_alone = self._send_alone, None
-        if send_alone is None:
-            return False
-        refused = [
-            i for i, future in enumerate(self._futures) if isinstance(future.exception, MessageSizeTooLargeError)
-        ]
-        for index in refused:
-            self._futures[index] = send_alone(index)
-            self._futures[index].add_callback(self._note_time)
-            self._known = min(self._known, index)
-        return bool(refused)
+    def _split(self) -> None:
+        """Send the messages of batches that were too large again, alone, unless that was done before."""
+        if self._send_alone is None:
+            return
+        for index, future in enumerate(self._futures):
+            if isinstance(future.exception, MessageSizeTooLargeError):
+                self._futures[index] = self._send_alone(index)
+                self._futures[index].add_callback(self._note_time)
+                self._known = min(self._known, index)
+        self._send_alone = None  # it holds the messages
 
     def _note_time(self, _metadata: object) -> None:
         self.acknowledged_at = time.time_ns() // 1000
@@ -116,7 +125,7 @@ class KafkaPythonProducer:
                 futures.extend(map(partial(_send_if_possible, send), keys, values, partitions))
             else:
                 futures.extend(map(send, values, keys, repeat(None), partitions))
-        except (KafkaError, OSError, AssertionError) as error:  # a closed producer is an AssertionError, for example
+        except ERRORS as error:
             reason = Unavailable(repr(error))
             if not futures:
                 raise reason from error
@@ -144,15 +153,24 @@ class KafkaPythonProducer:
     def _send_alone(
         self, sent_by: KafkaProducer, topic: str, value: bytes | None, key: bytes | None, partition: int
     ) -> Future:
-        with self._lock:
-            if self._alone is None:
-                self._alone = KafkaProducer(**{**self._options, "batch_size": 0})
-            if sent_by is self._producer and self._batch_size > SMALLEST_BATCH:
-                # kafka-python cannot change the size of its batches, so another producer goes on with smaller ones.
-                self._batch_size //= 2
-                self._former.append(self._producer)
-                self._producer = KafkaProducer(**{**self._options, "batch_size": self._batch_size})
-        return self._alone.send(topic, value, key, None, partition)
+        try:
+            with self._lock:
+                if self._alone is None:
+                    self._alone = KafkaProducer(**{**self._options, "batch_size": 0})
+                # A message that fills a batch was alone in it, so smaller batches would not help.
+                if sent_by is self._producer and len(key or b"") + len(value or b"") < self._batch_size:
+                    self._make_batches_smaller()
+            return self._alone.send(topic, value, key, None, partition)
+        except ERRORS as error:
+            return Future().failure(Unavailable(repr(error)))
+
+    def _make_batches_smaller(self) -> None:
+        """Go on with another producer, because kafka-python cannot change the size of its batches."""
+        if self._batch_size > SMALLEST_BATCH:
+            smaller = KafkaProducer(**{**self._options, "batch_size": self._batch_size // 2})
+            self._batch_size //= 2
+            self._former.append(self._producer)
+            self._producer = smaller
 
 
 def _send_if_possible(send: Any, key: bytes | None, value: bytes | None, partition: int) -> Future:

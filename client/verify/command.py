@@ -1,0 +1,132 @@
+"""`python -m client verify RUN`: says if the topics hold what the API says of a run.
+
+Exit codes: 0 they do; 1 they differ; 2 it cannot tell, and says why on stderr; 130 Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from uuid import UUID
+
+from rich.console import Console
+
+from client.http import Api
+from client.runs import Run
+from client.verify.counting import Counter
+from client.verify.judging import TOPICS, Verdict, judge
+from client.verify.reading import NoSuchTopic, Reading
+from client.verify.report import print_json, print_table
+from messaging.clients import connect
+from messaging.clients.errors import ClientError
+from messaging.clients.protocols import Client, Reader
+from messaging.settings import KAFKA_SERVERS, load
+
+SETTLE_SECONDS = 5
+"""How long nothing may change before a difference counts: the last messages and records may be on their way."""
+POLL_SECONDS = 0.5
+
+
+class CannotTell(Exception):
+    """There is nothing to compare. The text says why."""
+
+
+def run_id(text: str) -> UUID:
+    """Return the id in a run's id or link. Raises ValueError."""
+    return UUID(text.rstrip("/").rpartition("/")[2])
+
+
+def kafka_address(text: str) -> str:
+    """Raises ValueError."""
+    return str(KAFKA_SERVERS.parse(text))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the arguments of this command."""
+    default = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or KAFKA_SERVERS.default
+    parser.add_argument("run", type=run_id, metavar="RUN", help="its id, or its link")
+    parser.add_argument("--kafka", type=kafka_address, metavar="HOST:PORT", default=default, help=f"default: {default}")
+    parser.add_argument("--exact", action="store_true", help="duplicates must match, because nothing was killed")
+    parser.set_defaults(carry_out=verify_and_report)
+
+
+def verify_and_report(api: Api, asked: argparse.Namespace) -> int:
+    """Verify a run, print the verdict and return the exit code. Raises ApiError."""
+    try:
+        with Console(stderr=True).status("Reading the topics ..."), closing(kafka_at(asked.kafka).reader()) as reader:
+            run, verdict = verify(lambda: api.get(f"{api.url}/runs/{asked.run}"), reader, asked.exact)
+    except ClientError as error:
+        return _cannot_tell(f"Kafka at {asked.kafka} does not answer ({error}). Say with --kafka where it is.")
+    except NoSuchTopic as topic:
+        return _cannot_tell(f"Kafka at {asked.kafka} has no topic {topic}. Say with --kafka which Kafka the API uses.")
+    except CannotTell as why:
+        return _cannot_tell(str(why))
+    except KeyboardInterrupt:
+        return 130
+    (print_json if asked.json else print_table)(run, verdict)
+    return 0 if verdict.agrees else 1
+
+
+def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple[Run, Verdict]:
+    """Read a run's topics and compare; return the run, as it was then, and the verdict.
+
+    Raises CannotTell, NoSuchTopic, ApiError, ClientError.
+    """
+    run = get()
+    if not (run.is_over or run.stalled):
+        raise CannotTell(f"Run {run.id} is {run.state}. Verify it when it is over.")
+    counter, topics = Counter(), TOPICS[run.service]
+    tallies = {topic: counter.expect(topic, UUID(run.id), run.num_messages, run.size) for topic in topics}
+    reading = Reading(reader, topics)
+    check_retention(reading, run)
+
+    def look() -> tuple[Run, Verdict]:
+        reading.to_end(counter.add)
+        now = get()
+        return now, judge(now, tallies, exact)
+
+    run, verdict = settled(look)
+    if verdict.differences:
+        check_retention(reading, run)  # Kafka may have deleted messages meanwhile
+    elif not run.is_over:
+        raise CannotTell(f"Run {run.id} waits at stage {run.stalled}. So far the topics hold what the API says.")
+    return run, verdict
+
+
+def settled(look: Callable[[], tuple[Run, Verdict]]) -> tuple[Run, Verdict]:
+    """Look again while they differ and something still changes; return what was seen last."""
+    seen = look()
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while seen[1].differences and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        before, seen = seen, look()
+        if seen != before:
+            deadline = time.monotonic() + SETTLE_SECONDS
+    return seen
+
+
+def check_retention(reading: Reading, run: Run) -> None:
+    """Raise CannotTell if Kafka may have deleted messages of the run."""
+    deleted = reading.lost_since(int(run.created.timestamp() * 1000))
+    if deleted:
+        partitions = ", ".join(f"{partition.topic}/{partition.number}" for partition in deleted)
+        raise CannotTell(f"Kafka has deleted messages that may belong to run {run.id}, in {partitions}.")
+
+
+def kafka_at(servers: str) -> Client:
+    """Return a client with the options of config.yml. Raises CannotTell if a setting is wrong."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # that eventlet is deprecated: nameko imports it
+            settings = load()
+    except SystemExit as wrong:
+        raise CannotTell(str(wrong)) from None
+    return connect(replace(settings.kafka, servers=servers))
+
+
+def _cannot_tell(why: str) -> int:
+    print(why, file=sys.stderr, flush=True)
+    return 2

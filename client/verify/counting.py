@@ -1,0 +1,126 @@
+"""Counts what topics hold of runs. Pure: it takes columns of messages, and keeps a bitmap for each partition."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import ne
+from typing import Protocol
+from uuid import UUID
+
+from pyroaring import BitMap
+
+from messaging.runs.payload import payloads
+
+STAMP = struct.Struct(">16sQQ")
+"""Run, number and time in a message's key. Not imported from the services, so that it finds a mistake of theirs."""
+
+
+class Messages(Protocol):
+    """Messages of a topic as columns of equal length, in the order of each partition."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partitions(self) -> Sequence[int]: ...
+    @property
+    def keys(self) -> Sequence[bytes | None]: ...
+    @property
+    def values(self) -> Sequence[bytes | None]: ...
+
+
+@dataclass
+class Seen:
+    """Which messages of a run a partition holds."""
+
+    numbers: BitMap = field(default_factory=BitMap)
+    late: BitMap = field(default_factory=BitMap)
+    """Those that came, for the first time, after a higher number."""
+    highest: int = -1
+
+    def add(self, numbers: Sequence[int]) -> None:
+        """Take in the messages with these numbers, in their order."""
+        for number in numbers:
+            if number not in self.numbers:
+                self.numbers.add(number)
+                if number < self.highest:
+                    self.late.add(number)
+                self.highest = max(self.highest, number)
+
+
+class Tally:
+    """What one topic holds of one run."""
+
+    def __init__(self, run: UUID, num_messages: int, size: int):
+        self._run = run
+        self._num_messages = num_messages
+        self._size = size
+        self._partitions: dict[int, Seen] = defaultdict(Seen)
+        self.messages = 0
+        """How many messages there are, each one as often as it is there."""
+        self.changed = 0
+        """How many of them have another payload than they were sent with."""
+        self.unasked = 0
+        """How many further messages have a number that the run does not have."""
+
+    def add(self, partition: int, numbers: Sequence[int], values: Sequence[bytes | None]) -> None:
+        """Count messages of one partition, in their order."""
+        if max(numbers, default=0) >= self._num_messages:
+            pairs = [pair for pair in zip(numbers, values, strict=True) if pair[0] < self._num_messages]
+            self.unasked += len(numbers) - len(pairs)
+            numbers, values = [number for number, _ in pairs], [value for _, value in pairs]
+        self.messages += len(numbers)
+        self.changed += sum(map(ne, values, payloads(self._run.bytes, numbers, self._size)))
+        self._partitions[partition].add(numbers)
+
+    @property
+    def numbers(self) -> BitMap:
+        """The numbers of the messages that are there."""
+        return _union(seen.numbers for seen in self._partitions.values())
+
+    @property
+    def distinct(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def twice(self) -> int:
+        """How many messages are extra copies."""
+        return self.messages - self.distinct
+
+    @property
+    def out_of_order(self) -> int:
+        """How many messages came, for the first time, after one with a higher number in the same partition.
+
+        A message that came in order in another partition is an extra copy here.
+        """
+        seen = self._partitions.values()
+        return len(_union(each.late for each in seen) - _union(each.numbers - each.late for each in seen))
+
+
+class Counter:
+    """Counts the messages of the runs that it was told to expect."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, dict[bytes, Tally]] = defaultdict(dict)
+
+    def expect(self, topic: str, run: UUID, num_messages: int, size: int) -> Tally:
+        """Have the messages of a run in a topic counted; return the tally, which grows with each `add`."""
+        return self._tallies[topic].setdefault(run.bytes, Tally(run, num_messages, size))
+
+    def add(self, messages: Messages) -> None:
+        """Count these messages. Those of other runs, and those without a stamp, are left out."""
+        tallies = self._tallies[messages.topic]
+        columns: dict[tuple[bytes, int], tuple[list[int], list[bytes | None]]] = {}
+        for partition, key, value in zip(messages.partitions, messages.keys, messages.values, strict=True):
+            if key is not None and len(key) == STAMP.size:
+                run, number, _ = STAMP.unpack(key)
+                if run in tallies:
+                    numbers, values = columns.setdefault((run, partition), ([], []))
+                    numbers.append(number)
+                    values.append(value)
+        for (run, partition), (numbers, values) in columns.items():
+            tallies[run].add(partition, numbers, values)
+
+
+def _union(bitmaps: Iterable[BitMap]) -> BitMap:
+    return BitMap.union(BitMap(), *bitmaps)

@@ -1,0 +1,117 @@
+"""Compares what the topics hold of a run with what the API says of it. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from client.runs import Run
+from client.verify.counting import Tally
+
+TOPICS = {"ping": ("pong", "ping"), "pong": ("ping",)}
+"""The topics that the messages of a run pass, in order, by the service that sends it."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a topic holds of a run."""
+
+    messages: int
+    distinct: int
+    twice: int
+    missing: int
+    out_of_order: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the topics hold, and where the API says something else."""
+
+    topics: Mapping[str, Figures]
+    differences: Sequence[str]
+    """A sentence each. None if topics and API agree."""
+    notes: Sequence[str]
+    """What differs and may do so, a sentence each."""
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences
+
+
+def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdict:
+    """Compare a run with the tally of each of its topics. `exact`: nothing was killed, so the duplicates must match."""
+    first, *later = TOPICS[run.service]
+    differences = [*_sent(run, first, tallies[first])]
+    for topic in later:
+        differences += _answered(run, first, topic, tallies)
+    for topic in TOPICS[run.service]:
+        differences += _damaged(topic, tallies[topic])
+    differences += _stages(run, tallies)
+    uneven = dict(_duplicates(run, tallies))
+    wrong = [sentence for sentence, possible in uneven.items() if exact or not possible]
+    return Verdict(
+        {topic: _figures(run, topic, tallies) for topic in TOPICS[run.service]},
+        [*differences, *wrong],
+        [sentence for sentence in uneven if sentence not in wrong],
+    )
+
+
+def _figures(run: Run, topic: str, tallies: Mapping[str, Tally]) -> Figures:
+    """Return the figures of a topic. Missing is what was sent, or what was to be answered, and is not there."""
+    tally, first = tallies[topic], tallies[TOPICS[run.service][0]]
+    missing = len(first.numbers - tally.numbers) if tally is not first else run.stages["sent"].distinct - tally.distinct
+    return Figures(tally.messages, tally.distinct, tally.twice, max(0, missing), tally.out_of_order, tally.changed)
+
+
+def _sent(run: Run, topic: str, tally: Tally) -> Iterator[str]:
+    acknowledged = run.stages["sent"].distinct
+    if tally.distinct < acknowledged:
+        yield f"Messages that Kafka has acknowledged: {acknowledged:,}. Topic {topic} holds {tally.distinct:,}."
+    if run.state == "done" and acknowledged != run.num_messages:
+        yield f"The run is done. Messages: {run.num_messages:,}. On record as sent: {acknowledged:,}."
+
+
+def _answered(run: Run, first: str, topic: str, tallies: Mapping[str, Tally]) -> Iterator[str]:
+    sent, answered = tallies[first].numbers, tallies[topic].numbers
+    refused = run.stages["pong_answered"].failed
+    if len(sent - answered) > refused:
+        also = f" Kafka has refused {refused:,}." if refused else ""
+        yield f"Messages of topic {first} that did not come back in topic {topic}: {len(sent - answered):,}.{also}"
+    if answered - sent:
+        yield f"Messages of topic {topic} that are not in topic {first}: {len(answered - sent):,}."
+
+
+def _damaged(topic: str, tally: Tally) -> Iterator[str]:
+    if tally.changed:
+        yield f"Messages of topic {topic} with another payload than they were sent with: {tally.changed:,}."
+    if tally.out_of_order:
+        yield f"Messages of topic {topic} after a higher number in their partition: {tally.out_of_order:,}."
+    if tally.unasked:
+        yield f"Messages of topic {topic} with numbers that the run does not have: {tally.unasked:,}."
+
+
+def _places(run: Run) -> dict[str, str]:
+    """Return the topic of each stage: the one that it reads, or that it writes into."""
+    first, last = TOPICS[run.service][0], TOPICS[run.service][-1]
+    return {stage: first if stage in ("sent", "pong_received") else last for stage in run.stages}
+
+
+def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
+    """Compare `distinct`, except that of `sent`: what Kafka stored and did not acknowledge is not on record there."""
+    for stage, topic in _places(run).items():
+        recorded, found = run.stages[stage].distinct, tallies[topic].distinct
+        if stage != "sent" and recorded != found:
+            yield f"Distinct messages of stage {stage} on record: {recorded:,}. Topic {topic} holds {found:,}."
+
+
+def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, bool]]:
+    """Yield a sentence for each stage with other duplicates than its topic has, and if that is possible.
+
+    A stage that writes may have recorded less: a process that was killed cannot record its last messages, and Kafka may
+    have stored what it did not acknowledge. A stage that reads may have recorded more: what was not committed comes
+    again. Anything else means that somebody counts wrongly.
+    """
+    for stage, topic in _places(run).items():
+        recorded, found = run.stages[stage].duplicates, tallies[topic].twice
+        if recorded != found:
+            possible = recorded > found if stage.endswith("_received") else recorded < found
+            yield f"Duplicates of stage {stage} on record: {recorded:,}. Topic {topic} holds {found:,}.", possible

@@ -1,0 +1,80 @@
+"""API processes without brokers: each has a store and a dispatcher, and they share calls and the journal's topics."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from api.problems import Problem
+from api.rpc.errors import NotTaken, not_running
+from api.runs.dispatch import Dispatcher
+from api.runs.store import Store, now
+from tests.unit.api_fakes import Records, Topics, asked, seen
+
+FIGURES = {"num_messages": 10}
+LOST = NotTaken(TimeoutError())
+
+
+class FakeCalls:
+    """ping and pong. `error` is raised instead of an answer; `on_call` happens while a call is under way."""
+
+    def __init__(self):
+        self.is_running = True
+        self.error: Problem | None = None
+        self.on_call = lambda request: None
+        self.called = []
+        self.queued = []
+
+    @contextmanager
+    def connected(self, service):
+        if not self.is_running:
+            raise not_running(service)
+        yield self._call
+
+    def _call(self, request, on_record, on_taken):
+        self.called.append(request)
+        self.on_call(request)
+        if isinstance(self.error, NotTaken):
+            raise self.error
+        on_taken()
+        if self.error:
+            raise self.error
+        return FIGURES
+
+    def queue(self, request):
+        self.on_call(request)
+        if self.error:
+            raise self.error
+        self.queued.append(request)
+
+
+class Process:
+    """An API process."""
+
+    def __init__(self, topics: Topics, calls, runs_pending=100, waiting=48, runs_kept=1000, stalled_after=30):
+        self.journal = topics.journal()
+        self.store = Store(self.journal, runs_kept, stalled_after)
+        dispatcher = Dispatcher(self.store, calls, runs_pending, waiting)
+        self.send, self.queue = dispatcher.send, dispatcher.queue
+
+    def state(self, run) -> str:
+        """The state of a run as this process shows it."""
+        return self.store.summary(self.store.get(run)).state
+
+
+def new_run(**options):
+    return asked(created=now(), **options)
+
+
+def refused(status: int, attempt, *arguments) -> Problem:
+    """The problem that this ends in."""
+    with pytest.raises(Problem) as raised:
+        attempt(*arguments)
+    assert raised.value.status == status, raised.value.detail
+    return raised.value
+
+
+def finish(topics: Topics, request) -> None:
+    """Let a run of pong be sent and received."""
+    records, numbers = Records(request), range(request.num_messages)
+    topics.add(records.sent("sent", seen(numbers)))
+    topics.add(records.stage("ping_received", seen(numbers)))

@@ -1,0 +1,200 @@
+"""An instance that sends runs, without brokers: what it does is taken down in its order, in `steps`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from messaging import settings
+from messaging.delivery.sender import Call, Journal
+from messaging.delivery.sender import Sender as RunSender
+from messaging.journal.past import Past
+from messaging.journal.requests import CLAIM, RequestRecord, Standing
+from messaging.journal.states import Sender, State
+from messaging.runs.outcome import Figures
+from messaging.runs.stamp import unpack
+from messaging.stopping import StopRequest
+from tests.unit.api_fakes import RUN, asked, seen
+from tests.unit.fakes import Clock, Delivery, Topic
+
+Steps = list[str]
+
+
+def nothing(*arguments: object) -> None:
+    pass
+
+
+class Writer:
+    """Takes down what a real one would publish. It gets on record with a flush, unless it is `stuck`."""
+
+    process = "host:1/a"
+
+    def __init__(self, steps: Steps, clock: Clock):
+        self.requests = {}
+        self.outcomes: dict[UUID, str] = {}
+        self.reason: str | None = None
+        self.failed = 0
+        self.numbers: list[int] = []
+        self.recorded = 0
+        self.stuck = False
+        self._steps = steps
+        self._clock = clock
+
+    @property
+    def unrecorded(self) -> int:
+        return len(self.numbers) - self.recorded
+
+    def begin(self, request, claim) -> None:
+        self._steps.append("begin")
+        self.requests[request.run] = request
+        self.outcomes[request.run] = "sending"
+
+    def end(self, run, outcome, reason=None, failed=0, seconds=None) -> None:
+        self._steps.append(outcome)
+        self.outcomes[run], self.reason, self.failed = outcome, reason, failed
+
+    def sent(self, run, block) -> None:
+        self.numbers += block.numbers
+
+    def keep_up(self, run, most) -> bool:
+        return self.unrecorded <= most
+
+    def flush(self, seconds, run=None) -> bool:
+        self._clock.advance(seconds if self.stuck else 0)
+        if not self.stuck:
+            self.recorded = len(self.numbers)
+        return not self.stuck
+
+
+class Requests:
+    """Takes claims down. Kafka acknowledges each, unless `claim_fails`."""
+
+    def __init__(self, steps: Steps):
+        self.claim_fails: Exception | None = None
+        self.claims: list[str] = []
+        self._steps = steps
+
+    def claim(self, request, writer) -> Delivery:
+        self._steps.append("claim")
+        self.claims.append(writer)
+        delivery = Delivery(1)
+        if self.claim_fails:
+            delivery.fail(self.claim_fails)
+        else:
+            delivery.acknowledge()
+        return delivery
+
+
+class Claims:
+    """What comes on record while a run is sent. `comes` is what a look at the record brings."""
+
+    def __init__(self, steps: Steps, clock: Clock):
+        self.standings: dict[UUID, Standing] = {}
+        self.ended: set[UUID] = set()
+        self.reads = True
+        self.comes: Callable[[], None] = nothing
+        self._steps = steps
+        self._clock = clock
+
+    @contextmanager
+    def watched(self, run: UUID) -> Iterator[Standing]:
+        self.standings[run] = Standing()
+        yield self.standings[run]
+
+    def claim(self, claim: str, run: UUID = RUN) -> None:
+        """Have another claim to a run come on record."""
+        self.standings[run].apply(RequestRecord(run, CLAIM, claim))
+
+    def is_ended(self, run: UUID) -> bool:
+        return run in self.ended
+
+    def wait_until_reading(self, seconds: float) -> bool:
+        return self.reads
+
+    def wait_for_claim(self, standing: Standing, claim: str, seconds: float) -> bool:
+        if self.reads:
+            self._steps.append("read back")
+            standing.apply(RequestRecord(RUN, CLAIM, claim))
+        return self.reads
+
+    def catch_up(self, seconds: float) -> bool:
+        self._steps.append("catch up")
+        self._clock.advance(0 if self.reads else seconds)
+        self.comes()
+        return self.reads
+
+
+class PastReader:
+    """Reads what is on record of others. `on_read` happens while it reads."""
+
+    def __init__(self, steps: Steps):
+        self.past = Past()
+        self.on_read: Callable[[], None] = nothing
+        self.error: Exception | None = None
+        self.seconds: list[float] = []
+        """How long each look might take."""
+        self._steps = steps
+
+    def read(self, run: UUID, created: int, seconds: float) -> Past:
+        self._steps.append("past")
+        self.seconds.append(seconds)
+        self.on_read()
+        if self.error:
+            raise self.error
+        return self.past
+
+
+class Out(Topic):
+    """Takes messages; `on_send` happens after each block of them."""
+
+    def __init__(self, steps: Steps, **options):
+        super().__init__(**options)
+        self.on_send: Callable[[], None] = nothing
+        self._steps = steps
+
+    def send(self, keys, values, partitions) -> Delivery:
+        self._steps.append("send")
+        delivery = super().send(keys, values, partitions)
+        self.on_send()
+        return delivery
+
+
+class Instance:
+    def __init__(self, **topic):
+        self.steps: Steps = []
+        self.clock = Clock()
+        self.topic = Out(self.steps, **topic)
+        self.writer = Writer(self.steps, self.clock)
+        self.requests = Requests(self.steps)
+        self.claims = Claims(self.steps, self.clock)
+        self.past = PastReader(self.steps)
+        self.stop = StopRequest()
+        journal = Journal(self.writer, self.requests, self.claims, self.past)
+        self.sender = RunSender("ping", self.topic, journal, self.stop, settings.load(), self.clock)
+
+    def send(
+        self, count=1000, size=5, run: UUID | None = RUN, queued=False, created=None, redelivered=False
+    ) -> Figures:
+        return self.sender.send_run(Call(count, size, run and str(run), queued, created, redelivered))
+
+
+KNOWN = {"created": 1}
+"""A call of a run that others may know."""
+AGAIN = {"redelivered": True}
+"""A call that RabbitMQ has delivered before."""
+
+
+def numbers(instance: Instance) -> list[int]:
+    """The numbers of the messages that were sent."""
+    return [unpack(key)[1] for key, _, _ in instance.topic.messages]
+
+
+def sent(numbers, outcome: str, claim: str = "host:2/b.1", reason=None, seconds=None) -> State:
+    """What another instance has put on record of a run."""
+    return State(seen(numbers), Sender(asked("ping", 1000, 5, run=RUN), claim, outcome, reason, seconds))
+
+
+def claimed(*claims: str) -> Standing:
+    standing = Standing()
+    for claim in claims:
+        standing.apply(RequestRecord(RUN, CLAIM, claim))
+    return standing

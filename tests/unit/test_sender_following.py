@@ -1,0 +1,116 @@
+"""An instance that sends learns of newer claims, stops and failures, and of what came while it was frozen."""
+
+import pytest
+
+from messaging.delivery.ownership import FROZEN_SECONDS
+from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
+from tests.unit.api_fakes import RUN
+from tests.unit.sending_instance import AGAIN, KNOWN, Instance, numbers
+
+
+@pytest.fixture
+def instance():
+    return Instance()
+
+
+class TestWhileItSends:
+    @pytest.mark.parametrize("call", [{}, KNOWN, KNOWN | {"queued": True}, AGAIN], ids=repr)
+    def test_a_newer_claim_stops_it_at_once_and_it_answers_nothing(self, instance, call):
+        def supersede():
+            if not call:
+                instance.claims.claim(*instance.requests.claims)
+            instance.claims.claim("host:2/b.1")
+
+        instance.topic.on_send = supersede
+        with pytest.raises(Superseded):
+            instance.send(1000, 5, **call)
+
+        assert numbers(instance) == [*range(200)], "the block in hand"
+        assert instance.writer.numbers == [*range(200)], "is on record"
+        assert instance.steps[-1] == "yielded"
+
+    def test_a_claim_that_came_before_its_own_does_not(self, instance):
+        def late():
+            instance.claims.claim("host:2/b.1")
+            instance.claims.claim(*instance.requests.claims)
+
+        instance.topic.on_send = late
+        assert instance.send(1000, 5).num_messages == 1000
+
+    @pytest.mark.parametrize("end", ["stopped", "failed"])
+    def test_a_stop_or_failure_that_comes_on_record_ends_it(self, instance, end):
+        instance.topic.on_send = lambda: setattr(instance.claims.standings[RUN], end, "why")
+        with pytest.raises(RunStopped, match="200 of 1000"):
+            instance.send(1000, 5)
+
+        assert instance.writer.outcomes[RUN] == "stopped"
+
+    def test_a_newer_claim_that_comes_after_the_last_message_changes_nothing(self, instance):
+        instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
+
+        assert instance.send(200, 5, **KNOWN).num_messages == 200
+        assert instance.writer.outcomes[RUN] == "sent"
+
+
+class TestAfterAPause:
+    """The process may have been frozen, and another instance may have taken over."""
+
+    def freeze(self, instance, seconds):
+        instance.topic.on_send = lambda: instance.clock.advance(seconds)
+
+    def test_it_looks_at_the_record_before_it_sends_on(self, instance):
+        self.freeze(instance, FROZEN_SECONDS + 0.1)
+        instance.send(600, 5)
+
+        assert instance.steps == ["claim", "begin", "send", "catch up", "send", "catch up", "send", "sent"]
+
+    def test_a_short_pause_does_not_count(self, instance):
+        self.freeze(instance, FROZEN_SECONDS - 0.1)
+        instance.send(600, 5)
+
+        assert "catch up" not in instance.steps
+
+    def test_it_stops_if_another_has_taken_over(self, instance):
+        self.freeze(instance, 30)
+        instance.claims.comes = lambda: instance.claims.claim("host:2/b.1")
+        with pytest.raises(Superseded):
+            instance.send(1000, 5, **KNOWN)
+
+        assert numbers(instance) == [*range(200)]
+        assert instance.steps[-2:] == ["catch up", "yielded"]
+
+    @pytest.mark.parametrize(
+        ("queued", "error", "outcome"), [(True, CallAgain, "yielded"), (False, DeliveryFailed, "failed")]
+    )
+    def test_it_sends_nothing_if_it_cannot_look(self, instance, queued, error, outcome):
+        def lose_kafka():
+            instance.claims.reads = False
+            instance.clock.advance(30)
+
+        instance.topic.on_send = lose_kafka
+        with pytest.raises(error):
+            instance.send(1000, 5, queued=queued, **KNOWN)
+
+        assert numbers(instance) == instance.writer.numbers == [*range(200)]
+        assert instance.writer.outcomes[RUN] == outcome
+
+
+class TestARunThatBeganWithoutReading:
+    """Its own claim is on its way while it sends, and another one may come before it."""
+
+    def test_it_waits_for_its_own_claim_once_there_is_another_and_goes_on_if_that_is_older(self, instance):
+        instance.topic.on_send = lambda: instance.claims.standings[RUN].claims or instance.claims.claim("host:2/b.1")
+
+        assert instance.send(1000, 5).num_messages == 1000
+        assert instance.steps[:5] == ["claim", "begin", "send", "read back", "send"]
+
+    def test_it_sends_nothing_more_if_its_own_claim_does_not_come(self, instance):
+        def another():
+            instance.claims.claim("host:2/b.1")
+            instance.claims.reads = False
+
+        instance.topic.on_send = another
+        with pytest.raises(DeliveryFailed, match="this instance may not send on"):
+            instance.send(1000, 5)
+
+        assert numbers(instance) == [*range(200)]

@@ -1,0 +1,141 @@
+"""One owner: a run is sent by one instance at a time, and only by one that knows everything on record of it."""
+
+from dataclasses import replace
+
+import pytest
+from pyroaring import BitMap
+
+from messaging.clients.errors import Unavailable
+from messaging.journal.past import Past
+from messaging.journal.requests import Standing
+from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
+from tests.unit.api_fakes import RUN
+from tests.unit.sending_instance import AGAIN, KNOWN, Instance, claimed, numbers, sent
+
+
+@pytest.fixture
+def instance():
+    return Instance()
+
+
+class TestBeforeItSends:
+    @pytest.mark.parametrize("call", [KNOWN, AGAIN, KNOWN | AGAIN], ids=["known", "redelivered", "both"])
+    def test_it_has_read_back_its_claim_and_then_everything_on_record(self, instance, call):
+        instance.send(200, 5, **call)
+
+        assert instance.steps == ["claim", "read back", "past", "begin", "send", "sent"]
+        assert instance.requests.claims == ["host:1/a.1"]
+
+    def test_each_claim_is_another_one(self, instance):
+        for _ in range(3):
+            instance.send(1, 5, **KNOWN)
+
+        assert len(set(instance.requests.claims)) == 3
+
+    def test_a_new_run_that_nobody_else_can_know_begins_without_reading(self, instance):
+        instance.send(200, 5)
+
+        assert instance.steps == ["claim", "begin", "send", "sent"]
+
+    def test_but_not_before_stops_and_failures_are_being_read(self, instance):
+        instance.claims.reads = False
+        with pytest.raises(DeliveryFailed, match="the record of runs was not read"):
+            instance.send(200, 5)
+
+        assert instance.topic.messages == []
+        assert instance.writer.outcomes[RUN] == "failed"
+
+    def test_a_new_run_that_was_given_up_is_not_sent(self, instance):
+        instance.claims.ended.add(RUN)
+        with pytest.raises(RunStopped, match="0 of 1000"):
+            instance.send(1000, 5)
+
+        assert instance.topic.messages == []
+
+    def test_what_another_instance_has_sent_is_not_sent_again(self, instance):
+        states = {"host:2/b": sent([*range(500)], "yielded"), "host:3/c": sent([700], "sending", claim="host:3/c.1")}
+        instance.past.past = Past(claimed("host:3/c.1", "host:2/b.1"), states)
+        instance.send(1000, 5, **KNOWN)
+
+        assert numbers(instance) == [*range(500, 700), *range(701, 1000)]
+        assert instance.writer.outcomes[RUN] == "sent"
+
+
+class TestARunThatIsOver:
+    """It is not sent again. The call ends as the run did."""
+
+    def test_after_it_was_sent(self, instance):
+        instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})
+
+        assert instance.send(1000, 5, **KNOWN).seconds == 2.5
+        assert instance.steps == ["claim", "read back", "past"]
+
+    @pytest.mark.parametrize(("outcome", "error"), [("failed", DeliveryFailed), ("stopped", RunStopped)])
+    def test_after_it_has_ended_early(self, instance, outcome, error):
+        instance.past.past = Past(states={"host:2/b": sent([1], outcome, reason="too bad")})
+        with pytest.raises(error, match="too bad"):
+            instance.send(1000, 5, **KNOWN)
+
+        assert instance.topic.messages == []
+        assert instance.writer.outcomes == {}
+
+    @pytest.mark.parametrize("standing", [Standing(stopped=True), Standing(failed="not queued")], ids=repr)
+    @pytest.mark.parametrize("queued", [True, False])
+    def test_before_it_began(self, instance, standing, queued):
+        instance.past.past = Past(standing)
+        with pytest.raises(RunStopped):
+            instance.send(1000, 5, queued=queued, **KNOWN)
+
+        assert instance.topic.messages == []
+        assert instance.writer.outcomes[RUN] == "stopped"
+
+
+class TestAPastThatCannotBeRead:
+    @pytest.fixture(params=["claim not taken", "claim refused", "claim not read back", "past not read"])
+    def unreadable(self, request, instance):
+        error = Unavailable("gone")
+        if request.param == "claim not taken":
+
+            def claim(*arguments):
+                raise error
+
+            instance.requests.claim = claim
+        elif request.param == "claim refused":
+            instance.requests.claim_fails = error
+        elif request.param == "claim not read back":
+            instance.claims.reads = False
+        else:
+            instance.past.error = error
+        return instance
+
+    def test_puts_a_queued_call_back(self, unreadable):
+        with pytest.raises(CallAgain):
+            unreadable.send(1000, 5, queued=True, **KNOWN)
+
+        assert unreadable.topic.messages == []
+        assert unreadable.writer.outcomes == {}, "others may go on with it"
+
+    @pytest.mark.parametrize("call", [KNOWN, AGAIN], ids=["known", "redelivered"])
+    def test_fails_a_call_that_is_waited_for(self, unreadable, call):
+        with pytest.raises(DeliveryFailed, match="Kafka does not answer"):
+            unreadable.send(1000, 5, **call)
+
+        assert unreadable.topic.messages == []
+        assert unreadable.writer.outcomes[RUN] == "failed"
+        assert "Kafka does not answer" in unreadable.writer.reason
+
+    def test_is_none_of_the_business_of_an_instance_that_another_one_has_followed(self, instance):
+        instance.past.on_read = lambda: instance.claims.claim("host:2/b.1")
+        instance.past.error = Unavailable("gone")
+        with pytest.raises(Superseded):
+            instance.send(1000, 5, **KNOWN)
+
+        assert instance.writer.outcomes == {}
+
+
+def test_a_past_of_many_instances_is_the_union_of_what_they_have_sent():
+    states = {str(number): sent([number], "yielded") for number in range(5)}
+    past = Past(Standing(), states | {"again": sent([0, 1], "sending")})
+
+    assert past.sent == BitMap(range(5))
+    assert replace(past, states={}).sent == BitMap()

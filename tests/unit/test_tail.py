@@ -1,0 +1,112 @@
+"""Reading the journal in a thread, with a Kafka in memory."""
+
+import pytest
+
+from messaging.clients.protocols import Partition
+from messaging.journal.requests import PARTITION
+from messaging.journal.states import RUN_STATES
+from messaging.journal.tail import Tail
+from tests.unit.api_fakes import wait_until
+from tests.unit.broker import Broker
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr("messaging.journal.tail.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("messaging.journal.tail.RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+def broker():
+    return Broker()
+
+
+@pytest.fixture
+def values():
+    """What was read."""
+    return []
+
+
+@pytest.fixture
+def tail(broker, values):
+    """Reads all of `run-requests`."""
+
+    def apply(partition, offset, key, value):
+        values.append(int(value))
+
+    tail = Tail(broker, lambda reader: reader.beginnings([PARTITION]), apply)
+    yield tail
+    tail.stop()
+    wait_until(lambda: broker.readers == 0)
+
+
+def write(broker: Broker, *values: int) -> None:
+    for value in values:
+        broker.write(PARTITION, b"key", str(value).encode())
+
+
+def test_everything_is_read_in_its_order_and_what_comes_later_as_well(broker, tail, values):
+    write(broker, *range(250))
+    tail.start()
+    assert tail.wait_until_caught_up(5)
+    assert values == [*range(250)]
+
+    write(broker, 250, 251)
+    assert tail.catch_up(5)
+    assert values == [*range(252)]
+
+
+def test_it_is_not_caught_up_before_it_has_read_what_was_there(broker, tail):
+    assert not tail.wait_until_caught_up(0)
+    assert not tail.catch_up(0)
+
+
+def test_a_record_of_somebody_else_is_logged_and_left_out(broker, tail, values, caplog):
+    broker.write(PARTITION, b"key", b"not a number")
+    write(broker, 1)
+    tail.start()
+    assert tail.catch_up(5)
+
+    assert values == [1]
+    assert "run-requests, offset 0: not a record of a run" in caplog.text
+
+
+def test_kafka_that_is_away_for_a_while_costs_nothing_and_brings_nothing_twice(broker, tail, values):
+    write(broker, 1)
+    tail.start()
+    assert tail.catch_up(5)
+    broker.is_down = True
+    write(broker, 2)
+    assert not tail.catch_up(0.05)
+    broker.is_down = False
+
+    assert tail.catch_up(5)
+    assert values == [1, 2]
+
+
+def test_it_can_start_before_kafka_does(broker, tail, values):
+    broker.is_down = True
+    tail.start()
+    assert not tail.wait_until_caught_up(0.05)
+    write(broker, 1)
+    broker.is_down = False
+
+    assert tail.wait_until_caught_up(5)
+    assert values == [1]
+
+
+def test_a_topic_whose_partitions_are_not_known_yet_is_waited_for(broker, values):
+    """Kafka may need a moment to tell of a topic that was created just now."""
+    broker.partitions_of[RUN_STATES] = 0
+    tail = Tail(
+        broker, lambda reader: reader.beginnings(reader.partitions(RUN_STATES)), lambda *raw: values.append(raw)
+    )
+    tail.start()
+    assert not tail.wait_until_caught_up(0.05)
+
+    broker.partitions_of[RUN_STATES] = 4
+    assert tail.wait_until_caught_up(5)
+    broker.write(Partition(RUN_STATES, 3), b"key", b"value")
+    assert tail.catch_up(5)
+    assert values == [(Partition(RUN_STATES, 3), 0, b"key", b"value")]
+    tail.stop()

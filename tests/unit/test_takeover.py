@@ -1,0 +1,141 @@
+"""A run that goes from one instance to another, with the real journal and a Kafka in memory."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from messaging import settings
+from messaging.delivery.sender import UNRECORDED, Call, Journal, Sender
+from messaging.journal.claims import Claims
+from messaging.journal.past import PastReader
+from messaging.journal.requests_writer import RequestsWriter
+from messaging.journal.writer import JournalWriter
+from messaging.runs.outcome import Superseded
+from messaging.runs.stamp import unpack
+from messaging.stopping import StopRequest
+from tests.unit.api_fakes import RUN, asked, wait_until
+from tests.unit.broker import Broker
+from tests.unit.fakes import Topic
+
+MESSAGES = 20_000
+CREATED = asked().created
+
+
+class Out(Topic):
+    """The topic, as one instance sends to it. After `stop_after` messages it waits until it may go on."""
+
+    def __init__(self, stop_after: int = 0):
+        super().__init__()
+        self.reached, self.may_go_on = threading.Event(), threading.Event()
+        self._stop_after = stop_after
+
+    def send(self, keys, values, partitions):
+        delivery = super().send(keys, values, partitions)
+        if len(self.messages) == self._stop_after:
+            self.reached.set()
+            assert self.may_go_on.wait(10)
+        return delivery
+
+
+class Instance:
+    def __init__(self, broker: Broker, out: Out):
+        self.out = out
+        self.claims = Claims(broker)
+        self.claims.start()
+        producer = broker.producer()
+        writer = JournalWriter(producer, "ping")
+        journal = Journal(writer, RequestsWriter(lambda: producer), self.claims, PastReader(broker))
+        self._sender = Sender("ping", out, journal, StopRequest(), settings.load())
+
+    def send(self, **call):
+        return self._sender.send_run(Call(MESSAGES, 5, str(RUN), **call))
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr("messaging.journal.tail.POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def broker():
+    return Broker()
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def start(broker):
+    """Starts an instance."""
+    instances = []
+
+    def start(stop_after: int = 0) -> Instance:
+        instances.append(Instance(broker, Out(stop_after)))
+        return instances[-1]
+
+    yield start
+    for instance in instances:
+        instance.out.may_go_on.set()
+        instance.claims.stop()
+    wait_until(lambda: broker.readers <= len(instances))
+
+
+def twice(*instances: Instance) -> int:
+    """How many messages were sent more than once. None may be missing."""
+    numbers = Counter(unpack(key)[1] for instance in instances for key, _, _ in instance.out.messages)
+    assert set(numbers) == set(range(MESSAGES))
+    return sum(numbers.values()) - MESSAGES
+
+
+@pytest.mark.parametrize("call", [{}, {"created": CREATED}, {"created": CREATED, "queued": True}], ids=repr)
+def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, pool, call):
+    # Given a run half of which is sent
+    old, new = start(stop_after=MESSAGES // 2), start()
+    first = pool.submit(old.send, **call)
+    assert old.out.reached.wait(10)
+
+    # When its call is delivered to another instance
+    second = pool.submit(new.send, redelivered=True, **call)
+    wait_until(lambda: claims_of(broker) == 2)
+    old.out.may_go_on.set()
+
+    # Then the first one answers nothing, and the other one sends the rest
+    with pytest.raises(Superseded):
+        first.result(10)
+    assert second.result(10).num_messages == MESSAGES
+    assert twice(old, new) == 0
+    assert len(new.out.messages) < MESSAGES // 2 + 1000
+
+
+def test_an_owner_that_is_dead_costs_no_more_than_what_was_not_on_record(monkeypatch, start, pool):
+    monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 0.2)
+    old, new = start(stop_after=MESSAGES // 2), start()
+    first = pool.submit(old.send, created=CREATED)
+    assert old.out.reached.wait(10)
+    new.send(created=CREATED, redelivered=True)
+
+    assert twice(old, new) <= UNRECORDED + 200
+
+    # And one that was only frozen sends nothing more when it wakes up
+    old.out.may_go_on.set()
+    with pytest.raises(Superseded):
+        first.result(10)
+    assert len(old.out.messages) == MESSAGES // 2
+
+
+def test_a_run_that_was_sent_is_not_sent_again(start):
+    old, new = start(), start()
+    figures = old.send(created=CREATED)
+
+    assert new.send(created=CREATED, redelivered=True).seconds == pytest.approx(figures.seconds)
+    assert new.out.messages == []
+
+
+def claims_of(broker: Broker) -> int:
+    """How many claims to the run are on record."""
+    return sum(b"/claim/" in message.key for messages in broker.messages.values() for message in messages)

@@ -1,0 +1,81 @@
+"""Reading topics to their end, and what Kafka has deleted of them."""
+
+import pytest
+
+from client.verify.reading import SILENT_SECONDS, NoSuchTopic, Reading
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Partition
+from tests.unit.fakes import Clock
+from tests.unit.topics import Message, Reader, Topics
+
+PING, PONG = Partition("ping", 0), Partition("pong", 0)
+
+
+@pytest.fixture
+def topics():
+    """Two topics with messages of the times 100, 101, ..."""
+    topics = Topics(PING, PONG)
+    for partition in PING, PONG:
+        topics.add(*partition, *(Message(b"%d" % number, b"", 100 + number) for number in range(5)))
+    return topics
+
+
+def keys(reading: Reading) -> list[str]:
+    read: list[str] = []
+    reading.to_end(lambda messages: read.extend(f"{messages.topic} {key.decode()}" for key in messages.keys))
+    return sorted(read)
+
+
+def test_topics_are_read_from_their_beginning_to_their_end(topics):
+    assert keys(Reading(Reader(topics), ["ping", "pong"])) == [f"{t} {n}" for t in ("ping", "pong") for n in range(5)]
+    assert keys(Reading(Reader(topics), ["ping"])) == [f"ping {number}" for number in range(5)]
+
+
+def test_what_comes_later_is_read_the_next_time(topics):
+    reading = Reading(Reader(topics), ["ping"])
+    keys(reading)
+    assert keys(reading) == []
+
+    topics.add("ping", 0, Message(b"new", b""))
+    assert keys(reading) == ["ping new"]
+
+
+def test_a_partition_may_be_read_from_an_offset_on(topics):
+    assert keys(Reading(Reader(topics), ["ping"], {PING: 3})) == ["ping 3", "ping 4"]
+
+
+def test_a_topic_that_is_not_there_is_an_error(topics):
+    with pytest.raises(NoSuchTopic, match="peng"):
+        Reading(Reader(topics), ["peng"])
+
+
+def test_kafka_that_brings_nothing_is_given_up(topics):
+    clock = Clock()
+
+    class Waits(Reader):
+        def poll(self, seconds):
+            clock.advance(seconds)
+            return super().poll(seconds)
+
+    topics.silent = True
+    reading, began = Reading(Waits(topics), ["ping"], clock=clock), clock.now
+    with pytest.raises(Unavailable, match="no message came for 30 s"):
+        keys(reading)
+    assert clock.now - began == pytest.approx(SILENT_SECONDS, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "since", "lost"),
+    [
+        (0, 100, False),  # nothing was ever deleted
+        (0, 0, False),
+        (2, 103, False),  # message 102 is still there, so those from 103 on are as well
+        (2, 102, True),  # the first one that is there may not have been the first one since then
+        (2, 90, True),
+        (5, 90, True),  # nothing is there any more
+        (5, 200, True),
+    ],
+)
+def test_what_kafka_has_deleted_may_be_missing(topics, deleted, since, lost):
+    topics.deleted[PING] = deleted
+    assert Reading(Reader(topics), ["ping", "pong"]).lost_since(since) == [PING] * lost

@@ -1,4 +1,4 @@
-"""The specification's two ways to start everything with docker-compose or `docker compose`, and its two curl commands."""
+"""Two ways to start everything, with docker-compose and with `docker compose`, and the two curl commands."""
 
 import json
 import os

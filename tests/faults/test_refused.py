@@ -46,7 +46,5 @@ def test_messages_that_do_not_fit(trial):
     }
     run = stack.get(refused).json()
     assert "Kafka does not take messages of 100000 bytes" in run["reason"]
-    assert {name: (stage["distinct"], stage["failed"]) for name, stage in run["stages"].items()} == {
-        "sent": (0, 50),
-        "ping_received": (0, 0),
-    }
+    sent = run["stages"]["sent"]
+    assert (sent["distinct"], sent["missing"], sent["failed"] > 0) == (0, 50, True)

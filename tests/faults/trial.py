@@ -49,9 +49,8 @@ class Trial:
 
     def start_both(self, times: int = 1) -> None:
         """Start a run of ping and one of pong, `times` as large as usual; wait until both are in the middle of it."""
-        self.start("ping", self.messages * times)
-        self.start("pong", self.messages * times // 2)
-        self.wait_until_under_way()
+        paths = [self.start("ping", self.messages * times), self.start("pong", self.messages * times // 2)]
+        eventually(lambda: all(map(self._is_under_way, paths)), what="the runs do not begin")
         assert self._any_under_way(), "the runs have ended already: the fault would meet nothing"
 
     def follow(self, path: str) -> str:
@@ -62,12 +61,8 @@ class Trial:
     def run(self, path: str) -> dict:
         return self.stack.get(path).json()
 
-    def wait_until_under_way(self) -> None:
-        def under_way(path: str) -> bool:
-            stages = self.run(path)["stages"].values()
-            return all(stage["messages"] > 2000 for stage in stages)
-
-        eventually(lambda: all(map(under_way, self.paths)), what="the runs do not begin")
+    def _is_under_way(self, path: str) -> bool:
+        return all(stage["messages"] > 2000 for stage in self.run(path)["stages"].values())
 
     @contextmanager
     def fault(self) -> Iterator[None]:

@@ -88,6 +88,8 @@ def test_events_tell_of_a_run_until_it_ends(stack):
     assert_complete(told[-1][1], 50_000)
     assert told[-1][1] == run_of(stack, answer)
     assert later == told[-1:]
+    over = stack.request("GET", answer.headers["Location"] + "/events", headers={"Last-Event-ID": str(told[-1][0])})
+    assert over.status_code == 204
 
 
 def test_foreign_records_in_the_topic_of_runs_do_no_harm(stack):

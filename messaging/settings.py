@@ -57,39 +57,38 @@ class Number(NamedTuple):
 
 
 class Address(NamedTuple):
-    """An address as text: its default, what it must be, and a check that answers False or raises ValueError."""
+    """An address as text: its default, what it must be, and a function that completes it or raises ValueError."""
 
     default: str
     must: str
-    is_valid: Callable[[str], bool]
+    complete: Callable[[str], str]
 
     def parse(self, text: str) -> str:
         """Raises ValueError."""
         try:
-            valid = self.is_valid(text)
+            return self.complete(text)
         except ValueError:
-            valid = False
-        if not valid:
             # The part before an @ may be a password. A log must not show it.
             shown = re.sub(".*@", "***@", text, flags=re.DOTALL)
-            raise ValueError(f"{self.must}, not {shown[:50]!r}")
-        return text
+            raise ValueError(f"{self.must}, not {shown[:50]!r}") from None
 
 
-def _is_rabbitmq(text: str) -> bool:
+def _rabbitmq(text: str) -> str:
     url = urlsplit(text)
-    return url.scheme in ("amqp", "amqps", "pyamqp") and bool(url.hostname) and url.port != 0
+    if url.scheme not in ("amqp", "amqps", "pyamqp") or not url.hostname or url.port == 0:
+        raise ValueError(text)
+    return text
 
 
-def _is_kafka(text: str) -> bool:
+def _kafka(text: str) -> str:
+    """Add the default port to `host:`. The address in .env ends like that if KAFKA_PORT is empty."""
+    completed = re.sub(r":(?=\s*(?:,|$))", f":{KAFKA_PORT}", text)
     host = r"\[[0-9a-fA-F:.]+\]|[\w.-]+"
-    servers = [re.fullmatch(rf"\s*(?:{host}):([0-9]{{0,5}})\s*", server, re.ASCII) for server in text.split(",")]
-    return all(server and 0 < int(server[1] or KAFKA_PORT) < 65536 for server in servers)
-
-
-def _with_ports(servers: str) -> str:
-    """Add Kafka's port where it is empty, as in .env's address if KAFKA_PORT is empty."""
-    return re.sub(r":(?=\s*(?:,|$))", f":{KAFKA_PORT}", servers)
+    for server in completed.split(","):
+        parts = re.fullmatch(rf"\s*(?:{host}):([0-9]{{1,5}})\s*", server, re.ASCII)
+        if not parts or not 0 < int(parts[1]) < 65536:
+            raise ValueError(text)
+    return completed
 
 
 NUMBERS = {
@@ -107,9 +106,9 @@ NUMBERS = {
 AMQP_URI = Address(
     "amqp://guest:guest@localhost:5672",
     "must be amqp://, amqps:// or pyamqp:// and a host, such as amqp://user:password@host:5672",
-    _is_rabbitmq,
+    _rabbitmq,
 )
-KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _is_kafka)
+KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
 
 
 def load() -> Settings:
@@ -129,7 +128,7 @@ def check(config: dict[str, Any]) -> Settings:
     """
     numbers = {name.lower(): _parse(name, number, config.get(name)) for name, number in NUMBERS.items()}
     consumer, producer = config["KAFKA_CONSUMER"], config["KAFKA_PRODUCER"]
-    servers = _with_ports(_parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers")))
+    servers = _parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
     config["AMQP_URI"] = _parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
     health_file = config.get("HEALTH_FILE")
     return Settings(

@@ -92,6 +92,17 @@ def test_events_tell_of_a_run_until_it_ends(stack):
     assert over.status_code == 204
 
 
+def test_head_of_a_stream_does_not_wait_for_its_events(stack):
+    stack.ping.terminate()
+    answer = post(stack, "/ping/10/10")
+    head = stack.request("HEAD", answer.headers["Location"] + "/events")
+    stack.start_service("ping")
+
+    assert head.status_code == 200
+    assert head.headers["Content-Type"].startswith("text/event-stream")
+    finished(stack, answer)
+
+
 def test_foreign_records_in_the_topic_of_runs_do_no_harm(stack):
     key = f"{uuid.uuid4()}/sent/x".encode()
     asked = f"{uuid.uuid4()}/accepted/x".encode()

@@ -11,7 +11,7 @@ from tests.integration.processes import eventually
 ST = Path(sys.executable).with_name("st")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 OPTIONS = [
-    "--generation-deterministic", "--max-examples", "15", "--continue-on-failure", "--request-timeout", "20",
+    "--generation-deterministic", "--max-examples", "10", "--continue-on-failure", "--request-timeout", "20",
     "--no-color",
 ]  # fmt: skip
 

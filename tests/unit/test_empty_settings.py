@@ -58,6 +58,12 @@ def test_the_terminal_client_asks_the_default_port(empty):
     assert parse(["ping", "1", "1"]).api == "http://localhost:8000"
 
 
+def test_the_terminal_client_looks_for_kafka_at_its_default_port(empty, monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", empty["KAFKA_BOOTSTRAP_SERVERS"])
+
+    assert parse(["verify", "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11"]).kafka == "localhost:9092"
+
+
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="no docker-compose here")
 def test_docker_compose_has_the_defaults_of_the_file(tmp_path):
     configs = []

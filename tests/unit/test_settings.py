@@ -76,6 +76,13 @@ def test_addresses(monkeypatch, name, value):
     assert kafka.servers == kafka.producer["bootstrap_servers"] == kafka.consumer["bootstrap_servers"]
 
 
+@pytest.mark.parametrize(("given", "completed"), [("a:", "a:9092"), ("a:1, b: ,[::1]:", "a:1, b:9092 ,[::1]:9092")])
+def test_an_empty_port_of_kafka_is_the_default_one(monkeypatch, given, completed):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", given)
+
+    assert settings.load().kafka.servers == completed
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -1,4 +1,4 @@
-"""The specification's two ways to bring everything up with docker-compose, and its two curl commands."""
+"""The specification's two ways to start everything, with docker-compose and `docker compose`, and its two curls."""
 
 import json
 import os
@@ -14,28 +14,31 @@ from local import ROOT
 from local.ports import free_port
 from tests.integration.processes import eventually
 
-COMPOSE = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+COMPOSE_COMMANDS = ["docker-compose", "docker compose"]
 
 
-def docker_answers() -> bool:
-    if not shutil.which("docker"):
+def works(command: str) -> bool:
+    arguments = command.split()
+    if not shutil.which(arguments[0]):
         return False
-    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+    return subprocess.run(arguments, capture_output=True, check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not docker_answers(), reason="no Docker daemon answers here")
+pytestmark = pytest.mark.skipif(not works("docker info"), reason="no Docker daemon answers here")
 
 
-@pytest.fixture
-def compose():
+@pytest.fixture(params=COMPOSE_COMMANDS)
+def compose(request):
     """Runs docker-compose in a project of its own, with settings of its own; takes everything down in the end."""
+    if not works(f"{request.param} version"):
+        pytest.skip(f"{request.param} is not installed here")
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT", "RABBITMQ_MANAGEMENT_PORT")}
     settings = ports | {"RABBITMQ_USER": "tester", "RABBITMQ_PASSWORD": uuid.uuid4().hex}
     project = f"test-{uuid.uuid4().hex[:8]}"
 
     def compose(*arguments: str) -> str:
         done = subprocess.run(
-            [*COMPOSE, "-p", project, *arguments],
+            [*request.param.split(), "-p", project, *arguments],
             cwd=ROOT,
             env=os.environ | settings,
             stdout=subprocess.PIPE,
@@ -51,6 +54,10 @@ def compose():
     compose.user = settings["RABBITMQ_USER"], settings["RABBITMQ_PASSWORD"]
     yield compose
     compose("down", "-v")
+
+
+def test_the_settings_cause_no_warnings(compose):
+    assert compose("config", "-q") == ""
 
 
 def test_brokers_first_then_the_services_then_the_two_curls(compose):

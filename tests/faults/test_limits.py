@@ -2,7 +2,8 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+
+from tests.integration.memory import children, peak
 
 MOST = 512 * 2**20
 """Bytes of memory that a process may ever have had; in docker-compose.yml its container has twice that."""
@@ -16,20 +17,13 @@ def test_large_messages_and_many_runs(trial):
             trial.start(("ping", "pong")[number % 2], 5000)
     trial.finish(seconds=120)
 
-    assert max(peak_memory(pid) for pid in pids(trial.stack)) < MOST
+    assert max(peak(pid) for pid in pids(trial.stack)) < MOST
 
 
 def pids(stack) -> list[int]:
     """The processes of the stack, with gunicorn's workers."""
     parents = [process.pid for process in (stack.ping, stack.pong, stack.api)]
-    children = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in parents]
-    return parents + [int(pid) for pids in children for pid in pids]
-
-
-def peak_memory(pid: int) -> int:
-    """In bytes."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status["VmHWM"].split()[0]) * 1024
+    return parents + [child for pid in parents for child in children(pid)]
 
 
 def test_more_who_wait_than_there_is_room_for(trial):

@@ -1,5 +1,7 @@
 """One owner: one instance at a time sends a run, also when RabbitMQ hands its call to another one meanwhile."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.faults.pair import Pair, configure
@@ -27,7 +29,7 @@ def rabbitmq(brokers):
 
 
 def test_connections_closed(trial, pair):
-    """RabbitMQ closes the connections of the sender, and another instance goes on"""
+    """RabbitMQ closes the connections of the sender"""
     pair.start()
     path = trial.start("ping", MANY)
     sender = pair.sender_of(path)
@@ -41,7 +43,7 @@ def test_connections_closed(trial, pair):
 
 
 def test_acknowledgement_timeout(trial, pair, rabbitmq):
-    """RabbitMQ's acknowledgement timeout ends the call of a sender, and another instance goes on"""
+    """RabbitMQ's acknowledgement timeout ends a long call"""
     configure(rabbitmq, consumer_timeout=1000)
     pair.start()
     configure(rabbitmq, consumer_timeout=30 * 60_000)  # for the channels that open from now on
@@ -56,7 +58,7 @@ def test_acknowledgement_timeout(trial, pair, rabbitmq):
 
 
 def test_sender_frozen(trial, pair):
-    """The sender is frozen, another instance goes on, and the sender wakes"""
+    """The sender frozen, and woken after another took over"""
     pair.start()
     path = trial.start("ping", MANY)
     sender = pair.sender_of(path)
@@ -70,3 +72,29 @@ def test_sender_frozen(trial, pair):
 
     assert trial.duplicates <= IN_FLIGHT
     assert pair.sent(path)[sender.pid] - before <= IN_FLIGHT
+
+
+def test_a_past_of_many_runs(trial):
+    """ping killed, and back after 1,100 newer runs"""
+    stack = trial.stack
+    stack.api.terminate()
+    stack.port, stack.api = stack.start_api(
+        RUNS_KEPT="5000", RUNS_PENDING="5000"
+    )  # so that it still shows the old ones
+    stack.wait_until_ready()
+    half_sent = trial.start("ping", MANY)
+    eventually(lambda: trial.run(half_sent)["stages"]["sent"]["messages"] > 20_000)
+    with trial.fault():
+        stack.ping.kill()
+        stopped = trial.start("ping", 1000)
+        assert stack.request("DELETE", stopped).status_code == 202
+        with ThreadPoolExecutor(8) as pool:
+            newer = list(pool.map(lambda _: stack.request("POST", "/pong/1/10"), range(1100)))
+        stack.ping = stack.start_service("ping")
+    trial.finish(("done", "stopped"))
+    run = trial.run(stopped)
+    stack.api.terminate()  # the next test gets one with the usual settings
+
+    assert {answer.status_code for answer in newer} == {202}
+    assert trial.duplicates <= IN_FLIGHT
+    assert (run["state"], run["stages"]["sent"]["messages"]) == ("stopped", 0)

@@ -34,7 +34,8 @@ class Trial:
         self.long = long
         self.messages = 100_000 if long else 40_000
         self._row = row
-        self._paths: list[str] = []
+        self.paths: list[str] = []
+        """Where the runs are that are audited."""
         self._healed: float | None = None
         self.duplicates = 0
         self.strangers: set[str] = set()
@@ -46,42 +47,40 @@ class Trial:
         assert answer.status_code == 202, answer.text
         return self.follow(answer.headers["Location"])
 
-    def start_both(self) -> None:
-        """A run of ping and one of pong, and wait until both are in the middle of it."""
-        self.start("ping")
-        self.start("pong", self.messages // 2)
-        self.wait_until_under_way()
-        states = [self.run(path)["state"] for path in self._paths]
-        assert set(states) - set(FINAL), "the runs have ended already: the fault would meet nothing"
+    def start_both(self, times: int = 1) -> None:
+        """Start a run of ping and one of pong, `times` as large as usual; wait until both are in the middle of it."""
+        paths = [self.start("ping", self.messages * times), self.start("pong", self.messages * times // 2)]
+        eventually(lambda: all(map(self._is_under_way, paths)), what="the runs do not begin")
+        assert self._any_under_way(), "the runs have ended already: the fault would meet nothing"
 
     def follow(self, path: str) -> str:
         """Have the run at this path audited as well."""
-        self._paths.append(path)
+        self.paths.append(path)
         return path
 
     def run(self, path: str) -> dict:
         return self.stack.get(path).json()
 
-    def wait_until_under_way(self) -> None:
-        def under_way(path: str) -> bool:
-            stages = self.run(path)["stages"].values()
-            return all(stage["messages"] > 2000 for stage in stages)
-
-        eventually(lambda: all(map(under_way, self._paths)), what="the runs do not begin")
+    def _is_under_way(self, path: str) -> bool:
+        return all(stage["messages"] > 2000 for stage in self.run(path)["stages"].values())
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """What goes wrong, and its end."""
+        """What goes wrong, and its end, which some run must live to see."""
         yield
         self._healed = time.monotonic()
+        assert not self.paths or self._any_under_way(), "all runs were over before the fault was"
+
+    def _any_under_way(self) -> bool:
+        return any(self.run(path)["state"] not in FINAL for path in self.paths)
 
     def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:
         """Wait until all runs have ended, in one of these states, then compare what everybody says."""
-        eventually(lambda: all(self.run(path)["state"] in FINAL for path in self._paths), seconds, "a run does not end")
+        eventually(lambda: all(self.run(path)["state"] in FINAL for path in self.paths), seconds, "a run does not end")
         ended = time.monotonic()
         self.ledger.wait_until_consumed(60)
         books = Books(self.ledger)
-        runs = [self.run(path) for path in self._paths]
+        runs = [self.run(path) for path in self.paths]
 
         self._row.runs += len(runs)
         self._row.messages += sum(run["num_messages"] for run in runs)

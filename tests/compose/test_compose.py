@@ -1,4 +1,4 @@
-"""The specification's two ways to start everything, with docker-compose and `docker compose`, and its two curls."""
+"""Two ways to start everything, with docker-compose and with `docker compose`, and the two curl commands."""
 
 import json
 import os
@@ -75,9 +75,11 @@ def test_brokers_first_then_the_services_then_the_two_curls(compose):
     eventually(lambda: totals("pong") == list(range(100, 1001, 100)))
     eventually(lambda: totals("ping") == list(range(100, 2001, 100)))
 
-    assert "1,000 messages of 100 bytes, done" in compose(
-        "exec", "-T", "api", "python", "-m", "client", "ping", "1000", "100"
-    )
+    client = "exec", "-T", "api", "python", "-m", "client"
+    printed = compose(*client, "ping", "1000", "100")
+    assert "1,000 messages of 100 bytes, done" in printed
+    link = printed.split()[1]
+    assert compose(*client, "verify", link).endswith("\nThe topics hold what the API says.\n")
     check_containers(compose)
     users = compose.user, ("guest", "guest")
     logins = [requests.get(f"{compose.rabbit}/api/whoami", auth=user, timeout=10).status_code for user in users]

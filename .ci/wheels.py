@@ -119,7 +119,7 @@ def parsed(files: set[str]) -> Iterator[tuple[str, str, frozenset[Tag]]]:
 
 def files_at_index(name: str) -> set[str]:
     """Return the names of all files of a package. pip knows the index, and lists them in its detailed log."""
-    command = [sys.executable, "-m", "pip", "-vv", "--timeout", "10", "--retries", "1", "index", "versions", name]
+    command = [sys.executable, "-m", "pip", "-vv", "--timeout", "20", "--retries", "2", "index", "versions", name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,11 +1,16 @@
 """The runs that one API process knows, the newest ones. Pure, and not safe for threads."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
+from api.runs.history import History
 from api.runs.model import Run
-from messaging.journal.requests import RequestRecord
-from messaging.journal.states import State
+from messaging.journal.requests import RequestRecord, decode
+from messaging.journal.states import State, decode_state
+
+log = logging.getLogger(__name__)
 
 
 class Catalog:
@@ -38,6 +43,19 @@ class Catalog:
         if len(self._strangers) > self._kept:
             del self._strangers[next(iter(self._strangers))]
         return run
+
+    def take_history(self, history: History) -> None:
+        """Take in the requests that were there when this process started."""
+        self.remember(history.dropped)
+        for _, offset, key, value in history.records():
+            with _foreign_records_logged("run-requests", offset):
+                self.apply_request(decode(key, value, offset))
+
+    def take_states(self, newest: Mapping[bytes, tuple[int, bytes]]) -> None:
+        """Take in the states that were there when this process started: the newest of each key, with its offset."""
+        for key, (offset, value) in sorted(newest.items(), key=lambda item: item[1][0]):
+            with _foreign_records_logged("run-states", offset):
+                self.apply_state(*decode_state(key, value), offset)
 
     def remember(self, ids: Iterable[bytes]) -> None:
         """Take in the ids of runs that are too old to be kept."""
@@ -81,3 +99,11 @@ class Catalog:
 
 def _created(run: Run) -> int:
     return run.request.created
+
+
+@contextmanager
+def _foreign_records_logged(topic: str, offset: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of many types: somebody else's record, or one of another version
+        log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error)

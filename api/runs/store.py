@@ -3,7 +3,6 @@
 Every API process reads the journal, so each one knows the newest runs, also after all of them were restarted.
 """
 
-import logging
 import os
 import socket
 import threading
@@ -19,11 +18,9 @@ from api.runs.model import Run, RunSummary, RunView, Stall
 from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
 from messaging.journal.requests_writer import RequestsWriter
-from messaging.journal.states import State, parse_key
+from messaging.journal.states import decode_state, parse_key
 from messaging.journal.tail import Apply
 from messaging.runs.request import Request
-
-log = logging.getLogger(__name__)
 
 KAFKA_SECONDS = 4
 """How long a request waits for Kafka."""
@@ -57,6 +54,7 @@ class Store:
         self._stalled_after = stalled_after
         self._catalog = Catalog(runs_kept)
         self._history: History | None = History(runs_kept)
+        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # until all were read; by key
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._started = False
@@ -195,22 +193,25 @@ class Store:
             if self._history is not None:
                 self._journal.wait_until_requests_read()
                 self._journal.start_states(self._open_catalog() // 1000, self._apply_state)
+            if self._newest_states is not None:
+                self._journal.wait_until_states_read()
+                self._take_states()
         finally:
             self._starting.release()
-        self._journal.wait_until_states_read()
 
     def _open_catalog(self) -> int:
         """Take in what was read of the history. Return when the oldest run that is kept was created."""
         with self._changed:
             history, self._history = self._history, None
             if history is not None:
-                self._catalog.remember(history.dropped)
-                for _, offset, key, value in history.records():
-                    try:
-                        self._catalog.apply_request(decode(key, value, offset))
-                    except Exception as error:  # somebody else's record, or one of another version
-                        log.warning("topic run-requests, offset %d: not a record of a run: %r", offset, error)
+                self._catalog.take_history(history)
             return self._catalog.oldest or now()
+
+    def _take_states(self) -> None:
+        """Decode what was read of the states at the start: of each key only the newest one counts."""
+        with self._changed:
+            states, self._newest_states = self._newest_states, None
+            self._catalog.take_states(states or {})
 
     def _wait_for(self, run_id: UUID, condition: Callable[[Run], bool], seconds: float) -> Run | None:
         def found() -> bool:
@@ -229,12 +230,16 @@ class Store:
             self._changed.notify_all()
 
     def _apply_state(self, partition: Partition, offset: int, key: bytes | None, value: bytes | None) -> None:
-        run_id, stage, own = parse_key(key)
-        if value is None or self._catalog.is_dropped(run_id):
+        run_id, _, _ = parse_key(key)
+        if key is None or value is None or self._catalog.is_dropped(run_id):
             return
-        state = State.decode(run_id, stage, value)
         with self._changed:
-            self._catalog.apply_state(run_id, stage, own, state, offset)
+            if self._newest_states is not None:
+                self._newest_states[key] = offset, value
+                return
+        decoded = decode_state(key, value)
+        with self._changed:
+            self._catalog.apply_state(*decoded, offset)
             self._changed.notify_all()
 
 

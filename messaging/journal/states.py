@@ -102,6 +102,12 @@ def parse_key(key: bytes | None) -> tuple[UUID, str, str]:
     return UUID(run), stage, own
 
 
+def decode_state(key: bytes, value: bytes) -> tuple[UUID, str, str, State]:
+    """Return run, stage, state key and state of a record. Raises Exception, of many types, if it is not ours."""
+    run, stage, own = parse_key(key)
+    return run, stage, own, State.decode(run, stage, value)
+
+
 def instance_of(key: str) -> str:
     """Return host:pid of the process that wrote a state."""
     return key.partition("/")[0]

@@ -44,7 +44,7 @@ def accepted(stack, path: str) -> str:
     while time.monotonic() < deadline:
         try:
             answer = stack.request("POST", path, headers={"Idempotency-Key": key})
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):  # killed, perhaps in mid-answer
             time.sleep(0.1)
             continue
         if answer.status_code == 202:
@@ -85,6 +85,7 @@ def killed_before_queueing(trial):
     stack.api.terminate()  # the next test gets one with the usual settings
 
 
+@pytest.mark.long
 def test_killed_before_queueing_and_asked_again(trial, killed_before_queueing):
     """The API killed between accepting and queueing, and asked again"""
     path, key = f"/ping/{trial.messages}/100", str(uuid.uuid4())
@@ -96,6 +97,7 @@ def test_killed_before_queueing_and_asked_again(trial, killed_before_queueing):
     trial.finish()
 
 
+@pytest.mark.long
 def test_killed_before_queueing(trial, killed_before_queueing):
     """The API killed between accepting and queueing"""
     path, key = f"/ping/{trial.messages}/100", str(uuid.uuid4())

@@ -37,7 +37,7 @@ def test_restarted(trial, seconds):
 def test_frozen(trial):
     """RabbitMQ frozen for 8 s"""
     rabbitmq = trial.stack.brokers.rabbitmq
-    trial.start_both()
+    trial.start_both(8 if trial.long else 1)
     with trial.fault(), ThreadPoolExecutor(8) as pool:
         rabbitmq.suspend()
         began = time.monotonic()

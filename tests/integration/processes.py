@@ -124,7 +124,9 @@ class Stack:
         self.heal()
 
     def _idle(self) -> bool:
-        runs = self.get("/runs?limit=100").json()["runs"]
+        answer = self.get("/runs?limit=100")
+        assert answer.status_code == 200, answer.text  # the API may still be reading
+        runs = answer.json()["runs"]
         return all(run["state"] in FINAL or run["stalled"] for run in runs)
 
     def request(self, method: str, path: str, **options) -> requests.Response:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from api.runs import store as store_module
+from api.runs import catalog as catalog_module
 from api.runs.history import History
 from api.runs.store import Store
 from messaging.journal.requests import PARTITION, RUN_REQUESTS
@@ -67,7 +67,7 @@ def test_only_the_newest_are_decoded(monkeypatch):
 
         return count
 
-    monkeypatch.setattr(store_module, "decode", counted(store_module.decode))
+    monkeypatch.setattr(catalog_module, "decode", counted(catalog_module.decode))
     monkeypatch.setattr(State, "decode", counted(State.decode))
 
     # When a process starts with it

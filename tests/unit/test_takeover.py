@@ -102,6 +102,7 @@ def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, poo
     # When its call is delivered to another instance
     second = pool.submit(new.send, redelivered=True, **call)
     wait_until(lambda: claims_of(broker) == 2)
+    assert old.claims.catch_up(10)
     old.out.may_go_on.set()
 
     # Then the first one answers nothing, and the other one sends the rest

@@ -28,7 +28,9 @@ def test_restarted(trial, seconds):
     trial.follow(link(answer))
     trial.finish()
 
-    assert answer.status_code in (200, 503, 504)
+    # A call that was answered before is told so. One that was cut off says that it may go on.
+    assert answer.status_code in (200, 503)
+    assert answer.status_code == 200 or "The run may go on" in answer.json()["detail"], answer.text
     assert (absent.status_code, "RabbitMQ does not answer" in absent.json()["detail"]) == (503, True)
     assert (ready.status_code, "rabbitmq" in ready.json()["failing"]) == (503, True)
     assert after == [200] * 10

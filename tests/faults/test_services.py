@@ -71,8 +71,8 @@ def test_down(trial, service):
         began = time.monotonic()
         answer = trial.stack.get(f"/{service}/1000/100")
         waited = time.monotonic() - began
-        trial.start(service)  # waits in RabbitMQ
-        time.sleep(1)
+        waiting = trial.start(service)  # in RabbitMQ
+        assert trial.run(waiting)["state"] == "accepted"
         setattr(trial.stack, service, trial.stack.start_service(service))
     trial.finish()
 

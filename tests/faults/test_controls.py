@@ -86,7 +86,7 @@ def test_kafka_killed_before_it_has_stored(brokers, topic, acks):
             raise Lost(len(lost))
 
 
-@pytest.mark.parametrize("in_flight", [1, pytest.param(5, marks=overtaken)])
+@pytest.mark.parametrize("in_flight", [1, pytest.param(5, marks=[overtaken, pytest.mark.long])])
 def test_kafka_killed_with_requests_under_way(brokers, topic, in_flight):
     """The producer with the options of config.yml, and with several requests at once: a retry must keep the order."""
     client, run = client_at(brokers.kafka_bootstrap), uuid.uuid4()

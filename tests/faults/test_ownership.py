@@ -74,6 +74,7 @@ def test_sender_frozen(trial, pair):
     assert pair.sent(path)[sender.pid] - before <= IN_FLIGHT
 
 
+@pytest.mark.long
 def test_a_past_of_many_runs(trial):
     """ping killed, and back after 1,100 newer runs"""
     stack = trial.stack
@@ -93,6 +94,8 @@ def test_a_past_of_many_runs(trial):
         stack.ping = stack.start_service("ping")
     trial.finish(("done", "stopped"))
     run = trial.run(stopped)
+    last = newer[-1].headers["Location"]
+    eventually(lambda: trial.run(last)["state"] == "done", 300, "1,100 runs take their time, one after the other")
     stack.api.terminate()  # the next test gets one with the usual settings
 
     assert {answer.status_code for answer in newer} == {202}

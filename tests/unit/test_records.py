@@ -1,8 +1,11 @@
 """Record batches: the fast reader returns what kafka-python's own reader returns."""
 
 import random
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 from kafka.errors import CorruptRecordException
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
@@ -50,3 +53,27 @@ def test_a_batch_that_was_cut_off_is_corrupt(cut):
         read_batch(DefaultRecordBatch(data[:-cut]), 0)
     with pytest.raises(CorruptRecordException):
         read_batch(DefaultRecordBatch(data + b"\0" * cut), 0)
+
+
+contents = some.one_of(some.none(), some.binary(max_size=300))
+headers = some.lists(
+    some.tuples(some.text(max_size=10), some.one_of(some.none(), some.binary(max_size=20))), max_size=3
+)
+
+
+@given(some.lists(some.tuples(contents, contents, headers), min_size=1, max_size=20), some.sampled_from([0, GZIP]))
+def test_whatever_a_batch_has_it_is_read_as_kafka_python_reads_it(messages, compression):
+    data = build(messages, compression)
+
+    assert read_batch(DefaultRecordBatch(data), 3) == [
+        Message(record.offset, 3, record.key, record.value) for record in DefaultRecordBatch(data)
+    ]
+
+
+@given(some.binary(max_size=100), some.integers(1, 60))
+def test_bytes_that_are_no_records_are_corrupt_and_nothing_else(value, at):
+    data = build([(b"k", value, [])] * 3)
+    data[-at] ^= 0xFF
+
+    with suppress(CorruptRecordException):  # or it is read with other bytes, which the checksum of the batch finds
+        read_batch(DefaultRecordBatch(data), 0)

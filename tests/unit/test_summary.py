@@ -4,6 +4,8 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 from pyroaring import BitMap
 
 from messaging.runs.stage import Stage
@@ -105,3 +107,17 @@ def test_nothing_seen_yet():
 
     assert (summary.messages, summary.missing) == (0, 5)
     assert (summary.first, summary.message_rate, summary.latency_ms) == (None, None, None)
+
+
+numbers = some.lists(some.integers(0, 50), min_size=1, max_size=20)
+
+
+@given(some.lists(numbers, min_size=1, max_size=4), some.sets(some.integers(0, 50)))
+def test_the_merged_bitmaps_are_the_sets_that_a_plain_count_finds(instances, sent):
+    summary = summarize([state(seen, instance=str(i)) for i, seen in enumerate(instances)], BitMap(sent), 51)
+    seen = set().union(*instances)
+
+    assert summary.messages == sum(map(len, instances))
+    assert summary.distinct == len(seen)
+    assert summary.duplicates == summary.messages - len(seen)
+    assert summary.missing == len(sent - seen)

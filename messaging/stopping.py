@@ -2,7 +2,7 @@
 
 import time
 
-STOP_SECONDS = 4
+STOP_SECONDS = 3
 """How long a batch in hand and its acknowledgements may take after SIGTERM. The rest is redelivered later.
 
 Less than half of the 10 s that docker-compose gives a container, because closing the connections takes time too."""

@@ -35,6 +35,7 @@ def test_stopped(trial, service):
     assert trial.duplicates == 0
 
 
+@pytest.mark.long
 def test_stopped_while_kafka_is_gone(trial):
     """ping and pong stopped by SIGTERM while Kafka is gone"""
     stack = trial.stack

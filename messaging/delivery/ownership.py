@@ -93,12 +93,20 @@ class Ownership:
     def asked(self) -> bool:
         """True once this instance must send no more, or must not because it cannot be sure to be the owner."""
         if self._clock() - self._looked > FROZEN_SECONDS:
-            self.unsure = not self._claims.catch_up(PAST_SECONDS)
+            self.unsure = not self._caught_up()
         if self._standing.claims and self.claim not in self._standing.claims:  # which of the claims is newer?
             self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
         self._looked = self._clock()
         is_over = self._standing.stopped or self._standing.failed is not None
         return self._stop.asked or is_over or self.superseded or self.unsure
+
+    def _caught_up(self) -> bool:
+        """Wait until everything is known that is on record now; give up when the service is to stop."""
+        give_up = self._clock() + PAST_SECONDS
+        while not self._claims.catch_up(1):
+            if self._stop.asked or self._clock() >= give_up:
+                return False
+        return True
 
     @property
     def overdue(self) -> bool:

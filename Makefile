@@ -37,7 +37,7 @@ format: .venv/locked ## put style right
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## measure beside plain code (7 minutes), or beside a commit (make bench ARGS="compare HEAD~1")
+bench: setup ## measure beside plain code (12 minutes), or beside a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows

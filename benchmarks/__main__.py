@@ -1,6 +1,6 @@
 """Measures how fast the services are.
 
-python -m benchmarks [WORKLOAD ...]   beside plain kafka-python loops and the textbook design (7 minutes)
+python -m benchmarks [WORKLOAD ...]   beside plain kafka-python loops and the textbook design (12 minutes)
 python -m benchmarks compare REV      beside another commit of this repository, such as HEAD~3 (8 minutes)
 
 Both start separate brokers. Contenders take turns, round by round, and medians are quoted, so that the load of other

@@ -75,6 +75,31 @@ class Memory:
 
 
 @dataclass
+class Start:
+    """For each round: seconds until everything is ready, and the memory of each process in MB. Medians are quoted."""
+
+    name: str
+    rounds: list[tuple[float, dict[str, float]]]
+
+    header: ClassVar[Row] = ("", "ready after s", "each round, s", "ping MB", "pong MB", "API MB")
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(seconds for seconds, _ in self.rounds)
+
+    @property
+    def memory_mb(self) -> dict[str, float]:
+        names = self.rounds[0][1]
+        return {name: statistics.median(memory[name] for _, memory in self.rounds) for name in names}
+
+    @property
+    def row(self) -> Row:
+        rounds = "  ".join(f"{seconds:.1f}" for seconds, _ in self.rounds)
+        memory = self.memory_mb
+        return self.name, f"{self.seconds:.1f}", rounds, *(f"{memory[name]:.0f}" for name in ("ping", "pong", "API"))
+
+
+@dataclass
 class Goal:
     """A goal and the figure that was reached."""
 

@@ -21,6 +21,8 @@ class Site:
     """Where everything takes place."""
 
     directory: Path
+    kafka: str
+    """Kafka's address."""
     observer: Observer
 
     @classmethod
@@ -31,7 +33,7 @@ class Site:
             os.environ.update(brokers.environment)  # for everything that is started from here
             client = connect(KafkaSettings(brokers.kafka_bootstrap, consumer={}, producer={}))
             with closing(Observer(client)) as observer:
-                yield cls(Path(directory), observer)
+                yield cls(Path(directory), brokers.kafka_bootstrap, observer)
 
     def log(self, name: str) -> Path:
         return self.directory / f"{name}.log"

@@ -8,6 +8,7 @@ from benchmarks.workloads.consuming import measure_answering, measure_receiving
 from benchmarks.workloads.latency import measure_latency
 from benchmarks.workloads.memory import measure_memory
 from benchmarks.workloads.sending import measure_sending
+from benchmarks.workloads.starting import measure_starting
 
 WORKLOADS: dict[str, Callable[[Site], Section]] = {
     "sending": measure_sending,
@@ -15,4 +16,5 @@ WORKLOADS: dict[str, Callable[[Site], Section]] = {
     "receiving": measure_receiving,
     "latency": measure_latency,
     "memory": measure_memory,
+    "starting": measure_starting,  # last, because it leaves a long record of runs
 }

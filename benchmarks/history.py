@@ -1,4 +1,4 @@
-"""A long history of runs, on record as the API and the services put it there."""
+"""Writes a long history of runs, on record as the API and the services put it there."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,16 @@ from messaging.runs.stage import Stage
 
 MESSAGES = 100
 SECONDS_BETWEEN = 1
-"""Between two runs. Their records have the times at which they would have come."""
+"""The time between two runs. It shows in the timestamps of their records."""
+
+
+def write_history(bootstrap_servers: str, count: int) -> list[UUID]:
+    """Write this many runs that are done; see `History.write`."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", batch_size=131_072)
+    try:
+        return History(producer, len(producer.partitions_for(RUN_STATES))).write(count)
+    finally:
+        producer.close()
 
 
 @dataclass
@@ -24,7 +33,7 @@ class History:
     partitions: int
 
     def write(self, count: int) -> list[UUID]:
-        """Write so many runs, the last of which was accepted a minute ago. Return their ids, the oldest first."""
+        """Write the runs, one a second until a minute ago. Return their ids, the oldest first."""
         now = time.time_ns() // 1000
         runs = [uuid4() for _ in range(count)]
         for number, run in enumerate(runs):
@@ -55,5 +64,5 @@ def stage(request: Request) -> Stage:
     """A stage that has seen all messages of a run."""
     stage = Stage()
     sent_times = [request.created + number for number in range(MESSAGES)]
-    stage.add(range(MESSAGES), MESSAGES * request.size, {0: MESSAGES}, sent_times, request.created + 5000)
+    stage.add(range(MESSAGES), MESSAGES * request.size, [0] * MESSAGES, sent_times, request.created + 5000)
     return stage

@@ -1,0 +1,45 @@
+"""How long ping, pong and the API need to be ready, and how much memory, without and with a long record of runs."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from uuid import UUID
+
+from benchmarks.history import write_history
+from benchmarks.results import Goal, Section, Start
+from benchmarks.site import Site
+from benchmarks.usage import resident_mb
+
+ROUNDS = 5
+RUNS = 100_000
+SECONDS = 10
+GROWTH_MB = 50
+
+
+def measure_starting(site: Site) -> Section:
+    """Start all three together, several times, before and after the record gets long."""
+    none = Start("no earlier runs", [start(site) for _ in range(ROUNDS)])
+    runs = write_history(site.kafka, RUNS)
+    many = Start(f"{RUNS:,} earlier runs", [start(site, runs) for _ in range(ROUNDS)])
+    growth = max(many.memory_mb[name] - none.memory_mb[name] for name in none.memory_mb)
+    goals = [
+        Goal(f"ready within {SECONDS} s", f"{many.seconds:.1f} s", many.seconds <= SECONDS),
+        Goal(f"no process needs {GROWTH_MB} MB more", f"{growth:.0f} MB", growth <= GROWTH_MB),
+    ]
+    return Section("Starting ping, pong and the API together", [none, many], goals)
+
+
+def start(site: Site, runs: Sequence[UUID] = ()) -> tuple[float, dict[str, float]]:
+    """Return the seconds until everything is ready, and the memory of each process in MB after a few requests."""
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        ping, pong = (stack.enter_context(site.service(name)) for name in ("ping", "pong"))
+        api = stack.enter_context(site.api())
+        api.wait("/readyz")
+        if runs:
+            api.wait(f"/runs/{runs[-1]}")  # the newest one is read last
+        seconds = time.perf_counter() - started
+        for path in 4 * ("/ping/100/100", "/pong/100/100", "/runs"):
+            api.get(path)
+        pids = {"ping": [ping.pid], "pong": [pong.pid], "API": api.workers}
+        return seconds, {name: max(map(resident_mb, each)) for name, each in pids.items()}

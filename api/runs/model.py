@@ -21,7 +21,7 @@ from messaging.journal.states import (
     instance_of,
 )
 from messaging.runs.request import Request
-from messaging.runs.stage import union
+from messaging.runs.stage import not_taken, union
 from messaging.runs.summary import StageSummary, iso, summarize
 
 STAGES = {
@@ -209,9 +209,8 @@ class Run:
         return [state.sender for state in states if state.sender]
 
     def _refused(self, stage: str) -> int:
-        """Return how many messages Kafka has refused there. Those that came again were counted more than once."""
-        refused = sum(state.stage.failed for state in self.states.get(stage, {}).values())
-        return min(refused, self._missing(stage))
+        """Return how many messages Kafka has refused there."""
+        return len(not_taken(state.stage for state in self.states.get(stage, {}).values()))
 
     def _missing(self, stage: str) -> int:
         return self.request.num_messages - len(self.numbers(stage))

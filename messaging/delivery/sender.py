@@ -6,19 +6,20 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Protocol
 from uuid import UUID, uuid4
 
+from pyroaring import BitMap
+
 from messaging.clients.errors import ClientError, Unavailable
-from messaging.clients.protocols import Delivery
-from messaging.delivery.ownership import PAST_SECONDS, Claims, Ownership, PastReader
+from messaging.delivery.ownership import PAST_SECONDS, Ownership
+from messaging.delivery.record import Journal
 from messaging.journal.past import Past
 from messaging.journal.requests import Standing
 from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
 from messaging.journal.states import Sender as Ended
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
 from messaging.runs.request import Limits, Request, check_limits
-from messaging.runs.sending import Acknowledged, Out, Sending
+from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
@@ -32,34 +33,6 @@ KEEP_UP_SECONDS = 120
 
 LOOK_BACK = 24 * 3600 * 1_000_000
 """How old, in microseconds, a call can be that is delivered again and was not put on record by the API."""
-
-
-class Writer(Protocol):
-    """Where the sending of a run is put on record."""
-
-    @property
-    def process(self) -> str: ...
-    def begin(self, request: Request, claim: str) -> None: ...
-    def sent(self, run: UUID, block: Acknowledged) -> None: ...
-    def end(
-        self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
-    ) -> None: ...
-    def keep_up(self, run: UUID, most: int) -> bool: ...
-    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
-
-
-class Requests(Protocol):
-    def claim(self, request: Request, writer: str) -> Delivery: ...
-
-
-@dataclass(frozen=True)
-class Journal:
-    """What the sender needs of the record of runs."""
-
-    writer: Writer
-    requests: Requests
-    claims: Claims
-    past: PastReader
 
 
 @dataclass(frozen=True)
@@ -198,7 +171,7 @@ class Sender:
             writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
         return Figures(request.num_messages, request.size, seconds)
 
-    def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: int) -> Exception:
+    def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: BitMap) -> Exception:
         """Put on record how the sending has ended before all was sent; return what the caller is told."""
         writer = self._journal.writer
         if ownership.superseded:

@@ -8,7 +8,8 @@ from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
 from messaging.delivery.answers import Answers, Columns
 from messaging.delivery.outbox import Outbox
-from messaging.delivery.sender import Call, Journal, Sender
+from messaging.delivery.record import Journal
+from messaging.delivery.sender import Call, Sender
 from messaging.extensions.journal import RunJournal
 from messaging.extensions.rpc import REDELIVERED
 from messaging.extensions.starting import calm_garbage_collector, connected

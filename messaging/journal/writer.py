@@ -9,11 +9,12 @@ import os
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID
+
+from pyroaring import BitMap
 
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
@@ -84,16 +85,18 @@ class JournalWriter:
 
     def received(self, batch: Batch) -> None:
         """Count a batch that the service's handler has done its work on, at the time when it was received."""
-        self._count(f"{self._service}_received", batch, {}, batch.received_at)
+        self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
         """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
         if not refused:
-            self._count(f"{self._service}_answered", batch, {}, at)
+            self._count(f"{self._service}_answered", batch, at)
             return
         taken, left_out = batch.split(refused)
-        failed = Counter({part.run: len(part.numbers) for part in left_out.by_run()})
-        self._count(f"{self._service}_answered", taken, failed, at)
+        self._count(f"{self._service}_answered", taken, at)
+        for part in left_out.by_run():
+            stage = self._entry((part.run, f"{self._service}_answered")).stage
+            stage.failed |= BitMap(part.numbers)
 
     def begin(self, request: Request, claim: str) -> None:
         """Note that this instance sends a run, by this claim."""
@@ -106,13 +109,18 @@ class JournalWriter:
         stage.add(block.numbers, block.size, [block.partition] * count, [block.time_sent] * count, block.at)
 
     def end(
-        self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None
+        self,
+        run: UUID,
+        outcome: str,
+        reason: str | None = None,
+        failed: BitMap | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Note how the sending of a run has ended at this instance."""
         entry = self._entry((run, SENT))
         if entry.sender:
             entry.sender = replace(entry.sender, outcome=outcome, reason=reason, seconds=seconds)
-        entry.stage.failed = failed
+        entry.stage.failed = failed or BitMap()
 
     def keep_up(self, run: UUID, most: int) -> bool:
         """Return True unless more than `most` sent messages of a run are not on record; publish from half of it on."""
@@ -174,12 +182,10 @@ class JournalWriter:
                 if not entry.clean and is_new and wanted(name, entry):
                     self._publish(name, entry)
 
-    def _count(self, stage: str, batch: Batch, failed: dict[UUID, int], at: int) -> None:
+    def _count(self, stage: str, batch: Batch, at: int) -> None:
         for part in batch.by_run():
             entry = self._entry((part.run, stage))
             entry.stage.add(part.numbers, part.size, part.partitions, part.sent_times, at)
-        for run, count in failed.items():
-            self._entry((run, stage)).stage.failed += count
 
     def _entry(self, name: Name) -> Entry:
         entry = self._entries.get(name)

@@ -17,25 +17,29 @@ class Order:
 
         `seen` has the numbers that came before these: a message that comes again is a duplicate, and not out of order.
         """
-        late: set[int] = set()
+        rising = self._rising(numbers, partitions)
+        if rising is not None:
+            self.highest |= rising
+            return 0
+        late = 0
+        earlier: set[int] = set()
+        for number, partition in zip(numbers, partitions, strict=True):
+            highest = self.highest.get(partition, -1)
+            late += number < highest and number not in earlier and number not in seen
+            earlier.add(number)
+            self.highest[partition] = max(highest, number)
+        return late
+
+    def _rising(self, numbers: Sequence[int], partitions: Sequence[int]) -> dict[int, int] | None:
+        """Return the new highest numbers if all numbers rise in their partitions, as they nearly always do; else None."""
+        highest: dict[int, int] = {}
         start = 0
         for partition, group in groupby(partitions):
             end = start + sum(1 for _ in group)
-            late |= self._late(numbers[start:end], partition)
+            part = numbers[start:end]
+            before = highest.get(partition, self.highest.get(partition, -1))
+            if part[0] <= before or not all(one < other for one, other in pairwise(part)):
+                return None
+            highest[partition] = part[-1]
             start = end
-        return sum(number not in seen for number in late)
-
-    def _late(self, numbers: Sequence[int], partition: int) -> set[int]:
-        highest = self.highest.get(partition, -1)
-        if numbers[0] > highest and all(one < other for one, other in pairwise(numbers)):
-            self.highest[partition] = numbers[-1]
-            return set()
-        late: set[int] = set()
-        earlier: set[int] = set()
-        for number in numbers:
-            if number < highest and number not in earlier:
-                late.add(number)
-            earlier.add(number)
-            highest = max(highest, number)
-        self.highest[partition] = highest
-        return late
+        return highest

@@ -107,7 +107,8 @@ class Sending:
         """When the first message was handed over, in microseconds since the epoch, as all times here."""
         self.last_acknowledged = 0
         self.acknowledged = 0
-        self.failed = 0
+        self.failed = BitMap()
+        """The numbers that were handed over and not acknowledged."""
 
     def send(self) -> None:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
@@ -175,8 +176,10 @@ class Sending:
             self.last_acknowledged = max(self.last_acknowledged, at)
             self._report(Acknowledged(acknowledged, size, block.partition, block.time_sent, at))
         self.acknowledged += len(acknowledged)
-        self.failed += len(block.numbers) - len(acknowledged)
-        if len(acknowledged) < len(block.numbers) and not self._error:
+        if len(acknowledged) == len(block.numbers):
+            return
+        self.failed |= BitMap(block.numbers) - BitMap(acknowledged)
+        if not self._error:
             failure = next(iter(block.delivery.failures.values()), None)
             self._error = "Kafka did not answer in time" if failure is None else str(failure)
             self._too_large = failure is not None and failure.too_large
@@ -185,8 +188,8 @@ class Sending:
         count, size = self._request.num_messages, self._request.size
         if self._too_large:
             raise TooLarge(
-                f"Kafka does not take messages of {size} bytes. Ask for smaller ones, lower MAX_SIZE, or raise"
-                " Kafka's message.max.bytes"
+                f"Kafka acknowledged {self.acknowledged} of {count} messages: it does not take {size} bytes. Ask for"
+                " smaller ones, lower MAX_SIZE, or raise Kafka's message.max.bytes"
             )
         if self._error:
             raise DeliveryFailed(f"Kafka acknowledged {self.acknowledged} of {count} messages, then: {self._error}")

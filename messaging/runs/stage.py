@@ -17,7 +17,7 @@ from messaging.runs.latencies import Latencies
 from messaging.runs.order import Order
 from messaging.runs.timeline import Timeline
 
-PLAIN = "messages", "bytes", "failed", "out_of_order", "first_sent", "first", "last", "first_messages", "first_bytes"
+PLAIN = "messages", "bytes", "out_of_order", "first_sent", "first", "last", "first_messages", "first_bytes"
 """The members of a stage that JSON has as they are."""
 
 
@@ -27,7 +27,6 @@ class Stage:
 
     messages: int = 0
     bytes: int = 0
-    failed: int = 0
     out_of_order: int = 0
     first_sent: int | None = None
     """When the first of these messages was sent."""
@@ -37,6 +36,8 @@ class Stage:
     """How many messages came at the time `first`: no rate can be told of them."""
     first_bytes: int = 0
     numbers: BitMap = field(default_factory=BitMap)
+    failed: BitMap = field(default_factory=BitMap)
+    """The sequence numbers that Kafka did not take here."""
     partitions: Counter[int] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
     timeline: Timeline = field(default_factory=Timeline)
@@ -67,10 +68,10 @@ class Stage:
 
     def as_json(self) -> dict[str, object]:
         """Return the state as members of a JSON object, for `from_json`."""
-        self.numbers.run_optimize()
         return {
             **{name: getattr(self, name) for name in PLAIN},
-            "numbers": b64encode(self.numbers.serialize()).decode(),
+            "numbers": _encoded(self.numbers),
+            "failed": _encoded(self.failed),
             "partitions": self.partitions,
             "latencies": self.latencies.counts,
             "longest": self.latencies.longest,
@@ -84,7 +85,8 @@ class Stage:
         latencies = Latencies(_counter(members["latencies"]), members["longest"], members["clock_skew"])
         return cls(
             **{name: members[name] for name in PLAIN},
-            numbers=BitMap.deserialize(b64decode(members["numbers"])),
+            numbers=_decoded(members["numbers"]),
+            failed=_decoded(members["failed"]),
             partitions=_counter(members["partitions"]),
             latencies=latencies,
             timeline=Timeline(*members["timeline"]),
@@ -94,6 +96,21 @@ class Stage:
 def union(stages: Iterable[Stage]) -> BitMap:
     """Return the sequence numbers that any of these states has seen."""
     return BitMap.union(BitMap(), *(stage.numbers for stage in stages))
+
+
+def not_taken(stages: Iterable[Stage]) -> BitMap:
+    """Return the sequence numbers that Kafka did not take from one instance, and took from no other."""
+    stages = list(stages)
+    return BitMap.union(BitMap(), *(stage.failed for stage in stages)) - union(stages)
+
+
+def _encoded(numbers: BitMap) -> str:
+    numbers.run_optimize()
+    return b64encode(numbers.serialize()).decode()
+
+
+def _decoded(text: str) -> BitMap:
+    return BitMap.deserialize(b64decode(text))
 
 
 def _counter(counts: Mapping[str, int]) -> Counter[int]:

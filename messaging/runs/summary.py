@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pyroaring import BitMap
 
 from messaging.runs.latencies import Latencies
-from messaging.runs.stage import Stage, union
+from messaging.runs.stage import Stage, not_taken, union
 from messaging.runs.timeline import Timeline
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99_9": 0.999, "p99_99": 0.9999}
@@ -62,7 +62,7 @@ def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected
         distinct=len(numbers),
         duplicates=messages - len(numbers),
         missing=expected - len(numbers) if sent is None else len(sent - numbers),
-        failed=sum(stage.failed for stage in stages),
+        failed=len(not_taken(stages)),
         out_of_order=sum(stage.out_of_order for stage in stages),
         bytes=sum(stage.bytes for stage in stages),
         first=iso(first),

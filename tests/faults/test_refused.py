@@ -45,6 +45,6 @@ def test_messages_that_do_not_fit(trial):
         "ping_received": (0, 0),
     }
     run = stack.get(refused).json()
-    assert "Kafka does not take messages of 100000 bytes" in run["reason"]
+    assert "Kafka acknowledged 0 of 50 messages: it does not take 100000 bytes" in run["reason"]
     sent = run["stages"]["sent"]
     assert (sent["distinct"], sent["missing"], sent["failed"] > 0) == (0, 50, True)

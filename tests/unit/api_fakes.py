@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 from uuid import UUID, uuid4
+
+from pyroaring import BitMap
 
 from api.problems import no_kafka
 from messaging.clients.protocols import Partition
@@ -30,12 +31,12 @@ def asked(service: str = "ping", num_messages: int = 10, size: int = 5, run: UUI
     return Request(run or uuid4(), service, num_messages, size, created)
 
 
-def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5, failed: int = 0) -> Stage:
+def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5, failed: Iterable[int] = ()) -> Stage:
     """The state of a stage that has seen these messages, each 1 ms after it was sent."""
-    stage, numbers = Stage(failed=failed), list(numbers)
+    stage, numbers = Stage(failed=BitMap(failed)), list(numbers)
     if numbers:
         at = at or CREATED + 1000
-        stage.add(numbers, len(numbers) * size, Counter({0: len(numbers)}), [at - 1000] * len(numbers), at)
+        stage.add(numbers, len(numbers) * size, [0] * len(numbers), [at - 1000] * len(numbers), at)
     return stage
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from pyroaring import BitMap
+
 from messaging import settings
-from messaging.delivery.sender import Call, Journal
+from messaging.delivery.record import Journal
+from messaging.delivery.sender import Call
 from messaging.delivery.sender import Sender as RunSender
 from messaging.journal.past import Past
 from messaging.journal.requests import CLAIM, RequestRecord, Standing
@@ -32,7 +35,7 @@ class Writer:
         self.requests = {}
         self.outcomes: dict[UUID, str] = {}
         self.reason: str | None = None
-        self.failed = 0
+        self.failed = BitMap()
         self.numbers: list[int] = []
         self.recorded = 0
         self.stuck = False
@@ -48,7 +51,7 @@ class Writer:
         self.requests[request.run] = request
         self.outcomes[request.run] = "sending"
 
-    def end(self, run, outcome, reason=None, failed=0, seconds=None) -> None:
+    def end(self, run, outcome, reason=None, failed=None, seconds=None) -> None:
         self._steps.append(outcome)
         self.outcomes[run], self.reason, self.failed = outcome, reason, failed
 

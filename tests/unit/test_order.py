@@ -32,6 +32,7 @@ def test_a_lower_number_is_late_within_a_batch_and_across_batches():
 def test_a_message_that_comes_again_is_a_duplicate_and_not_late():
     assert late(([1, 2, 3], [0, 0, 0]), ([1, 2, 3], [0, 0, 0])) == 0
     assert late(([1, 2, 3, 1, 2, 3], [0] * 6)) == 0
+    assert late(([1, 6, 7, 1], [1, 0, 1, 1])) == 0
 
 
 @given(some.lists(some.integers(0, 20), min_size=1), some.integers(1, 5))

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from messaging import settings
-from messaging.delivery.sender import UNRECORDED, Call, Journal, Sender
+from messaging.delivery.record import Journal
+from messaging.delivery.sender import UNRECORDED, Call, Sender
 from messaging.journal.claims import Claims
 from messaging.journal.past import PastReader
 from messaging.journal.requests_writer import RequestsWriter

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, jsonify, request
 from api.links import described_by, events_path, run_path
 from api.params import Preferences, parse_key, parse_numbers, parse_preferences, parse_query
 from api.resources import resources
-from api.runs.model import RunView
 from api.runs.store import now
+from api.runs.views import RunView
 from messaging.runs.request import Request
 
 PATH = "/<any(ping, pong):service>/<num_messages>/<size>"

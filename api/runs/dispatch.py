@@ -14,8 +14,9 @@ from api.places import Places
 from api.problems import Problem
 from api.rpc.calls import Figures
 from api.rpc.errors import NEW_KEY, NotAnswered, NotTaken, TakenAllTheSame
-from api.runs.model import Run, RunView
+from api.runs.model import Run
 from api.runs.store import KAFKA_SECONDS, Store, now
+from api.runs.views import RunView
 from messaging.runs.request import Request
 
 WAITING = 48

@@ -1,18 +1,21 @@
-"""Ends the runs that nobody will carry on: those that were never queued, and those whose messages are missing."""
+"""Ends the runs that nobody will carry on: never queued, lost with RabbitMQ's memory, or with messages missing."""
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
 
 from api.problems import Problem
-from api.runs.model import RunState, Stall
 from api.runs.store import Store
+from api.runs.views import RunState, Stall
 from messaging.clients.errors import ClientError
 from messaging.clients.protocols import Client, Reader
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2
+
+LOST_SECONDS = 300
+"""How long a sender can say nothing, at most. Kafka, when it does not answer, takes 150 s to make it fail."""
 
 GROUPS = "ping", "pong"
 """The consumer groups. Each reads the topic of its name."""
@@ -50,6 +53,8 @@ class Janitor:
         for stall in stalled:
             if not stall.is_under_way:
                 self._store.fail(stall.run, f"The run could not be queued within {self._stalled_after} s.")
+            elif _is_lost(stall):
+                self._store.give_up(stall.run, "Its call was lost: the service was killed, and RabbitMQ restarted.")
         bouncing = {stall.run for stall in stalled if stall.state == RunState.BOUNCING}
         ended = {group for group in GROUPS if bouncing and self._lag(group) == 0}
         if not ended:
@@ -66,6 +71,12 @@ class Janitor:
                 stall.run,
                 f"{stall.missing} messages are missing at {stall.stage}: {group} has read topic {group} to its end.",
             )
+
+
+def _is_lost(stall: Stall) -> bool:
+    """Return True if no instance sends the run and RabbitMQ has no call for it."""
+    has_sender = stall.is_queued or stall.seconds < LOST_SECONDS
+    return stall.state in (RunState.ACCEPTED, RunState.SENDING) and not has_sender
 
 
 class Lag:

@@ -1,13 +1,11 @@
 """A run as its records tell it. Pure: no Kafka, no HTTP, no threads. Times are in microseconds since the epoch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple
 from uuid import UUID
 
 from pyroaring import BitMap
 
+from api.runs.views import FINAL, RunState, RunSummary, RunView, Stall
 from messaging.journal.requests import RequestRecord, Standing
 from messaging.journal.states import (
     AT_LEAST_ONCE,
@@ -22,87 +20,13 @@ from messaging.journal.states import (
 )
 from messaging.runs.request import Request
 from messaging.runs.stage import not_taken, union
-from messaging.runs.summary import StageSummary, iso, summarize
+from messaging.runs.summary import summarize
 
 STAGES = {
     "ping": (SENT, "pong_received", "pong_answered", "ping_received"),
     "pong": (SENT, "ping_received"),
 }
 """The stages that a message passes, by the service that sends it."""
-
-
-class RunState(StrEnum):
-    ACCEPTED = "accepted"
-    SENDING = "sending"
-    BOUNCING = "bouncing"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-FINAL = frozenset({RunState.DONE, RunState.FAILED, RunState.STOPPED})
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run at one moment, without its stages."""
-
-    request: Request
-    state: RunState
-    reason: str | None
-    """Why it has failed or was stopped."""
-    stalled: str | None
-    """The stage that waits, if nothing has happened for a while."""
-    last_change: int
-    client: str
-    """The Kafka library of the sending service."""
-    delivery: str
-    version: int
-    """Grows with each record of the run, and is the same at every API process that has read the same."""
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in FINAL
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "id": str(self.request.run),
-            "state": self.state,
-            "service": self.request.service,
-            "num_messages": self.request.num_messages,
-            "size": self.request.size,
-            "created": iso(self.request.created),
-            "finished": iso(self.last_change) if self.is_over else None,
-            "stalled": self.stalled,
-            "reason": self.reason,
-            "client": self.client,
-            "delivery": self.delivery,
-        }
-
-
-@dataclass(frozen=True)
-class RunView(RunSummary):
-    """A run at one moment, with what each stage has seen of it."""
-
-    stages: Mapping[str, StageSummary]
-
-    @property
-    def has_arrived(self) -> bool:
-        """True if every stage has seen all messages that were sent."""
-        return not any(stage.missing for name, stage in self.stages.items() if name != SENT)
-
-    def as_json(self) -> dict[str, object]:
-        return super().as_json() | {"stages": {name: stage.as_json() for name, stage in self.stages.items()}}
-
-
-class Stall(NamedTuple):
-    """A run that is not over, and to which nothing has happened for a while: `stage` lacks `missing` messages."""
-
-    run: UUID
-    state: RunState
-    is_under_way: bool
-    stage: str | None
-    missing: int
 
 
 @dataclass(eq=False)
@@ -215,11 +139,13 @@ class Run:
     def _missing(self, stage: str) -> int:
         return self.request.num_messages - len(self.numbers(stage))
 
-    def stall(self) -> Stall:
+    def stall(self, now: int) -> Stall:
         """Return what is to be known of a run that is stalled."""
         stage = self.waiting_stage()
         is_under_way = self.standing.under_way or self.has_begun
-        return Stall(self.id, self.state()[0], is_under_way, stage, self._missing(stage) if stage else 0)
+        seconds = (now - self.last_change) / 1e6
+        missing = self._missing(stage) if stage else 0
+        return Stall(self.id, self.state()[0], is_under_way, self.standing.queued, seconds, stage, missing)
 
     def summary(self, now: int, stalled_after: float) -> RunSummary:
         """Return the run as it is now. `stalled_after` is in seconds."""

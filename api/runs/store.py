@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 from api.problems import Problem, no_kafka
 from api.runs.catalog import Catalog
 from api.runs.history import History
-from api.runs.model import Run, RunSummary, RunView, Stall
+from api.runs.model import Run
+from api.runs.views import RunSummary, RunView, Stall
 from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
 from messaging.journal.requests_writer import RequestsWriter
@@ -126,7 +127,7 @@ class Store:
     def stalled(self) -> list[Stall]:
         """Return the runs that are not over, and to which nothing has happened for a while."""
         with self._changed:
-            return [run.stall() for run in self._catalog.stalled(now(), self._stalled_after)]
+            return [run.stall(now()) for run in self._catalog.stalled(now(), self._stalled_after)]
 
     def wait_for_change(self, run: Run, version: int, seconds: float) -> bool:
         """Wait for a newer record of the run than `version`; return False if none comes in time."""

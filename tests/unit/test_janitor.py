@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from api.runs.janitor import Janitor, Lag
+from api.runs.janitor import LOST_SECONDS, Janitor, Lag
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Partition
 from tests.unit.api_fakes import Records, Topics, asked, seen
-from tests.unit.api_processes import FakeCalls, Process, new_run, refused
+from tests.unit.api_processes import FakeCalls, Process, new_run, now, refused
 
 ALL = range(10)
 STALLED_AFTER = 30
@@ -78,15 +78,13 @@ class TestRunsThatWereNeverQueued:
         assert shown(process, records)[0] == "accepted"
 
     @pytest.mark.parametrize(
-        "step", [Records.queued, Records.claim, lambda records: records.sent("sending", seen([1]))]
+        "steps", [[Records.queued], [Records.queued, lambda records: records.sent("sending", seen([1]))]]
     )
-    def test_runs_that_rabbitmq_or_an_instance_has_are_left_alone_however_long_they_wait(
-        self, topics, janitor, put, step
-    ):
-        records = put(step)
+    def test_queued_runs_are_left_alone_however_long_they_wait(self, process, janitor, put, steps):
+        records = put(*steps)
         janitor.look()
 
-        assert "failed" not in topics.kinds(records.request.run)
+        assert shown(process, records)[0] in ("accepted", "sending")
 
     def test_a_run_that_was_queued_in_the_meantime_is_carried_out(self, topics, process, janitor, put):
         records = put()
@@ -115,6 +113,34 @@ class TestRunsThatWereNeverQueued:
         janitor.look()
 
         assert shown(process, records)[0] == "failed"
+
+
+class TestRunsWhoseCallWasLost:
+    """Runs of plain GETs: RabbitMQ keeps their calls in memory only."""
+
+    LOST = "failed", "Its call was lost: the service was killed, and RabbitMQ restarted."
+
+    @pytest.mark.parametrize("step", [Records.claim, lambda records: records.sent("sending", seen([1]))])
+    def test_they_have_failed_once_their_sender_has_said_nothing_for_minutes(self, process, janitor, put, step):
+        records = put(step)
+        janitor.look()
+
+        assert shown(process, records) == self.LOST
+
+    def test_not_while_the_sender_may_wait_for_kafka(self, process, janitor, put):
+        records = put(Records.claim, request=asked(created=now() - (LOST_SECONDS - 10) * 1_000_000))
+        janitor.look()
+
+        assert shown(process, records)[0] == "accepted"
+
+    def test_one_that_goes_on_after_all_is_done_in_the_end(self, topics, process, janitor, put):
+        records = put(Records.claim)
+        janitor.look()
+        stages = "pong_received", "pong_answered", "ping_received"
+        for record in sent(records), *(records.stage(stage, seen(ALL)) for stage in stages):
+            topics.add(record)
+
+        assert shown(process, records) == ("done", None)
 
 
 class TestRunsWhoseMessagesAreMissing:
@@ -163,7 +189,7 @@ class TestRunsWhoseMessagesAreMissing:
         assert "incomplete" not in topics.kinds(records.request.run)
 
     def test_runs_that_are_still_being_sent_are_left_alone(self, topics, janitor, put):
-        records = put(lambda records: records.sent("sending", seen([1])))
+        records = put(lambda records: records.sent("sending", seen([1])), request=new_run())
         janitor.look()
 
         assert topics.kinds(records.request.run) == ["accepted"]

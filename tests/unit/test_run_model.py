@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.runs.model import Run, RunState
+from api.runs.model import Run
+from api.runs.views import RunState, Stall
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen
 
 ALL = range(10)
@@ -233,10 +234,12 @@ def test_a_run_that_was_yielded_goes_on(records):
 
 def test_what_a_stalled_run_lacks_is_told(records):
     run = run_of(records, records.accepted())
-    assert run.stall() == (run.id, "accepted", False, "sent", 10)
+    seconds = (SOON - run.last_change) / 1e6
+    assert run.stall(SOON) == Stall(run.id, RunState.ACCEPTED, False, False, seconds, "sent", 10)
 
     apply(records.queued(), run)
-    assert run.stall() == (run.id, "accepted", True, "sent", 10)
+    assert run.stall(SOON) == Stall(run.id, RunState.ACCEPTED, True, True, seconds, "sent", 10)
     apply(records.sent("sent", seen(ALL)), run)
     apply(records.stage("pong_received", seen([1, 2])), run)
-    assert run.stall() == (run.id, "bouncing", True, "pong_received", 8)
+    seconds = (SOON - run.last_change) / 1e6
+    assert run.stall(SOON) == Stall(run.id, RunState.BOUNCING, True, True, seconds, "pong_received", 8)

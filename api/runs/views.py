@@ -1,0 +1,89 @@
+"""A run at one moment, as the API shows it. Times are in microseconds since the epoch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from messaging.journal.states import SENT
+from messaging.runs.request import Request
+from messaging.runs.summary import StageSummary, iso
+
+
+class RunState(StrEnum):
+    ACCEPTED = "accepted"
+    SENDING = "sending"
+    BOUNCING = "bouncing"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+FINAL = frozenset({RunState.DONE, RunState.FAILED, RunState.STOPPED})
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run at one moment, without its stages."""
+
+    request: Request
+    state: RunState
+    reason: str | None
+    """Why it has failed or was stopped."""
+    stalled: str | None
+    """The stage that waits, if nothing has happened for a while."""
+    last_change: int
+    client: str
+    """The Kafka library of the sending service."""
+    delivery: str
+    version: int
+    """Grows with each record of the run, and is the same at every API process that has read the same."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in FINAL
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": str(self.request.run),
+            "state": self.state,
+            "service": self.request.service,
+            "num_messages": self.request.num_messages,
+            "size": self.request.size,
+            "created": iso(self.request.created),
+            "finished": iso(self.last_change) if self.is_over else None,
+            "stalled": self.stalled,
+            "reason": self.reason,
+            "client": self.client,
+            "delivery": self.delivery,
+        }
+
+
+@dataclass(frozen=True)
+class RunView(RunSummary):
+    """A run at one moment, with what each stage has seen of it."""
+
+    stages: Mapping[str, StageSummary]
+
+    @property
+    def has_arrived(self) -> bool:
+        """True if every stage has seen all messages that were sent."""
+        return not any(stage.missing for name, stage in self.stages.items() if name != SENT)
+
+    def as_json(self) -> dict[str, object]:
+        return super().as_json() | {"stages": {name: stage.as_json() for name, stage in self.stages.items()}}
+
+
+class Stall(NamedTuple):
+    """A run that is not over, and to which nothing has happened for a while: `stage` lacks `missing` messages."""
+
+    run: UUID
+    state: RunState
+    is_under_way: bool
+    is_queued: bool
+    """True if the run is on record as queued. If it is not, RabbitMQ keeps its call in memory only."""
+    seconds: float
+    """Since something has happened."""
+    stage: str | None
+    missing: int

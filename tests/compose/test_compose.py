@@ -1,4 +1,4 @@
-"""Two ways to start everything, with docker-compose and with `docker compose`, and the two curl commands."""
+"""Two ways to start everything, and the two curl commands: one way by docker-compose, one by `docker compose`."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from local import ROOT
 from local.ports import free_port
 from tests.integration.processes import eventually
 
-COMPOSE_COMMANDS = ["docker-compose", "docker compose"]
+COMMANDS = ["docker-compose", "docker compose"]
 
 
 def works(command: str) -> bool:
@@ -27,7 +27,7 @@ def works(command: str) -> bool:
 pytestmark = pytest.mark.skipif(not works("docker info"), reason="no Docker daemon answers here")
 
 
-@pytest.fixture(params=COMPOSE_COMMANDS)
+@pytest.fixture
 def compose(request):
     """Runs docker-compose in a project of its own, with settings of its own; takes everything down in the end."""
     if not works(f"{request.param} version"):
@@ -56,10 +56,12 @@ def compose(request):
     compose("down", "-v")
 
 
+@pytest.mark.parametrize("compose", COMMANDS, indirect=True)
 def test_the_settings_cause_no_warnings(compose):
     assert compose("config", "-q") == ""
 
 
+@pytest.mark.parametrize("compose", COMMANDS[1:], indirect=True)
 def test_brokers_first_then_the_services_then_the_two_curls(compose):
     compose("up", "--build", "-d", "broker", "zookeeper", "rabbit")
     compose("up", "--build", "-d", "ping", "pong", "api")
@@ -86,6 +88,7 @@ def test_brokers_first_then_the_services_then_the_two_curls(compose):
     assert logins == [200, 401]
 
 
+@pytest.mark.parametrize("compose", COMMANDS[:1], indirect=True)
 def test_all_at_once_with_two_instances_of_each_service(compose):
     compose("up", "--build", "-d", "--scale", "ping=2", "--scale", "pong=2")
     eventually(lambda: requests.get(f"{compose.api}/readyz", timeout=10).ok, 60)

@@ -47,7 +47,7 @@ def test_zookeeper_killed(trial):
         zookeeper.kill()
         assert trial.stack.get("/ping/1000/100").status_code == 200  # a new run goes through as well
         time.sleep(8)
-        trial.start_both(times=3)
+        trial.start_both(times=3 if trial.long else 1)
         zookeeper.start()
     trial.finish()
     eventually(lambda: trial.stack.get("/readyz").status_code == 200)

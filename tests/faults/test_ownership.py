@@ -7,7 +7,6 @@ import pytest
 from tests.faults.pair import Pair, configure
 from tests.integration.processes import eventually
 
-MANY = 200_000
 IN_FLIGHT = 10_000
 """The most messages that a sender may have under way, or acknowledged and not on record."""
 
@@ -31,7 +30,7 @@ def rabbitmq(brokers):
 def test_connections_closed(trial, pair):
     """RabbitMQ closes the connections of the sender"""
     pair.start()
-    path = trial.start("ping", MANY)
+    path = trial.start("ping", 3 * trial.messages)
     sender = pair.sender_of(path)
     with trial.fault():
         pair.close_connections(sender)
@@ -47,7 +46,7 @@ def test_acknowledgement_timeout(trial, pair, rabbitmq):
     configure(rabbitmq, consumer_timeout=1000)
     pair.start()
     configure(rabbitmq, consumer_timeout=30 * 60_000)  # for the channels that open from now on
-    path = trial.start("ping", MANY)
+    path = trial.start("ping", 3 * trial.messages)
     sender = pair.sender_of(path)
     with trial.fault():
         eventually(lambda: len(pair.sent(path)) == 2, what="no other instance takes the run over")
@@ -60,7 +59,7 @@ def test_acknowledgement_timeout(trial, pair, rabbitmq):
 def test_sender_frozen(trial, pair):
     """The sender frozen, and woken after another took over"""
     pair.start()
-    path = trial.start("ping", MANY)
+    path = trial.start("ping", 3 * trial.messages)
     sender = pair.sender_of(path)
     with trial.fault():
         sender.freeze()
@@ -83,7 +82,7 @@ def test_a_past_of_many_runs(trial):
         RUNS_KEPT="5000", RUNS_PENDING="5000"
     )  # so that it still shows the old ones
     stack.wait_until_ready()
-    half_sent = trial.start("ping", MANY)
+    half_sent = trial.start("ping", 3 * trial.messages)
     eventually(lambda: trial.run(half_sent)["stages"]["sent"]["messages"] > 20_000)
     with trial.fault():
         stack.ping.kill()

@@ -61,7 +61,7 @@ def test_frozen(trial):
 def test_memory_alarm(trial):
     """RabbitMQ takes no messages (memory alarm)"""
     stack = trial.stack
-    trial.start_both(times=5)
+    trial.start_both(times=5 if trial.long else 1)
     with trial.fault(), ThreadPoolExecutor() as pool:
         set_memory_watermark(stack.brokers.rabbitmq, 0)
         try:

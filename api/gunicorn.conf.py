@@ -4,6 +4,8 @@ import os
 import resource
 from typing import Any
 
+from messaging.logs import gunicorn_config
+
 # Enough open files for worker_connections and everything else. The usual limit is 1024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 _most = 8192 if _hard == resource.RLIM_INFINITY else min(8192, _hard)
@@ -18,6 +20,7 @@ worker_connections = 4000  # silent ones are cheap, see api/worker.py
 timeout = 30  # seconds without a heartbeat of the worker; requests may take longer
 graceful_timeout = 8  # seconds to finish requests after SIGTERM; docker-compose gives 10
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # its heartbeat file needs no disk
+logconfig_dict = gunicorn_config(os.environ.get("LOG_FORMAT"))
 control_socket_disable = True  # nobody uses it, and it would need a writable home
 
 

@@ -56,6 +56,22 @@ class Number(NamedTuple):
         return int(text)
 
 
+class Choice(NamedTuple):
+    """One of several words: the default is the first one."""
+
+    words: tuple[str, ...]
+
+    @property
+    def default(self) -> str:
+        return self.words[0]
+
+    def parse(self, text: str) -> str:
+        """Raises ValueError."""
+        if text not in self.words:
+            raise ValueError(f"must be {' or '.join(self.words)}, not {text[:50]!r}")
+        return text
+
+
 class Address(NamedTuple):
     """An address as text: its default, what it must be, and a function that completes it or raises ValueError."""
 
@@ -108,6 +124,7 @@ AMQP_URI = Address(
     "must be amqp://, amqps:// or pyamqp:// and a host, such as amqp://user:password@host:5672",
     _rabbitmq,
 )
+LOG_FORMAT = Choice(("text", "json"))
 KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
 
 
@@ -126,10 +143,10 @@ def check(config: dict[str, Any]) -> Settings:
     A setting that is wrong ends the process with one sentence: the user has to change it first.
     nameko reads AMQP_URI by itself, so its default is put into `config`.
     """
-    numbers = {name.lower(): _parse(name, number, config.get(name)) for name, number in NUMBERS.items()}
+    numbers = {name.lower(): parse(name, number, config.get(name)) for name, number in NUMBERS.items()}
     consumer, producer = config["KAFKA_CONSUMER"], config["KAFKA_PRODUCER"]
-    servers = _parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
-    config["AMQP_URI"] = _parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
+    servers = parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
+    config["AMQP_URI"] = parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
     health_file = config.get("HEALTH_FILE")
     return Settings(
         amqp_uri=config["AMQP_URI"],
@@ -141,7 +158,8 @@ def check(config: dict[str, Any]) -> Settings:
     )
 
 
-def _parse(name: str, setting: Number | Address, value: object) -> Any:
+def parse(name: str, setting: Number | Choice | Address, value: object) -> Any:
+    """Return the value of a setting, or its default if it is empty. Ends the process if it is wrong."""
     text = "" if value is None else str(value).strip()
     try:
         return setting.parse(text) if text else setting.default

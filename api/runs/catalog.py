@@ -106,4 +106,4 @@ def _foreign_records_logged(topic: str, offset: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of many types: somebody else's record, or one of another version
-        log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error)
+        log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error, extra={"topic": topic})

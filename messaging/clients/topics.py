@@ -14,6 +14,7 @@ def create_missing(client: Client, topics: Sequence[Topic]) -> None:
     try:
         for topic in topics:
             if admin.create(topic):
-                log.info("created topic %s with %d partitions", topic.name, topic.partitions)
+                extra = {"topic": topic.name}
+                log.info("created topic %s with %d partitions", topic.name, topic.partitions, extra=extra)
     finally:
         admin.close()

@@ -174,7 +174,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             result: Result = handled.wait()
             if not result.failed:
                 return result.answers
-            log.error("%d messages of topic %s were not handled; once more in %g s", len(batch), batch.topic, pause)
+            text = f"{len(batch)} messages of topic {batch.topic} were not handled; once more in {pause:g} s"
+            log.error(text, extra={"topic": batch.topic})
             over = time.monotonic() + pause
             self._stay_until(lambda seconds, over=over: _sleep_until(over, seconds))
             pause = min(2 * pause, RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""Throughput of a consumer: one log line per CONSUMER_METRIC_BATCH messages, exactly, whatever the polls bring."""
+"""Throughput of a consumer: exactly one log line per CONSUMER_METRIC_BATCH messages, regardless of poll size."""
 
 import logging
 import time
@@ -12,12 +12,18 @@ from messaging.runs.batch import Batch
 
 log = logging.getLogger(__name__)
 
+LINE = (
+    "topic=%(topic)s messages=%(messages)d total=%(total)d seconds=%(seconds).6f message_rate=%(message_rate).1f"
+    " byte_rate=%(byte_rate).6f latency_p50_ms=%(latency_p50_ms).3f latency_max_ms=%(latency_max_ms).3f"
+    " unstamped=%(unstamped)d"
+)
+
 
 class TopicStats:
     """Counts what comes from one topic and logs a line each time that another `batch_size` messages have come.
 
-    The time of a line runs from the line before it, or, where that one was the last for a while, from when the first
-    of its own messages came. A line that is begun by one request and filled by a later one has the pause in it.
+    The time of a line begins with the line before it, or with its first message if that came after a pause. If one
+    request begins a line and a later one fills it, the pause between them counts.
     """
 
     def __init__(self, topic: str, batch_size: int, clock: Callable[[], float] = time.perf_counter):
@@ -35,7 +41,7 @@ class TopicStats:
         self._latencies: list[float] = []
 
     def record(self, batch: Batch) -> None:
-        """Count a polled batch. Its messages are taken as having come evenly since the one before it."""
+        """Count a polled batch. Its messages count as spread evenly over the time since the batch before it."""
         now = self._clock()
         instant = time.time_ns() // 1000
         latencies = [None if sent is None else (instant - sent) / 1000 for sent in batch.sent_times]
@@ -54,7 +60,7 @@ class TopicStats:
         self._last_arrival = now
 
     def _begin_of(self, batch: Batch, latency: float | None, now: float) -> float:
-        """When the time of these messages begins, such that waiting for the first of a line does not count."""
+        """Return the start time of this batch, without the idle time before a line's first message."""
         last = now - batch.poll_seconds if self._last_arrival is None else self._last_arrival
         if self._messages or latency is None:
             return last
@@ -72,19 +78,18 @@ class TopicStats:
         self._total += self._messages
         latencies = sorted(self._latencies)
         p50, most = (latencies[(len(latencies) - 1) // 2], latencies[-1]) if latencies else (0, 0)
-        log.info(
-            "topic=%s messages=%d total=%d seconds=%.6f message_rate=%.1f byte_rate=%.6f"
-            " latency_p50_ms=%.3f latency_max_ms=%.3f unstamped=%d",
-            self._topic,
-            self._messages,
-            self._total,
-            seconds,
-            self._messages / seconds,
-            self._bytes / seconds / 1e6,
-            p50,
-            most,
-            self._unstamped,
-        )
+        figures = {
+            "topic": self._topic,
+            "messages": self._messages,
+            "total": self._total,
+            "seconds": round(seconds, 6),
+            "message_rate": round(self._messages / seconds, 1),
+            "byte_rate": round(self._bytes / seconds / 1e6, 6),
+            "latency_p50_ms": round(p50, 3),
+            "latency_max_ms": round(most, 3),
+            "unstamped": self._unstamped,
+        }
+        log.info(LINE, figures, extra=figures)
         self._since = now
         self._begin()
 

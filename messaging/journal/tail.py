@@ -96,5 +96,8 @@ class Tail:
                 try:
                     self._apply(Partition(fetched.topic, number), offset, key, value)
                 except Exception as error:  # somebody else's record, or one of another version
-                    log.warning("topic %s, offset %d: not a record of a run: %r", fetched.topic, offset, error)
+                    extra = {"topic": fetched.topic}
+                    log.warning(
+                        "topic %s, offset %d: not a record of a run: %r", fetched.topic, offset, error, extra=extra
+                    )
             self._next.update(fetched.next_offsets)

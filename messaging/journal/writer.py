@@ -212,7 +212,8 @@ class JournalWriter:
                 RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self._partitions)]
             )
         except ClientError as error:
-            log.warning("the state of run %s at %s was not published, trying again: %s", run, stage, error)
+            extra = {"run": str(run)}
+            log.warning("the state of run %s at %s was not published, trying again: %s", run, stage, error, extra=extra)
         else:
             entry.publications.append((version, messages, delivery))
 

@@ -1,4 +1,8 @@
-"""The consumers' logs: one line per batch of messages, exactly."""
+"""The consumers' logs: exactly one line per batch of messages, as text or as JSON."""
+
+import json
+
+import requests
 
 from tests.integration.processes import eventually
 
@@ -39,3 +43,22 @@ def test_the_size_of_the_batch_is_set_by_the_environment(fresh_stack, ledger):
 
     eventually(lambda: len(ping.stats()) == 7)
     assert {line["messages"] for line in ping.stats()} == {7}
+
+
+def test_every_line_can_be_json(fresh_stack, ledger):
+    fresh_stack.ping.terminate()
+    ping = fresh_stack.start_service("ping", LOG_FORMAT="json")
+    port, api = fresh_stack.start_api(LOG_FORMAT="json")
+    fresh_stack.wait_until_ready()
+    assert requests.get(f"http://127.0.0.1:{port}/pong/100/10", timeout=60).status_code == 200
+    ledger.wait_until_consumed()
+    eventually(lambda: "total=100 " in ping.log)
+    api.terminate()
+    ping.terminate()
+
+    for process, service in (ping, "ping"), (api, "api"):
+        lines = [json.loads(line) for line in process.log.splitlines()]
+        assert lines
+        assert {line["service"] for line in lines} == {service}
+    (line,) = (line for line in map(json.loads, ping.log.splitlines()) if "messages" in line)
+    assert (line["topic"], line["messages"], line["total"]) == ("ping", 100, 100)

@@ -1,0 +1,51 @@
+"""The format of log lines: text, or one JSON object a line for tools that collect the logs of many services."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from messaging.settings import LOG_FORMAT, parse
+
+
+def formatter(format: str = "", log_format: str | None = None) -> logging.Formatter:
+    """Return the formatter that LOG_FORMAT asks for. `format` is the format of text.
+
+    A JSON line has time, level, logger, service, run, topic and message, and the figures that the message is about.
+    Run and topic are null if the line is not about one.
+    """
+    if not is_json(log_format):
+        return logging.Formatter(format)
+    return JsonFormatter(
+        "%(levelname)s %(name)s %(run)s %(topic)s %(message)s",
+        timestamp="time",
+        rename_fields={"levelname": "level", "name": "logger"},
+        static_fields={"service": service_of(sys.argv)},
+        defaults={"run": None, "topic": None},
+    )
+
+
+def gunicorn_config(log_format: str | None) -> dict[str, Any]:
+    """Return gunicorn's `logconfig_dict`: empty to leave its lines as they are."""
+    if not is_json(log_format):
+        return {}
+    return {
+        "formatters": {"json": {"()": formatter, "log_format": log_format}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+            "gunicorn.access": {"level": "WARNING"},  # gunicorn logs each request once it has a `logconfig_dict`
+        },
+    }
+
+
+def is_json(log_format: str | None) -> bool:
+    return str(parse("LOG_FORMAT", LOG_FORMAT, log_format)) == "json"
+
+
+def service_of(command: Sequence[str]) -> str:
+    """Return ping, pong or api. `nameko run` ends with the module of its service."""
+    return "api" if "gunicorn" in command[0] else command[-1]

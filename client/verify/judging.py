@@ -37,18 +37,17 @@ class Verdict:
         return not self.differences
 
 
-def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False, ordered: bool = True) -> Verdict:
+def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdict:
     """Compare a run with the tally of each of its topics.
 
-    `exact`: nothing was killed, so the duplicates must match. Not `ordered`: Kafka has refused batches, whose messages
-    were sent again one by one, so they may come after later ones.
+    `exact`: nothing was killed, so the duplicates must match.
     """
     first, *later = TOPICS[run.service]
     differences = [*_sent(run, first, tallies[first])]
     for topic in later:
         differences += _answered(run, first, topic, tallies)
     for topic in TOPICS[run.service]:
-        differences += _damaged(topic, tallies[topic], ordered)
+        differences += _damaged(topic, tallies[topic])
     differences += _stages(run, tallies)
     uneven = dict(_duplicates(run, tallies))
     wrong = [sentence for sentence, possible in uneven.items() if exact or not possible]
@@ -84,10 +83,10 @@ def _answered(run: Run, first: str, topic: str, tallies: Mapping[str, Tally]) ->
         yield f"Messages of topic {topic} that are not in topic {first}: {len(answered - sent):,}."
 
 
-def _damaged(topic: str, tally: Tally, ordered: bool) -> Iterator[str]:
+def _damaged(topic: str, tally: Tally) -> Iterator[str]:
     if tally.changed:
         yield f"Messages of topic {topic} with another payload than they were sent with: {tally.changed:,}."
-    if tally.out_of_order and ordered:
+    if tally.out_of_order:
         yield f"Messages of topic {topic} after a higher number in their partition: {tally.out_of_order:,}."
     if tally.unasked:
         yield f"Messages of topic {topic} with numbers that the run does not have: {tally.unasked:,}."

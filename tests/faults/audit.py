@@ -74,9 +74,9 @@ class Books:
         """The runs of which there are messages."""
         return {run for run, _ in self._keys}
 
-    def verdict(self, run: dict, ordered: bool = True) -> Verdict:
+    def verdict(self, run: dict) -> Verdict:
         """What `client verify` says of a run."""
-        return judge(Run.from_json(run), self._tallies[run["id"]], ordered=ordered)
+        return judge(Run.from_json(run), self._tallies[run["id"]])
 
     def lost(self, run: dict) -> int:
         """How many messages were acknowledged and are not there, or have no answer."""
@@ -99,9 +99,9 @@ class Books:
             return BitMap(range(run["num_messages"]))
         return self.recorded[run["id"], "sent"].numbers
 
-    def check(self, run: dict, ordered: bool = True) -> None:
+    def check(self, run: dict) -> None:
         """Raises AssertionError unless a run, as GET /runs/ID gives it, is what the topics hold."""
-        assert not self.verdict(run, ordered).differences, run
+        assert not self.verdict(run).differences, run
         first, last = self._ends(run)
         assert not self.acknowledged(run) - first.numbers, "acknowledged, but not there"
         sent, *answered = (self._keys.get((run["id"], topic), set()) for topic in TOPICS[run["service"]])

@@ -39,7 +39,7 @@ def test_restarted(trial, seconds):
 def test_frozen(trial):
     """RabbitMQ frozen for 8 s"""
     rabbitmq = trial.stack.brokers.rabbitmq
-    trial.start_both(8 if trial.long else 1)
+    trial.start_both(5 if trial.long else 1)
     with trial.fault(), ThreadPoolExecutor(8) as pool:
         rabbitmq.suspend()
         began = time.monotonic()
@@ -50,7 +50,7 @@ def test_frozen(trial):
         rabbitmq.resume()
         after = trial.stack.get("/ping/10/10")
     trial.follow(link(after))
-    trial.finish()
+    trial.finish(seconds=180)
 
     assert {answer.status_code for answer in (*answers, queued, ready)} == {503}
     assert waited < 20
@@ -77,7 +77,7 @@ def test_memory_alarm(trial):
             trial.follow(link(answer))
         elif "Link" in answer.headers:  # RabbitMQ did not confirm the call, so no instance may begin it
             assert trial.run(link(answer))["state"] == "failed"
-    trial.finish()
+    trial.finish(seconds=180)
 
     assert {answer.status_code for answer in answers} <= {503, 504}
     assert waited < 25

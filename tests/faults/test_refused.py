@@ -21,7 +21,7 @@ def test_messages_that_fit(trial):
     """Kafka takes smaller batches than are sent to it"""
     trial.start("ping", 10_000)
     trial.start("pong", 10_000)
-    trial.finish(ordered=False)
+    trial.finish()
 
     assert trial.duplicates == 0
 
@@ -32,7 +32,7 @@ def test_messages_that_do_not_fit(trial):
     trial.start_both()
     answers_refused = trial.start("ping", 50, 100_000)
     refused = trial.start("pong", 50, 100_000)
-    trial.finish(("done", "failed"), ordered=False)
+    trial.finish(("done", "failed"))
 
     states = [stack.get(path).json()["state"] for path in trial.paths]
     assert states == ["done", "done", "failed", "failed"]

@@ -75,11 +75,8 @@ class Trial:
     def _any_under_way(self) -> bool:
         return any(self.run(path)["state"] not in FINAL for path in self.paths)
 
-    def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90, ordered: bool = True) -> None:
-        """Wait until all runs have ended, in one of these states, then compare what everybody says.
-
-        Not `ordered`: the order of messages may change, because Kafka has refused batches of them.
-        """
+    def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:
+        """Wait until all runs have ended, in one of these states, then compare what everybody says."""
         eventually(lambda: all(self.run(path)["state"] in FINAL for path in self.paths), seconds, "a run does not end")
         ended = time.monotonic()
         self.ledger.wait_until_consumed(60)
@@ -95,6 +92,6 @@ class Trial:
         self._row.seconds = max(self._row.seconds, ended - (self._healed or ended))
         self._row.failed += sum(run["state"] != "done" for run in runs)
         for run in runs:
-            books.check(run, ordered)
+            books.check(run)
             assert run["state"] in states, run
         check_committed(self.ledger)

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kafka import TopicPartition
@@ -26,14 +25,8 @@ def futures(requests):
 
 
 @pytest.fixture
-def alone(futures):
-    """What becomes of each message that is sent again alone: the same, unless a test says otherwise."""
-    return list(futures)
-
-
-@pytest.fixture
-def delivery(futures, alone):
-    return KafkaPythonDelivery(futures, [0, 0, 1], alone.__getitem__)
+def delivery(futures):
+    return KafkaPythonDelivery(futures, [0, 0, 1])
 
 
 STORED = 0, 0, 0
@@ -96,61 +89,3 @@ def test_the_time_of_the_last_acknowledgement_is_noted(delivery, requests):
         request.success(STORED)
 
     assert before <= delivery.acknowledged_at <= time.time_ns() // 1000
-
-
-class TestSplitting:
-    """Kafka refuses whole batches. So each message of one that was too large is sent again, alone."""
-
-    @pytest.fixture
-    def again(self):
-        """What kafka-python waits for of the second attempts."""
-        return [FutureProduceResult(TopicPartition("pong", 0)) for _ in range(3)]
-
-    @pytest.fixture
-    def alone(self, again):
-        return [FutureRecordMetadata(request, 0, 0, None, 1, 1, -1) for request in again]
-
-    def test_it_is_under_way_until_each_of_them_is_done(self, delivery, requests, again):
-        requests[0].success(STORED)
-        for request in requests[1:]:
-            request.failure(MessageSizeTooLargeError())
-        assert not delivery.done
-        assert not delivery.wait(0)
-        assert (list(delivery.acknowledged), delivery.failures) == ([True, False, False], {})
-
-        again[1].success(STORED)
-        assert not delivery.done
-        again[2].failure(MessageSizeTooLargeError())
-        assert delivery.wait(0)
-        assert list(delivery.acknowledged) == [True, True, False]
-        assert [type(error) for error in delivery.failures.values()] == [TooLarge]
-
-    def test_what_is_too_large_alone_is_not_sent_a_third_time(self, delivery, requests, again):
-        for request in requests:
-            request.failure(MessageSizeTooLargeError())
-        assert not delivery.done
-        for request in again:
-            request.failure(MessageSizeTooLargeError())
-
-        assert delivery.done
-        assert delivery.done
-        assert len(delivery.failures) == 3
-
-    def test_nobody_takes_it_for_done_while_another_thread_sends_them_again(self, futures, requests, again, alone):
-        splitting, may_go_on = threading.Event(), threading.Event()
-
-        def send_alone(index):
-            splitting.set()
-            may_go_on.wait(5)
-            return alone[index]
-
-        delivery = KafkaPythonDelivery(futures, [0, 0, 1], send_alone)
-        for request in requests:
-            request.failure(MessageSizeTooLargeError())
-        with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(lambda: delivery.done)
-            assert splitting.wait(5)
-            second = pool.submit(lambda: delivery.done)
-            may_go_on.set()
-            assert [first.result(5), second.result(5)] == [False, False]
-        assert delivery.failures == {}

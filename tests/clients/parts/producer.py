@@ -73,7 +73,20 @@ class ProducerContract:
         assert delivery.wait(20)
         assert {index: type(error) for index, error in delivery.failures.items()} == {1: TooLarge, 4: TooLarge}
         assert list(delivery.acknowledged) == [True, False, True, True, False, True]
-        assert sorted(len(message.value) for message in read_all(reader, topic)) == [10, 10, 100, 150_000]
+        assert [len(message.value) for message in read_all(reader, topic)] == [10, 100, 150_000, 10]
+
+    def test_messages_that_fit_are_sent_in_their_order_although_a_batch_of_them_does_not_fit(
+        self, new_topic, producer, reader
+    ):
+        topic = new_topic(options={"max.message.bytes": "6000"})
+        values = [b"%0100d" % number for number in range(3000)]
+        deliveries = [
+            producer.send(topic, [None] * 500, values[at : at + 500], [0] * 500) for at in range(0, 3000, 500)
+        ]
+
+        assert all(delivery.wait(20) for delivery in deliveries)
+        assert all(all(delivery.acknowledged) for delivery in deliveries)
+        assert [message.value for message in read_all(reader, topic)] == values
 
     def test_batches_below_the_limit_of_a_topic_keep_small_messages_from_being_refused_with_large_ones(
         self, client, new_topic, reader, closed_at_once

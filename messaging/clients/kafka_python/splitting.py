@@ -1,0 +1,88 @@
+"""Splits the batches that Kafka refuses because they are too large. kafka-python 2.0.6 cannot, so it would drop them.
+
+Kafka's limit is for a whole batch, so the messages in it may well fit. The parts take the place of the batch in its
+partition's queue, so the order stays.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import MessageSizeTooLargeError
+from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
+from kafka.producer.record_accumulator import ProducerBatch
+from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
+
+SMALLEST_BATCH = 1024
+"""Batches are not made smaller than this from the start, in bytes."""
+
+
+def split_large_batches(producer: KafkaProducer) -> None:
+    """Have the producer split each batch that is too large, and make smaller ones from then on.
+
+    A message that is too large by itself fails. Needs `max_in_flight_requests_per_connection=1`: with more, the next
+    batch of the partition is under way already.
+    """
+    sender, accumulator = producer._sender, producer._accumulator
+    complete: Callable[..., None] = sender._complete_batch
+
+    def complete_or_split(batch: ProducerBatch, error: Any, *details: Any) -> None:
+        if error is not MessageSizeTooLargeError or batch.record_count < 2:
+            complete(batch, error, *details)
+            return
+        sender._sensors.record_retries(batch.topic_partition.topic, batch.record_count)
+        half = batch.records.size_in_bytes() // 2
+        accumulator.config["batch_size"] = max(SMALLEST_BATCH, min(accumulator.config["batch_size"], half))
+        _replace(accumulator, batch, list(_parts(batch, half)))
+        if sender.config["guarantee_message_order"]:
+            accumulator.muted.remove(batch.topic_partition)
+
+    sender._complete_batch = complete_or_split
+
+
+def _parts(batch: ProducerBatch, most: int) -> Iterator[ProducerBatch]:
+    """Yield the messages of a batch in smaller ones of `most` bytes, or of one message."""
+    part: ProducerBatch | None = None
+    for record in MemoryRecords(batch.records.buffer()).next_batch():
+        message = record.timestamp, record.key, record.value, record.headers
+        if part is None or part.records.append(*message) is None:
+            if part is not None:
+                yield part
+            # The magic number 2 is that of the format that Kafka has used since 0.11.
+            part = ProducerBatch(batch.topic_partition, MemoryRecordsBuilder(2, 0, most), io.BytesIO())
+            part.records.append(*message)
+    if part is not None:
+        yield part
+
+
+def _replace(accumulator: Any, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
+    """Put the parts in the place of the batch, and let its messages' futures wait for them."""
+    whole = batch.produce_future
+    messages = iter([callback.__self__ for callback in whole._callbacks if _is_of_message(callback)])  # in their order
+    # What is left waits for the whole batch, because that is a part itself.
+    whole._callbacks = [callback for callback in whole._callbacks if not _is_of_message(callback)]
+    whole._errbacks = [callback for callback in whole._errbacks if not _is_of_message(callback)]
+    waiting = list(parts)
+    for part in parts:
+        for _ in range(part.record_count):
+            message = next(messages)
+            part.produce_future.add_callback(message._produce_success)
+            part.produce_future.add_errback(message.failure)
+        part.produce_future.add_both(lambda _, part=part: _end(whole, waiting, part))
+        accumulator._incomplete.add(part)
+    partition = batch.topic_partition
+    with accumulator._tp_locks[partition]:
+        accumulator._batches[partition].extendleft(reversed(parts))
+    accumulator.deallocate(batch)
+
+
+def _is_of_message(callback: Any) -> bool:
+    return isinstance(getattr(callback, "__self__", None), FutureRecordMetadata)
+
+
+def _end(whole: FutureProduceResult, waiting: list[ProducerBatch], part: ProducerBatch) -> None:
+    """Wake those who wait for the whole batch once its last part is done."""
+    waiting.remove(part)
+    if not waiting:
+        whole.success((-1, None, None))

@@ -95,15 +95,15 @@ class JournalWriter:
         failed = Counter({part.run: len(part.numbers) for part in left_out.by_run()})
         self._count(f"{self._service}_answered", taken, failed, at)
 
-    def begin(self, request: Request, claim: str) -> None:
-        """Note that this instance sends a run, by this claim."""
-        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING)
+    def begin(self, request: Request, claim: str, start: int | None = None) -> None:
+        """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
+        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING, start=start)
 
     def sent(self, run: UUID, block: Acknowledged) -> None:
         """Count messages of a run that Kafka has acknowledged."""
         count = len(block.numbers)
         stage = self._entry((run, SENT)).stage
-        stage.add(block.numbers, block.size, [block.partition] * count, [block.time_sent] * count, block.at)
+        stage.add(block.numbers, block.size, [block.partition] * count, block.sent_times, block.at)
 
     def end(
         self, run: UUID, outcome: str, reason: str | None = None, failed: int = 0, seconds: float | None = None

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from messaging import settings
-from messaging.delivery.sender import UNRECORDED, Call, Journal, Sender
+from messaging.delivery.backpressure import UNRECORDED
+from messaging.delivery.sender import Call, Journal, Sender
 from messaging.journal.claims import Claims
 from messaging.journal.past import PastReader
 from messaging.journal.requests_writer import RequestsWriter

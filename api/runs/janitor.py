@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from api.problems import Problem
-from api.runs.model import RunState, Stall
+from api.runs.model import Stall
 from api.runs.store import Store
+from api.runs.view import RunState
 from messaging.clients.errors import ClientError
 from messaging.clients.protocols import Client, Reader
 

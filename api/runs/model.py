@@ -1,13 +1,12 @@
 """A run as its records tell it. Pure: no Kafka, no HTTP, no threads. Times are in microseconds since the epoch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
 from pyroaring import BitMap
 
+from api.runs.view import FINAL, RunState, RunSummary, RunView
 from messaging.journal.requests import RequestRecord, Standing
 from messaging.journal.states import (
     AT_LEAST_ONCE,
@@ -19,10 +18,12 @@ from messaging.journal.states import (
     Sender,
     State,
     instance_of,
+    start_of,
 )
 from messaging.runs.request import Request
+from messaging.runs.schedule import Schedule
 from messaging.runs.stage import union
-from messaging.runs.summary import StageSummary, iso, summarize
+from messaging.runs.summary import summarize
 
 STAGES = {
     "ping": (SENT, "pong_received", "pong_answered", "ping_received"),
@@ -30,69 +31,8 @@ STAGES = {
 }
 """The stages that a message passes, by the service that sends it."""
 
-
-class RunState(StrEnum):
-    ACCEPTED = "accepted"
-    SENDING = "sending"
-    BOUNCING = "bouncing"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-FINAL = frozenset({RunState.DONE, RunState.FAILED, RunState.STOPPED})
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run at one moment, without its stages."""
-
-    request: Request
-    state: RunState
-    reason: str | None
-    """Why it has failed or was stopped."""
-    stalled: str | None
-    """The stage that waits, if nothing has happened for a while."""
-    last_change: int
-    client: str
-    """The Kafka library of the sending service."""
-    delivery: str
-    version: int
-    """Grows with each record of the run, and is the same at every API process that has read the same."""
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in FINAL
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "id": str(self.request.run),
-            "state": self.state,
-            "service": self.request.service,
-            "num_messages": self.request.num_messages,
-            "size": self.request.size,
-            "created": iso(self.request.created),
-            "finished": iso(self.last_change) if self.is_over else None,
-            "stalled": self.stalled,
-            "reason": self.reason,
-            "client": self.client,
-            "delivery": self.delivery,
-        }
-
-
-@dataclass(frozen=True)
-class RunView(RunSummary):
-    """A run at one moment, with what each stage has seen of it."""
-
-    stages: Mapping[str, StageSummary]
-
-    @property
-    def has_arrived(self) -> bool:
-        """True if every stage has seen all messages that were sent."""
-        return not any(stage.missing for name, stage in self.stages.items() if name != SENT)
-
-    def as_json(self) -> dict[str, object]:
-        return super().as_json() | {"stages": {name: stage.as_json() for name, stage in self.stages.items()}}
+RECORD_SECONDS = 1
+"""How long it takes at most, usually, until a message that was sent is on record."""
 
 
 class Stall(NamedTuple):
@@ -237,7 +177,21 @@ class Run:
         for name in STAGES[self.request.service]:
             states = [(instance_of(key), state.stage) for key, state in self.states.get(name, {}).items()]
             stages[name] = summarize(states, None if name == SENT else sent, self.request.num_messages)
-        return RunView(**vars(self.summary(now, stalled_after)), stages=stages)
+        summary = self.summary(now, stalled_after)
+        return RunView(**vars(summary), stages=stages, behind_seconds=self._behind_seconds(now))
+
+    def _behind_seconds(self, now: int) -> float | None:
+        """Return how late the newest message was sent. If nobody sends, return how late the next one is by now."""
+        if self.request.rate is None:
+            return None
+        start = start_of(self._senders())
+        if start is None:
+            return 0.0
+        schedule, sent = Schedule(self.request.rate, start), self.numbers(SENT)
+        last = max(state.stage.last or 0 for state in self.states[SENT].values())
+        behind = schedule.behind(sent.max(), last) if sent else 0.0
+        overdue = schedule.behind(len(sent), now) if self.state()[0] == RunState.SENDING else 0.0
+        return max(behind, overdue) if overdue > RECORD_SECONDS else behind
 
     def waiting_stage(self) -> str | None:
         """Return the first stage that has not seen all messages, None if all have."""

@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 from api.problems import Problem, no_kafka
 from api.runs.catalog import Catalog
 from api.runs.history import History
-from api.runs.model import Run, RunSummary, RunView, Stall
+from api.runs.model import Run, Stall
+from api.runs.view import RunSummary, RunView
 from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
 from messaging.journal.requests_writer import RequestsWriter

@@ -44,6 +44,20 @@ def test_a_get_of_a_paced_run_waits_for_it(stack):
     assert 0.48 < answer.json()["total time"] < 3
 
 
+def test_a_run_that_is_too_long_for_a_get_is_not_if_the_client_does_not_wait_and_it_can_be_stopped(stack):
+    path = "/pong/160/100?rate=8"  # 20 s; the stack's REQUEST_TIMEOUT is 15 s
+    refused = stack.get(path)
+    answer = stack.request("GET", path, headers={"Prefer": "respond-async"})
+    eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 2)
+    stack.request("DELETE", answer.headers["Location"])
+    run = finished(stack, answer, 10)
+
+    assert (refused.status_code, "as a POST" in refused.json()["detail"]) == (400, True)
+    assert answer.status_code == 202
+    assert run["state"] == "stopped"
+    assert 2 < run["stages"]["sent"]["distinct"] < 100
+
+
 def test_a_run_goes_on_in_its_schedule_where_a_service_was_stopped(stack, ledger):
     answer = post(stack, "/ping/1000/100?rate=200")
     eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 100)

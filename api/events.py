@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from api.places import Places
 from api.runs.model import Run
 from api.runs.store import Store, now
-from api.runs.views import RunView
+from api.runs.view import RunView
 
 HEARTBEAT_SECONDS = 10
 PACE_SECONDS = 0.2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.request import parse_http_list
 from uuid import UUID, uuid4
 
-from messaging.runs.request import check_limits
+from messaging.runs.request import Request, check_limits
 from messaging.settings import Settings
 
 PAGE = 100
@@ -26,10 +26,11 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True)
 class Numbers:
-    """How many messages of which size, within the limits."""
+    """How many messages of which size, within the limits; of a paced run how many per second."""
 
     num_messages: int
     size: int
+    rate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,26 @@ class Preferences:
         return ", ".join(applied)
 
 
-def parse_numbers(num_messages: str, size: str, settings: Settings) -> Numbers:
-    numbers = Numbers(parse_number("num_messages", num_messages), parse_number("size", size))
+def parse_numbers(num_messages: str, size: str, settings: Settings, rate: str | None = None) -> Numbers:
+    numbers = Numbers(
+        parse_number("num_messages", num_messages),
+        parse_number("size", size),
+        None if rate is None else parse_number("rate", rate),
+    )
     try:
-        check_limits(numbers.num_messages, numbers.size, settings)
+        check_limits(numbers.num_messages, numbers.size, settings, numbers.rate)
     except ValueError as error:
         raise BadParameter(str(error)) from None
     return numbers
+
+
+def check_wait(run: Request, request_timeout: int) -> None:
+    """Raise BadParameter if a paced run takes longer than a client can wait for it."""
+    if run.rate is not None and run.num_messages / run.rate >= request_timeout:
+        raise BadParameter(
+            f"{run.num_messages} messages at {run.rate} per second take {run.num_messages / run.rate:.1f} s, and a GET"
+            f" waits for less than {request_timeout} s. Send it as a POST, which does not wait."
+        )
 
 
 def parse_preferences(header: str, longest_wait: int) -> Preferences:

@@ -49,6 +49,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         begin = commands.add_parser(service, help=f"have {service} send messages", parents=[options])
         begin.add_argument("num_messages", type=int)
         begin.add_argument("size", type=int, help="of each message, in bytes")
+        begin.add_argument("--rate", type=int, metavar="N", help="N messages per second; default: as fast as possible")
         begin.set_defaults(carry_out=begin_run, service=service)
     about = "Count the messages of a run in Kafka, and compare with what the API says."
     verify.add_arguments(commands.add_parser("verify", help=about, description=about, parents=[options]))
@@ -59,7 +60,7 @@ def begin_run(api: Api, asked: argparse.Namespace) -> int:
     """Begin a run, watch it, and sum it up."""
     link = f"{api.url}/runs"
     try:
-        link = api.start(asked.service, asked.num_messages, asked.size)
+        link = api.start(asked.service, asked.num_messages, asked.size, asked.rate)
         if not asked.json:
             print(f"Run {link}", flush=True)
         watch(api.follow(link, say), say, show=not asked.json)

@@ -49,10 +49,11 @@ class Api:
     ) -> None:
         self._session.close()
 
-    def start(self, service: str, num_messages: int, size: int) -> str:
-        """Begin a run and return its URL."""
+    def start(self, service: str, num_messages: int, size: int, rate: int | None = None) -> str:
+        """Begin a run and return its URL. With a rate, it sends so many messages per second."""
+        path = f"/{service}/{num_messages}/{size}" + ("" if rate is None else f"?rate={rate}")
         with _errors():
-            accepted = self._session.post(f"{self.url}/{service}/{num_messages}/{size}", timeout=TIMEOUT)
+            accepted = self._session.post(self.url + path, timeout=TIMEOUT)
             return urljoin(accepted.url, _check(accepted, 202).headers["Location"])
 
     def get(self, url: str) -> Run:

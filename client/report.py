@@ -6,6 +6,9 @@ from rich.table import Column, Table
 
 from client.runs import Run
 
+BEHIND_SECONDS = 0.1
+"""A paced run that is less behind its schedule has kept its rate."""
+
 
 def report(run: Run) -> None:
     """Print it all."""
@@ -28,7 +31,10 @@ def _table(run: Run) -> Table:
 def _sentence(run: Run) -> str:
     after = f" after {(run.finished - run.created).total_seconds():.1f} s" if run.finished else ""
     why = f": {run.reason}" if run.reason else ""
-    return f"{run.num_messages:,} messages of {run.size:,} bytes, {run.state}{after}{why}; {run.lost:,} lost."
+    pace = f" at {run.rate:,} per second" if run.rate else ""
+    sentence = f"{run.num_messages:,} messages of {run.size:,} bytes{pace}, {run.state}{after}{why}; {run.lost:,} lost."
+    behind = run.stages["sent"].behind_seconds
+    return f"{sentence} The sending was {behind:.1f} s behind at its end." if behind >= BEHIND_SECONDS else sentence
 
 
 def _figure(number: float | None, digits: int = 0) -> str:

@@ -23,6 +23,8 @@ class Stage:
     message_rate: float | None
     latency_ms: Mapping[str, float]
     """By percentile; empty before the first message."""
+    behind_seconds: float = 0.0
+    """How far the sending of a paced run is behind its schedule; only in stage `sent`."""
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
@@ -35,6 +37,7 @@ class Stage:
             byte_rate=members["byte_rate"],
             message_rate=members["message_rate"],
             latency_ms=members["latency_ms"] or {},
+            behind_seconds=members.get("behind_seconds", 0.0),
         )
 
 
@@ -50,6 +53,8 @@ class Run:
     service: str
     num_messages: int
     size: int
+    rate: int | None
+    """Messages per second of a paced run."""
     created: datetime
     finished: datetime | None
     stages: Mapping[str, Stage]
@@ -66,6 +71,7 @@ class Run:
             service=members["service"],
             num_messages=members["num_messages"],
             size=members["size"],
+            rate=members["rate"],
             created=datetime.fromisoformat(members["created"]),
             finished=datetime.fromisoformat(members["finished"]) if members["finished"] else None,
             stages={name: Stage.from_json(stage) for name, stage in members["stages"].items()},

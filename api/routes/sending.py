@@ -6,10 +6,10 @@ from uuid import uuid4
 from flask import Blueprint, Response, jsonify, request
 
 from api.links import described_by, events_path, run_path
-from api.params import Preferences, parse_key, parse_numbers, parse_preferences, parse_query
+from api.params import Preferences, check_wait, parse_key, parse_numbers, parse_preferences, parse_query
 from api.resources import resources
 from api.runs.store import now
-from api.runs.views import RunView
+from api.runs.view import RunView
 from messaging.runs.request import Request
 
 PATH = "/<any(ping, pong):service>/<num_messages>/<size>"
@@ -31,6 +31,7 @@ def send_now(service: str, num_messages: str, size: str) -> Response:
     asked = _parse(service, num_messages, size)
     if asked.preferences:
         return _send_later(asked)
+    check_wait(asked.run, resources().settings.request_timeout)
     figures = resources().dispatcher.send(asked.run, asked.has_key)
     response = jsonify(figures)
     response.headers["Link"] = described_by(asked.run.run)
@@ -44,12 +45,12 @@ def send_later(service: str, num_messages: str, size: str) -> Response:
 
 def _parse(service: str, num_messages: str, size: str) -> Asked:
     """Raises BadParameter."""
-    parse_query(request.args.items(multi=True))
+    query = parse_query(request.args.items(multi=True), "rate")
     settings = resources().settings
-    numbers = parse_numbers(num_messages, size, settings)
+    numbers = parse_numbers(num_messages, size, settings, query.get("rate"))
     preferences = parse_preferences(request.headers.get("Prefer", ""), settings.request_timeout)
     key = parse_key(request.headers.get("Idempotency-Key"))
-    run = Request(key or uuid4(), service, numbers.num_messages, numbers.size, created=now())
+    run = Request(key or uuid4(), service, numbers.num_messages, numbers.size, now(), numbers.rate)
     return Asked(run, key is not None, preferences)
 
 

@@ -47,7 +47,7 @@ class Calls:
         """Have the service send as soon as it runs. Raises Problem 503."""
         with self._problems(request.service), self._pool.proxy(request.service) as (proxy, _):
             try:
-                proxy.queue(request.service, *_numbers(request), **_run(request), queued=True)
+                proxy.queue(request.service, *_numbers(request), **_run(request, on_record=True), queued=True)
             except BROKEN as error:
                 raise NotTaken(error) from None
 
@@ -71,7 +71,7 @@ class Calls:
 
 
 def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures:
-    run = _run(request) if on_record else {"run_id": str(request.run)}
+    run = _run(request, on_record)
     try:
         # Only what is on record goes to disk. Else the client waits, and asks again if RabbitMQ restarts.
         reply = proxy.call(request.service, *_numbers(request), to_disk=on_record, **run)
@@ -85,9 +85,14 @@ def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[]
     return figures
 
 
-def _run(request: Request) -> dict[str, object]:
-    """Say which run it is. `created` says that it is on record, and since when."""
-    return {"run_id": str(request.run), "created": request.created}
+def _run(request: Request, on_record: bool) -> dict[str, object]:
+    """Say which run it is. `created` says that it is on record, and since when. Only a paced run has a `rate`."""
+    members: dict[str, object] = {"run_id": str(request.run)}
+    if on_record:
+        members["created"] = request.created
+    if request.rate is not None:
+        members["rate"] = request.rate
+    return members
 
 
 def _numbers(request: Request) -> tuple[int, int]:

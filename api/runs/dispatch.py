@@ -16,7 +16,7 @@ from api.rpc.calls import Figures
 from api.rpc.errors import NEW_KEY, NotAnswered, NotTaken, TakenAllTheSame
 from api.runs.model import Run
 from api.runs.store import KAFKA_SECONDS, Store, now
-from api.runs.views import RunView
+from api.runs.view import RunView
 from messaging.runs.request import Request
 
 WAITING = 48
@@ -161,8 +161,9 @@ class Dispatcher:
 def _refuse_if_other(run: Run, request: Request) -> None:
     """Raise Problem 422 if the run asked for something else than the request."""
     asked = run.request
-    if (asked.service, asked.num_messages, asked.size) != (request.service, request.num_messages, request.size):
+    if asked != replace(request, created=asked.created):
         path = f"/{asked.service}/{asked.num_messages}/{asked.size}"
+        path += "" if asked.rate is None else f"?rate={asked.rate}"
         raise Problem(422, f"This Idempotency-Key belongs to {path}; use a new one.", run.id)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from api.problems import Problem
 from api.runs.store import Store
-from api.runs.views import RunState, Stall
+from api.runs.view import RunState, Stall
 from messaging.clients.errors import ClientError
 from messaging.clients.protocols import Client, Reader
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from api.runs.views import FINAL, RunState, RunSummary, RunView, Stall
+from api.runs.view import FINAL, RunState, RunSummary, RunView, Stall
 from messaging.journal.requests import RequestRecord, Standing
 from messaging.journal.states import (
     AT_LEAST_ONCE,
@@ -17,8 +17,10 @@ from messaging.journal.states import (
     Sender,
     State,
     instance_of,
+    start_of,
 )
 from messaging.runs.request import Request
+from messaging.runs.schedule import Schedule
 from messaging.runs.stage import not_taken, union
 from messaging.runs.summary import summarize
 
@@ -27,6 +29,9 @@ STAGES = {
     "pong": (SENT, "ping_received"),
 }
 """The stages that a message passes, by the service that sends it."""
+
+RECORD_SECONDS = 1
+"""How long it takes at most, usually, until a message that was sent is on record."""
 
 
 @dataclass(eq=False)
@@ -162,7 +167,21 @@ class Run:
         for name in STAGES[self.request.service]:
             states = [(instance_of(key), state.stage) for key, state in self.states.get(name, {}).items()]
             stages[name] = summarize(states, None if name == SENT else sent, self.request.num_messages)
-        return RunView(**vars(self.summary(now, stalled_after)), stages=stages)
+        summary = self.summary(now, stalled_after)
+        return RunView(**vars(summary), stages=stages, behind_seconds=self._behind_seconds(now))
+
+    def _behind_seconds(self, now: int) -> float | None:
+        """Return how late the newest message was sent. If nobody sends, return how late the next one is by now."""
+        if self.request.rate is None:
+            return None
+        start = start_of(self._senders())
+        if start is None:
+            return 0.0
+        schedule, sent = Schedule(self.request.rate, start), self.numbers(SENT)
+        last = max(state.stage.last or 0 for state in self.states[SENT].values())
+        behind = schedule.behind(sent.max(), last) if sent else 0.0
+        overdue = schedule.behind(len(sent), now) if self.state()[0] == RunState.SENDING else 0.0
+        return max(behind, overdue) if overdue > RECORD_SECONDS else behind
 
     def waiting_stage(self) -> str | None:
         """Return the first stage that has not seen all messages, None if all have."""

@@ -15,7 +15,7 @@ from api.problems import Problem, no_kafka
 from api.runs.catalog import Catalog
 from api.runs.history import History
 from api.runs.model import Run
-from api.runs.views import RunSummary, RunView, Stall
+from api.runs.view import RunSummary, RunView, Stall
 from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
 from messaging.journal.requests_writer import RequestsWriter

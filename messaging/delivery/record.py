@@ -7,17 +7,18 @@ from uuid import UUID
 from pyroaring import BitMap
 
 from messaging.clients.protocols import Delivery
+from messaging.delivery.backpressure import Record
 from messaging.delivery.ownership import Claims, PastReader
 from messaging.runs.request import Request
 from messaging.runs.sending import Acknowledged
 
 
-class Writer(Protocol):
+class Writer(Record, Protocol):
     """Where the sending of a run is put on record."""
 
     @property
     def process(self) -> str: ...
-    def begin(self, request: Request, claim: str) -> None: ...
+    def begin(self, request: Request, claim: str, start: int | None = None) -> None: ...
     def sent(self, run: UUID, block: Acknowledged) -> None: ...
     def end(
         self,
@@ -27,8 +28,6 @@ class Writer(Protocol):
         failed: BitMap | None = None,
         seconds: float | None = None,
     ) -> None: ...
-    def keep_up(self, run: UUID, most: int) -> bool: ...
-    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
 
 
 class Requests(Protocol):

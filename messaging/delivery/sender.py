@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from pyroaring import BitMap
 
 from messaging.clients.errors import ClientError, Unavailable
+from messaging.delivery.backpressure import Backpressure
 from messaging.delivery.ownership import PAST_SECONDS, Ownership
 from messaging.delivery.record import Journal
 from messaging.journal.past import Past
@@ -19,17 +20,15 @@ from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
 from messaging.journal.states import Sender as Ended
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
 from messaging.runs.request import Limits, Request, check_limits
+from messaging.runs.schedule import WALL_CLOCK, Schedule, WallClock
 from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
 """How long the outcome may take to get on record before the call is answered all the same."""
 
-UNRECORDED = 4000
-"""How many messages may be acknowledged and not on record yet. A new owner would send them again."""
-
-KEEP_UP_SECONDS = 120
-"""How long to wait for the record to catch up before the run has failed."""
+START_SECONDS = 0.1
+"""How long after a paced run has begun its first message is due. Until then its start is on record."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
 """How old, in microseconds, a call can be that is delivered again and was not put on record by the API."""
@@ -45,23 +44,7 @@ class Call:
     queued: bool = False
     created: int | None = None
     redelivered: bool = False
-
-
-class _Pace:
-    """Holds a run back while its record lags behind, and stops it for its ownership."""
-
-    def __init__(self, keep_up: Callable[[], None], ownership: Ownership):
-        self._keep_up = keep_up
-        self._ownership = ownership
-
-    @property
-    def asked(self) -> bool:
-        self._keep_up()
-        return self._ownership.asked
-
-    @property
-    def overdue(self) -> bool:
-        return self._ownership.overdue
+    rate: int | None = None
 
 
 class Sender:
@@ -75,6 +58,7 @@ class Sender:
         stop: StopRequest,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: WallClock = WALL_CLOCK,
     ):
         self._service = service
         self._out = out
@@ -82,6 +66,7 @@ class Sender:
         self._stop = stop
         self._limits = limits
         self._clock = clock
+        self._wall_clock = wall_clock
         self._under_way: dict[UUID, Future[Figures]] = {}
         self._numbers = count(1)
 
@@ -109,7 +94,8 @@ class Sender:
     def _own(self, call: Call, run: UUID) -> Figures:
         """Claim the run, read what is on record of it, and send the rest."""
         claims = self._journal.claims
-        request = Request(run, self._service, call.num_messages, call.size, call.created or time.time_ns() // 1000)
+        created = call.created or time.time_ns() // 1000
+        request = Request(run, self._service, call.num_messages, call.size, created, call.rate)
         claim = f"{self._journal.writer.process}.{next(self._numbers)}"
         with claims.watched(run) as standing:
             ownership = Ownership(claim, standing, claims, self._stop, self._clock)
@@ -122,7 +108,7 @@ class Sender:
     def _prepare(self, call: Call, request: Request, ownership: Ownership) -> Past:
         """Check and claim the run, and return everything on record of it. If that fails, so has the run."""
         try:
-            check_limits(call.num_messages, call.size, self._limits)
+            check_limits(call.num_messages, call.size, self._limits, call.rate)
         except ValueError as error:
             if call.created is not None:  # it is on record, and would stay there as accepted
                 self._fail(request, ownership, str(error))
@@ -155,10 +141,13 @@ class Sender:
 
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
         run, writer = request.run, self._journal.writer
-        writer.begin(request, ownership.claim)
-        pace = _Pace(lambda: self._keep_up(run, ownership), ownership)
-        sending = Sending(request, self._out, pace, partial(writer.sent, run), past.sent)
+        schedule = self._schedule(request.rate, past)
+        writer.begin(request, ownership.claim, schedule.start if schedule else None)
+        backpressure = Backpressure(run, writer, ownership, self._clock)
+        sending = Sending(request, self._out, backpressure, partial(writer.sent, run), past.sent, schedule)
         try:
+            if schedule:
+                backpressure.wait_until_recorded()  # or another instance that takes over would not know the start
             sending.send()
             seconds = _seconds(sending, past)
             writer.end(run, DONE, seconds=seconds)
@@ -170,6 +159,13 @@ class Sender:
         finally:
             writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
         return Figures(request.num_messages, request.size, seconds)
+
+    def _schedule(self, rate: int | None, past: Past) -> Schedule | None:
+        """Return the schedule of a paced run. It begins now, unless another instance has begun it before."""
+        if rate is None:
+            return None
+        start = past.start or self._wall_clock.now() + int(START_SECONDS * 1e6)
+        return Schedule(rate, start, self._wall_clock)
 
     def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: BitMap) -> Exception:
         """Put on record how the sending has ended before all was sent; return what the caller is told."""
@@ -192,14 +188,6 @@ class Sender:
         writer.begin(request, ownership.claim)
         writer.end(request.run, FAILED, reason)
         writer.flush(1, request.run)
-
-    def _keep_up(self, run: UUID, ownership: Ownership) -> None:
-        """Wait while too much is sent and not on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
-        give_up = self._clock() + KEEP_UP_SECONDS
-        while not self._journal.writer.keep_up(run, UNRECORDED) and not ownership.overdue:
-            if self._clock() > give_up:
-                raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
-            self._journal.writer.flush(0.5, run)
 
 
 def _seconds(sending: Sending, past: Past) -> float:

@@ -44,9 +44,10 @@ class Topic:
         run_id: str | None = None,
         queued: bool = False,
         created: int | None = None,
+        rate: int | None = None,
     ) -> dict[str, float]:
         """Send a run of random messages and return its five figures; see `messaging.delivery.sender.Sender`."""
-        call = Call(num_messages, size, run_id, queued, created, self._redelivered)
+        call = Call(num_messages, size, run_id, queued, created, self._redelivered, rate)
         return self._sender.send_run(call).as_json()
 
     def _hand_over(self, columns: Columns) -> Any:

@@ -12,7 +12,17 @@ from pyroaring import BitMap
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Client, Partition, Reader
 from messaging.journal.requests import PARTITION, Standing, decode
-from messaging.journal.states import RUN_STATES, SENDING, SENT, YIELDED, Sender, State, parse_key, partition_of
+from messaging.journal.states import (
+    RUN_STATES,
+    SENDING,
+    SENT,
+    YIELDED,
+    Sender,
+    State,
+    parse_key,
+    partition_of,
+    start_of,
+)
 from messaging.runs.stage import union
 
 log = logging.getLogger(__name__)
@@ -49,6 +59,11 @@ class Past:
     def ended(self) -> Sender | None:
         """The sender that has ended the run, if one has."""
         return next((s for s in self._senders if s.outcome not in (SENDING, YIELDED)), None)
+
+    @property
+    def start(self) -> int | None:
+        """When message 0 of a paced run is due; None if no instance has begun to send it."""
+        return start_of(self._senders)
 
     def has_yielded(self, claim: str) -> bool:
         """Return True if the instance with this claim has said that it sends no more."""

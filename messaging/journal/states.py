@@ -5,7 +5,7 @@ process, and whenever a state gets too large. All records of a run are in one pa
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
@@ -55,6 +55,13 @@ class Sender:
     client: str = KAFKA_PYTHON
     """The Kafka library of the instance."""
     delivery: str = AT_LEAST_ONCE
+    start: int | None = None
+    """When message 0 of a paced run is due, in microseconds since the epoch."""
+
+
+def start_of(senders: Iterable[Sender]) -> int | None:
+    """Return the start of a paced run: the first one that is on record. None if it has not begun."""
+    return min((sender.start for sender in senders if sender.start), default=None)
 
 
 @dataclass(frozen=True)
@@ -74,17 +81,18 @@ class State:
                 "seconds": self.sender.seconds,
                 "client": self.sender.client,
                 "delivery": self.sender.delivery,
+                "start": self.sender.start,
             }
         return json.dumps(members).encode()
 
     @classmethod
     def decode(cls, run: UUID, stage: str, value: bytes) -> Self:
         """Raises Exception, of many types, if the value is not one of ours."""
-        members: Mapping[str, Any] = json.loads(value)
+        members: Mapping[str, Any] = {"start": None, **json.loads(value)}  # older records have no start
         state = Stage.from_json(members)
         if stage != SENT:
             return cls(state)
-        names = "claim", "outcome", "reason", "seconds", "client", "delivery"
+        names = "claim", "outcome", "reason", "seconds", "client", "delivery", "start"
         return cls(state, Sender(Request.from_json(run, members), *(members[name] for name in names)))
 
 

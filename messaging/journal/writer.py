@@ -98,15 +98,15 @@ class JournalWriter:
             stage = self._entry((part.run, f"{self._service}_answered")).stage
             stage.failed |= BitMap(part.numbers)
 
-    def begin(self, request: Request, claim: str) -> None:
-        """Note that this instance sends a run, by this claim."""
-        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING)
+    def begin(self, request: Request, claim: str, start: int | None = None) -> None:
+        """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
+        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING, start=start)
 
     def sent(self, run: UUID, block: Acknowledged) -> None:
         """Count messages of a run that Kafka has acknowledged."""
         count = len(block.numbers)
         stage = self._entry((run, SENT)).stage
-        stage.add(block.numbers, block.size, [block.partition] * count, [block.time_sent] * count, block.at)
+        stage.add(block.numbers, block.size, [block.partition] * count, block.sent_times, block.at)
 
     def end(
         self,

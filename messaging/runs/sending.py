@@ -1,4 +1,7 @@
-"""The sending of a run: random messages of one size, as fast as Kafka takes them, each with a number and a time."""
+"""The sending of a run: random messages of one size, each with a number and a time.
+
+Kafka sets the pace, or in a paced run the schedule: each message is sent when it is due.
+"""
 
 import time
 from collections import deque
@@ -11,6 +14,7 @@ from pyroaring import BitMap
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
 from messaging.runs.payload import payloads
 from messaging.runs.request import Request
+from messaging.runs.schedule import Schedule
 from messaging.runs.stamp import stamps
 
 BLOCK_MESSAGES = 200
@@ -73,7 +77,8 @@ class Acknowledged(NamedTuple):
     size: int
     """Of all payloads together, in bytes."""
     partition: int
-    time_sent: int
+    sent_times: Sequence[int]
+    """The time in the stamp of each message."""
     at: int
     """When the acknowledgement came."""
 
@@ -83,28 +88,37 @@ Report = Callable[[Acknowledged], object]
 
 
 class Block(NamedTuple):
-    """Messages that were handed over together; `time_sent` in microseconds since the epoch."""
+    """Messages that were handed over together, with the times in their stamps."""
 
     numbers: Sequence[int]
     partition: int
-    time_sent: int
+    sent_times: Sequence[int]
     delivery: Delivery
 
 
 class Sending:
-    """Sends one run, except for the numbers in `sent_before`."""
+    """Sends one run, except for the numbers in `sent_before`. A paced run has a schedule."""
 
-    def __init__(self, request: Request, out: Out, stop: Stop, report: Report, sent_before: BitMap | None = None):
+    def __init__(
+        self,
+        request: Request,
+        out: Out,
+        stop: Stop,
+        report: Report,
+        sent_before: BitMap | None = None,
+        schedule: Schedule | None = None,
+    ):
         self._request = request
         self._out = out
         self._stop = stop
         self._report = report
         self._sent_before = sent_before or BitMap()
+        self._schedule = schedule
         self._pending: deque[Block] = deque()
         self._error: str | None = None
         self._too_large = False
         self.first_sent: int | None = None
-        """When the first message was handed over, in microseconds since the epoch, as all times here."""
+        """The time in the stamp of the first message, in microseconds since the epoch, as all times here."""
         self.last_acknowledged = 0
         self.acknowledged = 0
         self.failed = BitMap()
@@ -114,11 +128,12 @@ class Sending:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
         partitions = self._out.partitions
-        for numbers in self._blocks():
+        for numbers in self._due_blocks(self._schedule) if self._schedule else self._blocks():
             stopped = self._must_stop()
             if stopped or self._error:
                 break
-            self._hand_over(numbers, partitions)
+            if numbers:
+                self._hand_over(numbers, partitions)
             while self._pending and self._pending[0].delivery.done:
                 self._account(self._pending.popleft())
         self._await()
@@ -144,20 +159,33 @@ class Sending:
                 if numbers:
                     yield numbers
 
+    def _due_blocks(self, schedule: Schedule) -> Iterator[Sequence[int]]:
+        """Yield what is due of the blocks. While nothing is due, yield nothing from time to time: look around then."""
+        for numbers in self._blocks():
+            while numbers:
+                due, numbers = schedule.split(numbers)
+                if not due:
+                    schedule.wait_for(numbers[0])
+                yield due
+
     def _hand_over(self, numbers: Sequence[int], partitions: int) -> None:
         run = self._request.run
         # Runs begin at different partitions, so that many small ones spread as well.
         partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
-        time_sent = time.time_ns() // 1000
-        self.first_sent = self.first_sent or time_sent
-        keys = stamps(run.bytes, numbers)
+        if self._schedule:
+            sent_times = list(map(self._schedule.due_at, numbers))
+            keys = stamps(run.bytes, numbers, sent_times)
+        else:
+            sent_times = [time.time_ns() // 1000] * len(numbers)
+            keys = stamps(run.bytes, numbers)
+        self.first_sent = self.first_sent or sent_times[0]
         try:
             values = payloads(run.bytes, numbers, self._request.size)
             delivery = self._out.send(keys, values, [partition] * len(keys))
         except DeliveryFailed as error:
             self._error = str(error)
         else:
-            self._pending.append(Block(numbers, partition, time_sent, delivery))
+            self._pending.append(Block(numbers, partition, sent_times, delivery))
 
     def _await(self) -> None:
         deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
@@ -174,7 +202,8 @@ class Sending:
             at = block.delivery.acknowledged_at
             size = len(acknowledged) * self._request.size
             self.last_acknowledged = max(self.last_acknowledged, at)
-            self._report(Acknowledged(acknowledged, size, block.partition, block.time_sent, at))
+            sent_times = list(compress(block.sent_times, block.delivery.acknowledged))
+            self._report(Acknowledged(acknowledged, size, block.partition, sent_times, at))
         self.acknowledged += len(acknowledged)
         if len(acknowledged) == len(block.numbers):
             return

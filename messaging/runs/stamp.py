@@ -1,12 +1,14 @@
 """The stamp of a message, its Kafka key: which run it belongs to, its number in it, and when it was first sent.
 
 32 bytes: run id (16, a UUID), sequence number (8, big-endian, from 0), time first sent (8, big-endian, microseconds
-since the epoch). The stamp is the key and not a header, because kafka-python is markedly slower with headers.
+since the epoch). In a paced run, this time is when the message was due. The stamp is the key and not a header, because
+kafka-python is markedly slower with headers.
 """
 
 import struct
 import time
 from collections.abc import Sequence
+from itertools import repeat
 from typing import cast
 
 _STAMP = struct.Struct(">16sQQ")
@@ -20,9 +22,11 @@ _EARLIEST = 1_577_836_800_000_000  # 2020, in microseconds since the epoch
 _CLOCK_SKEW = 3_600_000_000  # an hour ahead of this machine's clock, in microseconds
 
 
-def stamps(run_id: bytes, numbers: Sequence[int]) -> list[bytes]:
-    """Return keys for the messages of a run with these sequence numbers, first sent now."""
+def stamps(run_id: bytes, numbers: Sequence[int], times: Sequence[int] | None = None) -> list[bytes]:
+    """Return keys for the messages of a run with these sequence numbers: first sent at these times, or now."""
     pack, clock = _STAMP.pack, time.time_ns
+    if times is not None:
+        return list(map(pack, repeat(run_id), numbers, times))
     return [pack(run_id, number, clock() // 1000) for number in numbers]
 
 

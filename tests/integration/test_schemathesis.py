@@ -18,7 +18,7 @@ OPTIONS = [
 
 def test_schemathesis_finds_nothing(stack, tmp_path):
     """Single requests, and sequences of them: start a run, look at it, follow it, stop it."""
-    port, _ = stack.start_api(MAX_MESSAGES="20", MAX_SIZE="100", RUNS_PENDING="1000")
+    port, _ = stack.start_api(MAX_MESSAGES="3", MAX_SIZE="100", RUNS_PENDING="1000")  # so each run is short
     url = f"http://127.0.0.1:{port}"
     eventually(lambda: requests.get(f"{url}/readyz", timeout=10).ok)
 

@@ -147,7 +147,7 @@ def forged_api(run: uuid.UUID):
     }  # fmt: skip
     told = {
         "id": str(run), "service": "pong", "state": "done", "reason": None, "stalled": None, "num_messages": COUNT,
-        "size": SIZE, "created": "2026-01-01T00:00:00.000Z", "finished": "2026-01-01T00:00:01.000Z",
+        "size": SIZE, "rate": None, "created": "2026-01-01T00:00:00.000Z", "finished": "2026-01-01T00:00:01.000Z",
         "stages": {"sent": stage, "ping_received": stage},
     }  # fmt: skip
 

@@ -27,8 +27,10 @@ RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 CLAIM = "host:1/a.1"
 
 
-def asked(service: str = "ping", num_messages: int = 10, size: int = 5, run: UUID | None = None, created=CREATED):
-    return Request(run or uuid4(), service, num_messages, size, created)
+def asked(
+    service: str = "ping", num_messages: int = 10, size: int = 5, run: UUID | None = None, created=CREATED, rate=None
+):
+    return Request(run or uuid4(), service, num_messages, size, created, rate)
 
 
 def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5, failed: Iterable[int] = ()) -> Stage:
@@ -92,8 +94,8 @@ class Records:
     def incomplete(self, reason: str) -> RequestRecord:
         return self._asked(requests.INCOMPLETE, reason=reason)
 
-    def sent(self, outcome: str, stage: Stage | None = None, reason=None, writer="host:1/a", claim=CLAIM):
-        sender = Sender(self.request, claim, outcome, reason)
+    def sent(self, outcome: str, stage: Stage | None = None, reason=None, writer="host:1/a", claim=CLAIM, start=None):
+        sender = Sender(self.request, claim, outcome, reason, start=start)
         return StateRecord(self.request.run, SENT, writer, State(stage or seen(), sender), next(self._offsets))
 
     def stage(self, name: str, stage: Stage, writer: str = "host:1/a") -> StateRecord:

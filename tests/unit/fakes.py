@@ -1,7 +1,7 @@
 """Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from messaging.clients.errors import ClientError
 from messaging.runs.batch import Batch
@@ -52,6 +52,23 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+class WallClock:
+    """The time of day, in microseconds since the epoch. Sleeping takes no time: it moves the clock."""
+
+    def __init__(self, at: int = 1_700_000_000_000_000) -> None:
+        self.at = at
+        self.naps: list[float] = []
+        self.on_sleep: Callable[[], object] = lambda: None
+
+    def now(self) -> int:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.at += round(seconds * 1e6)
+        self.on_sleep()
 
 
 class Topic:

@@ -59,7 +59,7 @@ def batch(numbers: Sequence[int], run: uuid.UUID = RUN) -> Batch:
 
 def acknowledged(numbers: Sequence[int]) -> Acknowledged:
     """Messages that Kafka has acknowledged to a sender."""
-    return Acknowledged(numbers, len(numbers), 0, AT - 1000, AT)
+    return Acknowledged(numbers, len(numbers), 0, [AT - 1000] * len(numbers), AT)
 
 
 def scattered(start: int, count: int) -> range:

@@ -17,7 +17,7 @@ from messaging.runs.outcome import Figures
 from messaging.runs.stamp import unpack
 from messaging.stopping import StopRequest
 from tests.unit.api_fakes import RUN, asked, seen
-from tests.unit.fakes import Clock, Delivery, Topic
+from tests.unit.fakes import Clock, Delivery, Topic, WallClock
 
 Steps = list[str]
 
@@ -33,6 +33,7 @@ class Writer:
 
     def __init__(self, steps: Steps, clock: Clock):
         self.requests = {}
+        self.start: int | None = None
         self.outcomes: dict[UUID, str] = {}
         self.reason: str | None = None
         self.failed = BitMap()
@@ -46,9 +47,10 @@ class Writer:
     def unrecorded(self) -> int:
         return len(self.numbers) - self.recorded
 
-    def begin(self, request, claim) -> None:
+    def begin(self, request, claim, start=None) -> None:
         self._steps.append("begin")
         self.requests[request.run] = request
+        self.start = start
         self.outcomes[request.run] = "sending"
 
     def end(self, run, outcome, reason=None, failed=None, seconds=None) -> None:
@@ -172,12 +174,13 @@ class Instance:
         self.past = PastReader(self.steps)
         self.stop = StopRequest()
         journal = Journal(self.writer, self.requests, self.claims, self.past)
-        self.sender = RunSender("ping", self.topic, journal, self.stop, settings.load(), self.clock)
+        self.wall_clock = WallClock()
+        self.sender = RunSender("ping", self.topic, journal, self.stop, settings.load(), self.clock, self.wall_clock)
 
     def send(
-        self, count=1000, size=5, run: UUID | None = RUN, queued=False, created=None, redelivered=False
+        self, count=1000, size=5, run: UUID | None = RUN, queued=False, created=None, redelivered=False, rate=None
     ) -> Figures:
-        return self.sender.send_run(Call(count, size, run and str(run), queued, created, redelivered))
+        return self.sender.send_run(Call(count, size, run and str(run), queued, created, redelivered, rate))
 
 
 KNOWN = {"created": 1}

@@ -138,6 +138,30 @@ def test_a_query_that_sending_does_not_have_is_400_and_nothing_is_sent(client, m
     assert client.open("/ping/1/1?num_messages=2", method=method).status_code == 400
 
 
+@pytest.mark.parametrize("query", ["rate", "rate=", "rate=0", "rate=1.5", "rate=-1", "rate=1000001", "rate=1&rate=1"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_rate_that_cannot_be_is_400(client, method, query):
+    answer = client.open(f"/ping/1/1?{query}", method=method)
+
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert "rate" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_run_of_more_than_25_minutes_is_400(client, method):
+    answer = client.open("/ping/15001/1?rate=10", method=method)
+
+    assert answer.status_code == 400
+    assert "take 1500.1 s, and a run may take at most 1500 s" in answer.json["detail"]
+
+
+def test_a_get_that_would_take_longer_than_it_may_wait_is_400_and_says_to_post(client):
+    answer = client.get("/pong/6000/1?rate=100")
+
+    assert answer.status_code == 400
+    assert "Send it as a POST" in answer.json["detail"]
+
+
 @pytest.mark.parametrize("path", [f"/runs/{RUN}", f"/runs/{RUN}/events"])
 def test_a_query_that_a_run_does_not_have_is_400(client, path):
     assert client.get(f"{path}?x=1").status_code == 400

@@ -99,6 +99,14 @@ def test_a_call_of_a_run_that_is_on_record_says_since_when_and_goes_to_disk(call
     assert proxy.calls == [(("ping", 10, 5), named)]
 
 
+@pytest.mark.parametrize("on_record", [True, False])
+def test_a_call_of_a_paced_run_says_its_rate(calls, proxy, on_record):
+    call(calls, asked("ping", 10, 5, rate=7), on_record)
+    calls.queue(asked("ping", 10, 5, rate=7))
+
+    assert [named["rate"] for _, named in proxy.calls] == [7, 7]
+
+
 def test_a_queued_call_says_that_nobody_waits_for_it(calls, proxy):
     request = asked("pong", 10, 5)
     calls.queue(request)

@@ -66,6 +66,18 @@ def test_a_key_that_belongs_to_other_numbers_is_422(api, calls):
     assert len(calls.called) == 1
 
 
+@pytest.mark.parametrize(("first", "second"), [(100, 200), (100, None), (None, 100)])
+def test_a_key_that_belongs_to_another_rate_is_422(api, calls, first, second):
+    request = new_run(num_messages=300, rate=first)
+    api.send(request, True)
+    for attempt in lambda other: api.send(other, True), api.queue:
+        problem = refused(422, attempt, new_run(run=request.run, num_messages=300, rate=second))
+        assert f"belongs to /ping/300/5{'?rate=100' if first else ''}; use" in problem.detail
+
+    assert api.queue(new_run(run=request.run, num_messages=300, rate=first)).request.rate == first
+    assert len(calls.called) == 1
+
+
 def test_a_key_whose_run_waits_for_its_call_has_it_queued_and_is_409(api, topics, calls):
     """The process that has accepted it may be gone."""
     request = new_run()

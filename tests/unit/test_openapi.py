@@ -22,8 +22,8 @@ STAGE = {
 }  # fmt: skip
 RUN = {
     "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "service": "pong", "num_messages": 1, "size": 1,
-    "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:50.071Z", "stalled": None, "reason": None,
-    "client": "kafka-python", "delivery": "at-least-once",
+    "rate": None, "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:50.071Z",
+    "stalled": None, "reason": None, "client": "kafka-python", "delivery": "at-least-once",
     "stages": {"sent": STAGE, "ping_received": STAGE},
 }  # fmt: skip
 

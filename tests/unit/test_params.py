@@ -1,5 +1,6 @@
 """What a request says, as typed values."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from api.params import (
     BadParameter,
     Numbers,
     Preferences,
+    check_wait,
     parse_key,
     parse_last_event_id,
     parse_numbers,
@@ -16,6 +18,7 @@ from api.params import (
     parse_preferences,
     parse_query,
 )
+from messaging.runs.request import Request
 
 ID = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 
@@ -25,6 +28,33 @@ class Limits:
     max_messages: int = 100
     max_size: int = 1000
     max_bytes: int = 10_000
+
+
+def test_a_rate_is_a_number_of_messages_per_second():
+    assert parse_numbers("100", "1", Limits(), "20") == Numbers(100, 1, 20)
+    assert parse_numbers("100", "1", Limits(), "1000000").rate == 1_000_000
+    assert parse_numbers("100", "1", Limits()).rate is None
+
+
+@pytest.mark.parametrize("rate", ["", "x", "-1", "1.5", "1e3", "0", "1000001", "\uff11"])
+def test_nothing_else_is_a_rate(rate):
+    with pytest.raises(BadParameter, match=r"^rate must be a whole number"):
+        parse_numbers("100", "1", Limits(), rate)
+
+
+def test_a_run_may_take_25_minutes_and_no_longer():
+    limits = Limits(max_messages=10_000)
+    assert parse_numbers("1500", "1", limits, "1").rate == 1
+
+    with pytest.raises(BadParameter, match=r"1501 messages at 1 per second take 1501.0 s, .* at most 1500 s"):
+        parse_numbers("1501", "1", limits, "1")
+
+
+@pytest.mark.parametrize(("num_messages", "rate", "waits"), [(1000, None, True), (599, 10, True), (600, 10, False)])
+def test_a_client_waits_for_a_run_that_takes_less_than_the_timeout(num_messages, rate, waits):
+    run = Request(ID, "ping", num_messages, 5, 0, rate)
+    with nullcontext() if waits else pytest.raises(BadParameter, match=r"take 60.0 s, .* less than 60 s. .* as a POST"):
+        check_wait(run, request_timeout=60)
 
 
 def test_numbers_within_the_limits():

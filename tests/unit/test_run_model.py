@@ -3,7 +3,7 @@
 import pytest
 
 from api.runs.model import Run
-from api.runs.views import RunState, Stall
+from api.runs.view import RunState, Stall
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen
 
 ALL = range(10)
@@ -152,6 +152,7 @@ def test_the_json_has_the_members_that_are_promised(records):
         "service": "ping",
         "num_messages": 10,
         "size": 5,
+        "rate": None,
         "created": "2023-11-14T22:13:20.000Z",
         "finished": "2023-11-14T22:13:20.001Z",
         "stalled": None,

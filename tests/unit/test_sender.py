@@ -7,7 +7,7 @@ import pytest
 from pyroaring import BitMap
 
 from messaging.clients.errors import Unavailable
-from messaging.delivery.sender import KEEP_UP_SECONDS, UNRECORDED
+from messaging.delivery.backpressure import KEEP_UP_SECONDS, UNRECORDED
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped
 from messaging.runs.stamp import unpack
 from tests.unit.api_fakes import RUN

@@ -22,8 +22,8 @@ EMPTY = {
 }  # fmt: skip
 RUN = {
     "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "reason": None, "stalled": None, "service": "ping",
-    "num_messages": 1000, "size": 100, "created": "2026-11-23T08:31:49.910Z", "finished": "2026-11-23T08:31:52.071Z",
-    "stages": {"sent": STAGE, "ping_received": STAGE},
+    "num_messages": 1000, "size": 100, "rate": None, "created": "2026-11-23T08:31:49.910Z",
+    "finished": "2026-11-23T08:31:52.071Z", "stages": {"sent": STAGE, "ping_received": STAGE},
 }  # fmt: skip
 LOST = RUN | {"stages": {"sent": STAGE, "ping_received": EMPTY}}
 
@@ -97,7 +97,14 @@ class TestArguments:
         monkeypatch.setenv("API_PORT", "8001")
         assert parse(["pong", "1", "2"]).api == "http://localhost:8001"
 
-    @pytest.mark.parametrize("arguments", ["", "ping", "ping 1", "ping many 1", "peng 1 1", "ping 1 1 1"])
+    def test_a_run_may_have_a_rate(self):
+        assert parse(["ping", "60000", "100", "--rate", "1000"]).rate == 1000
+        assert parse(["ping", "60000", "100"]).rate is None
+
+    @pytest.mark.parametrize(
+        "arguments",
+        ["", "ping", "ping 1", "ping 1 1 --rate", "ping 1 1 --rate fast", "ping many 1", "peng 1 1", "ping 1 1 1"],
+    )
     def test_wrong_usage_is_exit_code_2(self, arguments, capsys):
         with pytest.raises(SystemExit) as raised:
             parse(arguments.split())
@@ -199,3 +206,18 @@ def test_the_report_has_a_row_for_each_figure_and_a_column_for_each_stage(capsys
     assert rows["p50"] == ["ms", "1.2", "-"]
     assert printed.splitlines()[-1] == "1,000 messages of 100 bytes, done after 2.2 s; 1,000 lost."
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_the_report_of_a_paced_run_says_its_rate_and_if_it_did_not_keep_it(capsys):
+    for behind, said in [(0.05, "0 lost.\n"), (12.34, "0 lost. The sending was 12.3 s behind at its end.\n")]:
+        stages = RUN["stages"] | {"sent": STAGE | {"behind_seconds": behind}}
+        report(Run.from_json(RUN | {"rate": 1000, "stages": stages}))
+        printed = capsys.readouterr().out
+        assert "1,000 messages of 100 bytes at 1,000 per second, done after" in printed
+        assert printed.endswith(said)
+
+
+def test_a_run_is_asked_for_with_its_rate(api, capsys):
+    api.answers["/ping/1000/100?rate=500"] = api.answers["/ping/1000/100"]
+
+    assert main(["ping", "1000", "100", "--rate", "500", "--json", "--api", api.url]) == 0

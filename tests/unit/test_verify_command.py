@@ -32,7 +32,7 @@ def run(state="done", stalled=None, distinct=COUNT) -> Run:
     return Run.from_json(
         {
             "id": str(RUN), "service": "pong", "state": state, "reason": None, "stalled": stalled, "size": SIZE,
-            "num_messages": COUNT, "created": "2025-11-23T08:31:49.910Z", "finished": None,
+            "rate": None, "num_messages": COUNT, "created": "2025-11-23T08:31:49.910Z", "finished": None,
             "stages": {"sent": stage, "ping_received": stage},
         }
     )  # fmt: skip

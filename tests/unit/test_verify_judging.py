@@ -24,7 +24,7 @@ def api(service: str = "ping", state: str = "done", **stages: dict[str, int]) ->
     return Run.from_json(
         {
             "id": str(RUN), "service": service, "state": state, "reason": None, "stalled": None, "num_messages": COUNT,
-            "size": SIZE, "created": "2026-11-23T08:31:49.910Z", "finished": None, "stages": members,
+            "size": SIZE, "rate": None, "created": "2026-11-23T08:31:49.910Z", "finished": None, "stages": members,
         }
     )  # fmt: skip
 

@@ -51,6 +51,7 @@ class RunSummary:
             "service": self.request.service,
             "num_messages": self.request.num_messages,
             "size": self.request.size,
+            "rate": self.request.rate,
             "created": iso(self.request.created),
             "finished": iso(self.last_change) if self.is_over else None,
             "stalled": self.stalled,
@@ -65,6 +66,8 @@ class RunView(RunSummary):
     """A run at one moment, with what each stage has seen of it."""
 
     stages: Mapping[str, StageSummary]
+    behind_seconds: float | None
+    """How far the sending of a paced run is behind its schedule. None if the run is not paced."""
 
     @property
     def has_arrived(self) -> bool:
@@ -72,7 +75,10 @@ class RunView(RunSummary):
         return not any(stage.missing for name, stage in self.stages.items() if name != SENT)
 
     def as_json(self) -> dict[str, object]:
-        return super().as_json() | {"stages": {name: stage.as_json() for name, stage in self.stages.items()}}
+        stages = {name: stage.as_json() for name, stage in self.stages.items()}
+        if self.behind_seconds is not None:
+            stages[SENT]["behind_seconds"] = self.behind_seconds
+        return super().as_json() | {"stages": stages}
 
 
 class Stall(NamedTuple):

@@ -1,0 +1,52 @@
+"""Holds the sending of a run back while its record lags behind, so that a new owner would not send much again."""
+
+from collections.abc import Callable
+from typing import Protocol
+from uuid import UUID
+
+from messaging.delivery.ownership import Ownership
+from messaging.runs.outcome import DeliveryFailed
+
+UNRECORDED = 4000
+"""How many messages may be acknowledged and not on record yet. A new owner would send them again."""
+
+KEEP_UP_SECONDS = 120
+"""How long to wait for the record to catch up before the run has failed."""
+
+
+class Record(Protocol):
+    """Says how much of a run is on record."""
+
+    def keep_up(self, run: UUID, most: int) -> bool: ...
+    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
+
+
+class Backpressure:
+    """Says when the sending of one run must stop, and waits for its record before."""
+
+    def __init__(self, run: UUID, record: Record, ownership: Ownership, clock: Callable[[], float]):
+        self._run = run
+        self._record = record
+        self._ownership = ownership
+        self._clock = clock
+
+    @property
+    def asked(self) -> bool:
+        """True once this instance must send no more. Raises DeliveryFailed if the record does not catch up."""
+        self._wait_until(lambda: self._record.keep_up(self._run, UNRECORDED))
+        return self._ownership.asked
+
+    @property
+    def overdue(self) -> bool:
+        return self._ownership.overdue
+
+    def wait_until_recorded(self) -> None:
+        """Wait until everything so far is on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
+        self._wait_until(lambda: self._record.flush(0.5, self._run))
+
+    def _wait_until(self, recorded: Callable[[], bool]) -> None:
+        give_up = self._clock() + KEEP_UP_SECONDS
+        while not recorded() and not self._ownership.overdue:
+            if self._clock() > give_up:
+                raise DeliveryFailed(f"Kafka has taken no record of the run for {KEEP_UP_SECONDS} s")
+            self._record.flush(0.5, self._run)

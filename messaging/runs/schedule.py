@@ -1,0 +1,56 @@
+"""When the messages of a paced run are due: message i at start + i / rate. Times are in microseconds since the epoch.
+
+The time of day decides, because another instance may take the run over and must keep its start.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+
+SHORTEST_SECONDS = 0.001
+"""The least time to wait. At a high rate several messages are due after that, and are sent together."""
+
+LONGEST_SECONDS = 0.1
+"""The most time to wait. A sender must notice in time that it has to stop."""
+
+
+class WallClock:
+    """The time of day, and how to wait. Tests use a clock that takes no time."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+WALL_CLOCK = WallClock()
+
+
+class Schedule:
+    """The schedule of one run: `rate` in messages per second, `start` is when message 0 is due."""
+
+    def __init__(self, rate: int, start: int, clock: WallClock = WALL_CLOCK):
+        self.start = start
+        self._rate = rate
+        self._clock = clock
+
+    def due_at(self, number: int) -> int:
+        """Return when the message with this number is due."""
+        return self.start + number * 1_000_000 // self._rate
+
+    def split(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+        """Return those of the ascending numbers that are due now, and the others."""
+        elapsed = self._clock.now() - self.start
+        first_not_due = -(-(elapsed + 1) * self._rate // 1_000_000)
+        index = bisect_left(numbers, first_not_due)
+        return numbers[:index], numbers[index:]
+
+    def wait_for(self, number: int) -> None:
+        """Wait until this message is due, but no longer than LONGEST_SECONDS."""
+        seconds = (self.due_at(number) - self._clock.now()) / 1e6
+        self._clock.sleep(min(max(seconds, SHORTEST_SECONDS), LONGEST_SECONDS))
+
+    def behind(self, number: int, at: int) -> float:
+        """Return how many seconds this time is after the message is due; 0 if it is before."""
+        return max(0, at - self.due_at(number)) / 1e6

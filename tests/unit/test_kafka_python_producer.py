@@ -1,5 +1,7 @@
 """Sending with kafka-python to a topic that refuses what is too large, with that library's producer replaced."""
 
+from types import SimpleNamespace
+
 import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, NoBrokersAvailable
@@ -44,6 +46,7 @@ class Library:
         self.is_closed = False
         self._batch = Batch()
         self._values: list[bytes] = []
+        self._sender = SimpleNamespace(_sensors=SimpleNamespace(record_retries=lambda topic, count: None))
 
     def send(self, topic, value, key, headers, partition) -> FutureRecordMetadata:
         assert not self.is_closed, "closed"
@@ -102,6 +105,18 @@ def test_messages_that_fit_by_themselves_are_all_sent_although_their_batches_do_
     assert all(delivery.acknowledged)
     assert delivery.failures == {}
     assert sorted(kafka.stored) == messages(1000, 100)
+
+
+def test_what_is_sent_again_is_counted(kafka, producer):
+    kafka.limit = 6_000
+    send(producer, messages(10, 100))
+    assert producer.sent_again == {}
+
+    send(producer, messages(80, 100))
+    assert producer.sent_again == {"pong": 80}
+
+    kafka.producers[-1]._sender._sensors.record_retries("pong", 20)
+    assert producer.sent_again == {"pong": 100}
 
 
 def test_what_does_not_fit_is_refused_and_nothing_else(kafka, producer):

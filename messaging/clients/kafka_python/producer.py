@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -97,8 +98,9 @@ class KafkaPythonProducer:
         self._options = options
         self._batch_size = int(options.get("batch_size", KafkaProducer.DEFAULT_CONFIG["batch_size"]))
         self._lock = threading.Lock()
+        self.sent_again: Counter[str] = Counter()
         with translated():
-            self._producer = KafkaProducer(**options)
+            self._producer = self._connect(**options)
         self._former: list[KafkaProducer] = []  # whose batches were too large
         self._alone: KafkaProducer | None = None
 
@@ -147,6 +149,19 @@ class KafkaPythonProducer:
         for producer in self._all():
             producer.close(timeout=max(0.0, deadline - time.monotonic()))
 
+    def _connect(self, **options: Any) -> KafkaProducer:
+        """Return a new producer of the library, which tells of the batches that it sends again."""
+        producer = KafkaProducer(**options)
+        sensors = producer._sender._sensors
+        record = sensors.record_retries
+
+        def record_retries(topic: str, count: int) -> None:
+            self.sent_again[topic] += count
+            record(topic, count)
+
+        sensors.record_retries = record_retries
+        return producer
+
     def _all(self) -> list[KafkaProducer]:
         return [*self._former, self._producer, *filter(None, [self._alone])]
 
@@ -156,10 +171,11 @@ class KafkaPythonProducer:
         try:
             with self._lock:
                 if self._alone is None:
-                    self._alone = KafkaProducer(**{**self._options, "batch_size": 0})
+                    self._alone = self._connect(**{**self._options, "batch_size": 0})
                 # A message that fills a batch was alone in it, so smaller batches would not help.
                 if sent_by is self._producer and len(key or b"") + len(value or b"") < self._batch_size:
                     self._make_batches_smaller()
+                self.sent_again[topic] += 1
             return self._alone.send(topic, value, key, None, partition)
         except ERRORS as error:
             return Future().failure(Unavailable(repr(error)))
@@ -167,7 +183,7 @@ class KafkaPythonProducer:
     def _make_batches_smaller(self) -> None:
         """Go on with another producer, because kafka-python cannot change the size of its batches."""
         if self._batch_size > SMALLEST_BATCH:
-            smaller = KafkaProducer(**{**self._options, "batch_size": self._batch_size // 2})
+            smaller = self._connect(**{**self._options, "batch_size": self._batch_size // 2})
             self._batch_size //= 2
             self._former.append(self._producer)
             self._producer = smaller

@@ -87,7 +87,9 @@ class ServiceMetrics(SharedExtension):
     def collect(self) -> Iterator[Metric]:
         """Serve as a collector of prometheus_client. docs/metrics.md says what each metric means."""
         meter = self.meter
-        again = sum((Counter(producer.sent_again) for producer in self._producers), Counter(meter.sent_again))
+        again = Counter(meter.sent_again)
+        for producer in self._producers:
+            again.update(producer.sent_again)
         yield _by_topic(ACKNOWLEDGED, "Messages that Kafka has acknowledged to this process.", meter.acknowledged)
         yield _by_topic(AGAIN, "Messages that this process has sent again.", again)
         yield _by_topic(RECEIVED, "Messages that this process has received.", meter.received)

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.metrics import definitions as d
 from api.metrics.definitions import METRICS
-from api.metrics.probe import FRESH_SECONDS
+from api.metrics.probe import FRESH_SECONDS, PACE_SECONDS
 from messaging.extensions import metrics as service
 from tests.integration.processes import LoggedProcess, Stack, eventually
 from tests.kafka import client_at
@@ -67,11 +67,18 @@ def lag(stack: Stack, group: str) -> float:
     return of_api(stack).of(d.LAG.name, group=group)
 
 
+def wait_for_looks(stack: Stack) -> None:
+    """Wait until every process of the API has looked again, and shows it."""
+    now = time.time()
+    for _ in range(8):  # any process may answer
+        eventually(lambda: stack.get("/metrics.json").json()["at"] > now + 2 * PACE_SECONDS, 20)
+
+
 @pytest.fixture
 def before(stack):
-    """What the API told before the test."""
-    eventually(lambda: {*COUNTERS} <= of_api(stack).names)
-    eventually(lambda: lag(stack, "ping") + lag(stack, "pong") == 0)
+    """What the API told before the test, when everything was committed."""
+    wait_for_looks(stack)
+    eventually(lambda: {*COUNTERS} <= of_api(stack).names and lag(stack, "ping") + lag(stack, "pong") == 0)
     return of_api(stack)
 
 
@@ -92,13 +99,14 @@ def test_the_counters_tell_how_many_messages_were_sent_received_and_answered(sta
         return of_api(stack).of(name, **labels) - before.of(name, **labels)
 
     send(stack)
-    eventually(lambda: came(d.STAGE_MESSAGES.name, service="ping", stage="ping_received") == MESSAGES, 20)
+    eventually(lambda: stack.get("/runs?limit=1").json()["runs"][0]["state"] == "done")
+    wait_for_looks(stack)
 
     assert came(d.PRODUCER_MESSAGES.name, service="ping") == came(d.PRODUCER_MESSAGES.name, service="pong") == MESSAGES
     assert came(d.PRODUCER_BYTES.name, service="ping") == 100 * MESSAGES
     for topic in "ping", "pong":
-        eventually(lambda topic=topic: came(d.TOPIC_MESSAGES.name, topic=topic) == MESSAGES, 10)
-        eventually(lambda topic=topic: came(d.CONSUMER_MESSAGES.name, group=topic) == MESSAGES, 10)
+        assert came(d.TOPIC_MESSAGES.name, topic=topic) == MESSAGES
+        assert came(d.CONSUMER_MESSAGES.name, group=topic) == MESSAGES
     for stage in "sent", "pong_received", "pong_answered", "ping_received":
         assert came(f"{d.LATENCY.name}_count", service="ping", stage=stage) == MESSAGES
     assert came(d.DUPLICATES.name) == came(d.PRODUCER_FAILED.name) == 0
@@ -120,7 +128,7 @@ def test_a_service_tells_how_many_messages_it_has_sent_and_received(stack, name,
 def test_every_process_of_the_api_tells_the_same(stack, before):
     send(stack)
     eventually(lambda: of_api(stack).of(d.RUNS.name, state="done") > before.of(d.RUNS.name, state="done"))
-    time.sleep(FRESH_SECONDS / 2)  # several looks of each process, and nothing happens any more
+    wait_for_looks(stack)  # nothing happens any more
     told = [{key: value for key, value in of_api(stack).items() if key[0] in COUNTERS} for _ in range(20)]
 
     assert all(one == told[0] for one in told)

@@ -6,10 +6,14 @@ from flask.json.provider import DefaultJSONProvider
 from api.description import describe
 from api.events import EventStreams
 from api.headers import protect, refuse_body
+from api.metrics.kafka import KafkaLooks
+from api.metrics.probe import Probe
+from api.metrics.rabbitmq import RabbitLooks
+from api.metrics.recorder import Recorder
 from api.problems import register_problems
 from api.readiness import Readiness, broker_checks
 from api.resources import Resources
-from api.routes import docs, health, runs, sending
+from api.routes import docs, health, metrics, runs, sending
 from api.rpc.calls import Calls
 from api.rpc.proxy import ProxyPool
 from api.rule import Rule
@@ -17,6 +21,7 @@ from api.runs.dispatch import Dispatcher
 from api.runs.janitor import Janitor, Lag
 from api.runs.journal import Journal
 from api.runs.store import Store
+from api.runs.totals import TotalsKeeper
 from messaging.clients import connect
 from messaging.settings import Settings, load
 
@@ -28,7 +33,7 @@ def create_app() -> Flask:
     app.url_map.merge_slashes = False  # a path is right or is 404
     app.json = OrderedJSON(app)
     make_resources(load()).attach(app)
-    for module in sending, runs, health, docs:
+    for module in sending, runs, health, metrics, docs:
         app.register_blueprint(module.blueprint)
     register_problems(app)
     app.before_request(refuse_body)
@@ -39,7 +44,8 @@ def create_app() -> Flask:
 def make_resources(settings: Settings) -> Resources:
     kafka = connect(settings.kafka)
     journal = Journal(kafka, settings.topic_partitions, settings.replication_factor)
-    store = Store(journal, settings.runs_kept, settings.run_stalled)
+    keeper = TotalsKeeper()
+    store = Store(journal, settings.runs_kept, settings.run_stalled, keeper)
     pool = ProxyPool(settings.amqp_uri, settings.request_timeout)
     return Resources(
         settings=settings,
@@ -48,6 +54,10 @@ def make_resources(settings: Settings) -> Resources:
         streams=EventStreams(store),
         readiness=Readiness(broker_checks(settings.amqp_uri, kafka)),
         janitor=Janitor(store, Lag(kafka), settings.run_stalled, [pool.close_idle]),
+        recorder=Recorder(
+            Probe("Kafka", KafkaLooks(kafka)), Probe("RabbitMQ", RabbitLooks(settings.amqp_uri)), store.totals
+        ),
+        keeper=keeper,
         description=describe(settings),
     )
 

@@ -2,9 +2,13 @@
 
 import os
 import resource
+import time
 from typing import Any
 
 from messaging.logs import gunicorn_config
+
+# The arbiter reads this file once, so that all workers know the same moment, also one that starts later.
+STARTED = time.time_ns() // 1000
 
 # Enough open files for worker_connections and everything else. The usual limit is 1024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -31,4 +35,4 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    worker.wsgi.extensions["resources"].begin()
+    worker.wsgi.extensions["resources"].begin(STARTED)

@@ -7,10 +7,12 @@ from typing import Any, cast
 from flask import Flask, current_app
 
 from api.events import EventStreams
+from api.metrics.recorder import Recorder
 from api.readiness import Readiness
 from api.runs.dispatch import Dispatcher
 from api.runs.janitor import Janitor
 from api.runs.store import Store
+from api.runs.totals import TotalsKeeper
 from messaging.settings import Settings
 
 NAME = "resources"
@@ -24,13 +26,20 @@ class Resources:
     streams: EventStreams
     readiness: Readiness
     janitor: Janitor
+    recorder: Recorder
+    keeper: TotalsKeeper
     description: Mapping[str, Any]
     """The OpenAPI description, as JSON."""
 
-    def begin(self) -> None:
-        """Begin the work in the background: connect, read, look after the runs. For a worker that has just started."""
+    def begin(self, api_started: int) -> None:
+        """Begin the work in the background: connect, read, look after the runs. For a worker that has just started.
+
+        `api_started` is when the API has started, all workers together, in microseconds since the epoch.
+        """
+        self.keeper.since = api_started
         self.store.warm_up()
         self.janitor.start()
+        self.recorder.start()
 
     def attach(self, app: Flask) -> None:
         app.extensions[NAME] = self

@@ -6,6 +6,7 @@ config.yml holds them for nameko, which puts the environment's values in: as tex
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -40,6 +41,8 @@ class Settings:
     runs_kept: int
     run_stalled: int
     health_file: Path | None
+    metrics_host: str
+    metrics_port: int
 
 
 class Number(NamedTuple):
@@ -118,6 +121,7 @@ NUMBERS = {
     "RUNS_PENDING": Number(100, 1, 1_000_000),
     "RUNS_KEPT": Number(1000, 1, 1_000_000),
     "RUN_STALLED": Number(30, 1, 86_400),
+    "METRICS_PORT": Number(9101, 1, 65_535),
 }
 AMQP_URI = Address(
     "amqp://guest:guest@localhost:5672",
@@ -126,6 +130,7 @@ AMQP_URI = Address(
 )
 LOG_FORMAT = Choice(("text", "json"))
 KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
+METRICS_HOST = Address("127.0.0.1", "must be an IP address", lambda text: str(ip_address(text)))
 
 
 def load() -> Settings:
@@ -153,6 +158,7 @@ def check(config: dict[str, Any]) -> Settings:
         kafka=KafkaSettings(
             servers, consumer | {"bootstrap_servers": servers}, producer | {"bootstrap_servers": servers}
         ),
+        metrics_host=parse("METRICS_HOST", METRICS_HOST, config.get("METRICS_HOST")),
         health_file=Path(health_file) if health_file else None,
         **numbers,
     )

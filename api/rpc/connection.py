@@ -1,5 +1,7 @@
 """Connections to RabbitMQ on which every wait has a timeout."""
 
+from typing import NamedTuple
+
 from amqp import Channel
 from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
@@ -18,12 +20,25 @@ def connect(connection: Connection, seconds: float) -> None:
     connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
 
 
+class Queue(NamedTuple):
+    """The calls of a service that wait in RabbitMQ, and its instances, which take them."""
+
+    messages: int
+    consumers: int
+
+
+def look_at_queue(channel: Channel, service: str) -> Queue:
+    """Ask RabbitMQ for the queue of a service's calls."""
+    try:
+        declared = channel.queue_declare(RPC_QUEUE_TEMPLATE.format(service), passive=True)
+    except NotFound:  # no instance has ever run; the channel is open again
+        return Queue(0, 0)
+    return Queue(int(declared.message_count), int(declared.consumer_count))
+
+
 def count_instances(channel: Channel, service: str) -> int:
     """Ask RabbitMQ how many instances of the service consume calls now."""
-    try:
-        return int(channel.queue_declare(RPC_QUEUE_TEMPLATE.format(service), passive=True).consumer_count)
-    except NotFound:  # no instance has ever run; the channel is open again
-        return 0
+    return look_at_queue(channel, service).consumers
 
 
 def timed_out(error: Exception) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from api.runs.history import History
 from api.runs.model import Run
+from api.runs.totals import RunTotals, TotalsKeeper
 from messaging.journal.requests import RequestRecord, decode
 from messaging.journal.states import State, decode_state
 
@@ -16,8 +17,9 @@ log = logging.getLogger(__name__)
 class Catalog:
     """Takes the records of all runs and keeps the `kept` newest runs. Of older ones it knows only the ids."""
 
-    def __init__(self, kept: int):
+    def __init__(self, kept: int, keeper: TotalsKeeper | None = None):
         self._kept = kept
+        self._keeper = keeper or TotalsKeeper()
         self._runs: dict[UUID, Run] = {}
         self._strangers: dict[UUID, Run] = {}
         """Runs with states, but with no record yet that has their request."""
@@ -38,6 +40,8 @@ class Catalog:
         change(run)
         if run.asked and run.id in self._strangers:
             self._runs[run.id] = self._strangers.pop(run.id)
+        if run.id in self._runs:
+            self._keeper.change(run)
         if len(self._runs) > self._kept:
             self._drop(next(iter(self._runs.values())))  # the order of the topic is the same for every process
         if len(self._strangers) > self._kept:
@@ -50,6 +54,7 @@ class Catalog:
         for _, offset, key, value in history.records():
             with _foreign_records_logged("run-requests", offset):
                 self.apply_request(decode(key, value, offset))
+        self._keeper.begin(self.oldest, bool(history.dropped))
 
     def take_states(self, newest: Mapping[bytes, tuple[int, bytes]]) -> None:
         """Take in the states that were there when this process started: the newest of each key, with its offset."""
@@ -62,6 +67,7 @@ class Catalog:
         self._dropped.update(ids)
 
     def _drop(self, run: Run) -> None:
+        self._keeper.drop(run)
         del self._runs[run.id]
         self._dropped.add(run.id.bytes)
 
@@ -91,6 +97,10 @@ class Catalog:
             not run.is_over and (not run.has_begun or not run.is_stalled(now, stalled_after))
             for run in self._runs.values()
         )
+
+    def totals(self, now: int, stalled_after: float) -> RunTotals:
+        """Return what the runs add up to."""
+        return self._keeper.totals(self.stalled(now, stalled_after))
 
     def stalled(self, now: int, seconds: float) -> list[Run]:
         """Return the runs that are not over, and to which nothing has happened for this long."""

@@ -13,8 +13,10 @@ from uuid import UUID, uuid4
 
 from api.problems import Problem, no_kafka
 from api.runs.catalog import Catalog
+from api.runs.clock import now as now
 from api.runs.history import History
 from api.runs.model import Run
+from api.runs.totals import RunTotals, TotalsKeeper
 from api.runs.view import RunSummary, RunView, Stall
 from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
@@ -50,10 +52,10 @@ class Store:
     A method that needs Kafka raises Problem 503 if it does not answer in time.
     """
 
-    def __init__(self, journal: Journal, runs_kept: int, stalled_after: float):
+    def __init__(self, journal: Journal, runs_kept: int, stalled_after: float, keeper: TotalsKeeper | None = None):
         self._journal = journal
         self._stalled_after = stalled_after
-        self._catalog = Catalog(runs_kept)
+        self._catalog = Catalog(runs_kept, keeper)
         self._history: History | None = History(runs_kept)
         self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # until all were read; by key
         self._changed = threading.Condition()
@@ -71,8 +73,6 @@ class Store:
                 return self._ready()
             except Problem:
                 time.sleep(RETRY_SECONDS)
-
-    # -- reading
 
     def get(self, run_id: UUID) -> Run:
         """Raises Problem 404 if there is no such run."""
@@ -129,6 +129,12 @@ class Store:
         with self._changed:
             return [run.stall(now()) for run in self._catalog.stalled(now(), self._stalled_after)]
 
+    def totals(self) -> RunTotals | None:
+        """Return what the runs add up to; None before they were read."""
+        with self._changed:
+            is_read = self._newest_states is None
+            return self._catalog.totals(now(), self._stalled_after) if is_read else None
+
     def wait_for_change(self, run: Run, version: int, seconds: float) -> bool:
         """Wait for a newer record of the run than `version`; return False if none comes in time."""
         with self._changed:
@@ -142,8 +148,6 @@ class Store:
     def catch_up(self) -> None:
         """Wait until everything was read that is on record now."""
         self._journal.catch_up()
-
-    # -- writing
 
     def accept(self, request: Request) -> tuple[Run, bool]:
         """Put a run on record and wait until it is read back: the first request with this id wins, everywhere.
@@ -181,8 +185,6 @@ class Store:
     def _write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None:
         self._ready()
         self._journal.write(record, wait)
-
-    # -- what the journal brings
 
     def _ready(self) -> None:
         if not self._starting.acquire(timeout=KAFKA_SECONDS):
@@ -242,8 +244,3 @@ class Store:
         with self._changed:
             self._catalog.apply_state(*decoded, offset)
             self._changed.notify_all()
-
-
-def now() -> int:
-    """Return the time in microseconds since the epoch."""
-    return time.time_ns() // 1000

@@ -97,6 +97,10 @@ class Producer(Protocol):
     ) -> Delivery:
         """Hand messages over without waiting for Kafka. Raises Unavailable if not even that is possible."""
 
+    @property
+    def sent_again(self) -> Mapping[str, int]:
+        """How many messages it has sent again by itself, by topic: because an answer was lost, or to split a batch."""
+
     def flush(self, seconds: float) -> bool:
         """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""
 
@@ -176,6 +180,14 @@ class Topic:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """The ids of the brokers that run, and which of them leads each partition of every topic."""
+
+    brokers: frozenset[int]
+    leaders: Mapping[Partition, int]
+
+
 class Admin(Protocol):
     """Asks for what concerns the whole cluster."""
 
@@ -190,6 +202,12 @@ class Admin(Protocol):
 
     def group_states(self, groups: Sequence[str]) -> Mapping[str, str]:
         """Return the state of each consumer group, such as "Stable". Raises Unavailable."""
+
+    def cluster(self) -> Cluster:
+        """Return the brokers and leaders; a partition that has no leader now is left out. Raises Unavailable."""
+
+    def log_bytes(self, broker: int) -> Mapping[Partition, int]:
+        """Return the size in bytes of each partition on the disks of a broker. Raises Unavailable."""
 
     def close(self) -> None: ...
 

@@ -31,16 +31,21 @@ class Columns(NamedTuple):
 
 
 class Answers:
-    """Messages that must reach Kafka: what has failed for a passing reason is handed over again, after a pause."""
+    """Messages that must reach Kafka: what has failed for a passing reason is handed over again, after a pause.
+
+    `on_again` is told how many messages were handed over again.
+    """
 
     def __init__(
         self,
         hand_over: Callable[[Columns], Delivery],
         columns: Columns,
         clock: Callable[[], float] = time.monotonic,
+        on_again: Callable[[int], object] = lambda count: None,
     ):
         self._hand_over = hand_over
         self._columns = columns
+        self._on_again = on_again
         self._clock = clock
         self._indices: Sequence[int] = range(len(columns.keys))  # of the messages that are under way
         self._delivery: Delivery | None = hand_over(columns)
@@ -97,3 +102,5 @@ class Answers:
         except ClientError as error:
             log.warning("%d messages cannot be handed over yet: %s", len(self._indices), error)
             self._retire()
+        else:
+            self._on_again(len(self._indices))

@@ -7,6 +7,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 
+from messaging.extensions.metrics import ServiceMetrics
 from messaging.extensions.stopping import settings_of
 from messaging.runs.batch import Batch
 
@@ -97,6 +98,8 @@ class TopicStats:
 class ConsumerStats(DependencyProvider):
     """Injects an object with `record(batch)`; counts per topic for as long as the process lives."""
 
+    metrics = ServiceMetrics()
+
     def setup(self) -> None:
         self._batch_size = settings_of(self.container).consumer_metric_batch
         self._topics: dict[str, TopicStats] = {}
@@ -109,3 +112,4 @@ class ConsumerStats(DependencyProvider):
         if batch.topic not in self._topics:
             self._topics[batch.topic] = TopicStats(batch.topic, self._batch_size)
         self._topics[batch.topic].record(batch)
+        self.metrics.meter.received[batch.topic] += len(batch)

@@ -7,10 +7,12 @@ import nameko_kafka
 from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
 from messaging.delivery.answers import Answers, Columns
+from messaging.delivery.metering import Meter
 from messaging.delivery.outbox import Outbox
 from messaging.delivery.record import Journal
 from messaging.delivery.sender import Call, Sender
 from messaging.extensions.journal import RunJournal
+from messaging.extensions.metrics import ServiceMetrics
 from messaging.extensions.rpc import REDELIVERED
 from messaging.extensions.starting import calm_garbage_collector, connected
 from messaging.extensions.stopping import Stopping, settings_of
@@ -22,10 +24,11 @@ CLOSE_SECONDS = 1
 class Topic:
     """A topic to send to, for one call of the service."""
 
-    def __init__(self, name: str, producer: Producer, sender: Sender, redelivered: bool = False):
+    def __init__(self, name: str, producer: Producer, sender: Sender, meter: Meter, redelivered: bool = False):
         self.name = name
         self._producer = producer
         self._sender = sender
+        self._meter = meter
         self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
@@ -35,7 +38,7 @@ class Topic:
         """
         count = self._producer.partitions(self.name)
         partitions = [number % count for number in batch.partitions]
-        return Answers(self._hand_over, Columns(batch.keys, batch.values, partitions))
+        return Answers(self._hand_over, Columns(batch.keys, batch.values, partitions), on_again=self._note_again)
 
     def send_run(
         self,
@@ -53,12 +56,16 @@ class Topic:
     def _hand_over(self, columns: Columns) -> Any:
         return self._producer.send(self.name, *columns)
 
+    def _note_again(self, count: int) -> None:
+        self._meter.sent_again[self.name] += count
+
 
 class TopicProducer(nameko_kafka.KafkaProducer):
     """Injects a `Topic`. Options are kafka-python's, over those of KAFKA_PRODUCER in the configuration."""
 
     stopping = Stopping()
     journal = RunJournal()
+    metrics = ServiceMetrics()
 
     def __init__(self, topic: str, **options: Any):
         super().__init__(**options)
@@ -74,7 +81,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
             producer.partitions(topic.name)  # asks now that Kafka is there; later the question could take a minute
             return producer
 
-        self._producer = connected(self.container, [topic], make, self.stopping)
+        self._producer = self.metrics.metered(connected(self.container, [topic], make, self.stopping), topic.name)
         outbox = Outbox(topic.name, self._producer, self.stopping)
         journal = Journal(*self.journal.opened())
         self._sender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
@@ -89,4 +96,5 @@ class TopicProducer(nameko_kafka.KafkaProducer):
     kill = stop
 
     def get_dependency(self, worker_ctx: Any) -> Topic:
-        return Topic(self._topic_name, self._producer, self._sender, worker_ctx.data.get(REDELIVERED, False))
+        redelivered = worker_ctx.data.get(REDELIVERED, False)
+        return Topic(self._topic_name, self._producer, self._sender, self.metrics.meter, redelivered)

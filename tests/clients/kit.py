@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from messaging.clients.errors import ClientError, Unavailable
@@ -83,6 +84,14 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.01)
+
+
+@contextmanager
+def within(seconds: float):
+    """Fail if it takes longer."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
 
 
 class Member:

@@ -71,6 +71,17 @@ def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(out, an
     assert answers.settled()
 
 
+def test_it_is_told_how_many_messages_were_handed_over_again(out, clock):
+    again: list[int] = []
+    answers = Answers(out, COLUMNS, clock, again.append)
+    for delivery in 0, 1:
+        assert len(again) == delivery
+        out.deliveries[delivery].fail(Unavailable("too late"))
+        settle_again(answers, clock)
+
+    assert again == [3, 3]
+
+
 def test_what_is_refused_for_good_is_logged_and_left_out(out, answers, clock, caplog):
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)

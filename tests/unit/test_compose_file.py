@@ -29,4 +29,11 @@ def test_the_image_that_is_built_here_is_never_pulled():
 
 def test_other_images_are_pinned_to_a_minor_version():
     tags = {SERVICES[name]["image"].partition(":")[2] for name in SERVICES.keys() - BUILT_HERE}
-    assert all(re.match(r"\d+\.\d+", tag) for tag in tags), tags
+    assert all(re.match(r"v?\d+\.\d+", tag) for tag in tags), tags
+
+
+def test_monitoring_is_not_started_unless_asked_for():
+    monitoring = {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]}
+
+    assert monitoring == {"prometheus", "grafana"}
+    assert not any(needed_by(name) & monitoring for name in SERVICES)

@@ -76,6 +76,13 @@ def test_addresses(monkeypatch, name, value):
     assert kafka.servers == kafka.producer["bootstrap_servers"] == kafka.consumer["bootstrap_servers"]
 
 
+@pytest.mark.parametrize("value", ["0.0.0.0", "127.0.0.1", "::1"])
+def test_metrics_have_an_address_of_this_machine(monkeypatch, value):
+    monkeypatch.setenv("METRICS_HOST", value)
+
+    assert settings.load().metrics_host == value
+
+
 @pytest.mark.parametrize(("given", "completed"), [("a:", "a:9092"), ("a:1, b: ,[::1]:", "a:1, b:9092 ,[::1]:9092")])
 def test_an_empty_port_of_kafka_is_the_default_one(monkeypatch, given, completed):
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", given)
@@ -92,6 +99,7 @@ def test_an_empty_port_of_kafka_is_the_default_one(monkeypatch, given, completed
         ("KAFKA_BOOTSTRAP_SERVERS", ":9092"), ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:0"), ("KAFKA_BOOTSTRAP_SERVERS", "a:65536"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:1 b:2"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka://a:9092"),
+        ("METRICS_HOST", "localhost"), ("METRICS_HOST", "127.0.0.1:9100"),
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_valid_ends_the_process_with_a_sentence(monkeypatch, name, value):

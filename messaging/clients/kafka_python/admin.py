@@ -1,19 +1,30 @@
-"""Topics and groups of a cluster, by kafka-python's admin client."""
+"""Topics, groups and brokers of a cluster, by kafka-python's admin client."""
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from kafka.protocol.admin import DescribeLogDirsRequest
+from kafka.protocol.metadata import MetadataRequest
 
 from messaging.clients.errors import TooFewBrokers
 from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
-from messaging.clients.protocols import Partition, Topic
+from messaging.clients.protocols import Cluster, Partition, Topic
 
 # Naming a version saves asking the broker for it, which would take longer than the question itself.
 BROKER_VERSION = 2, 5, 0
+POLL_MS = 20
 
 
 class KafkaPythonAdmin:
@@ -55,5 +66,50 @@ class KafkaPythonAdmin:
         with translated():
             return {group.group: group.state for group in self._admin.describe_consumer_groups(groups)}
 
+    def cluster(self) -> Cluster:
+        with translated():
+            answer = self._ask(None, MetadataRequest[5](topics=None, allow_auto_topic_creation=False))
+        leaders = {
+            Partition(topic, number): leader
+            for _, topic, _, partitions in answer.topics
+            for _, number, leader, *_ in partitions
+            if leader >= 0
+        }
+        return Cluster(frozenset(node for node, *_ in answer.brokers), leaders)
+
+    def log_bytes(self, broker: int) -> dict[Partition, int]:
+        sizes: dict[Partition, int] = {}
+        with translated():
+            for error, _, topics in self._ask(broker, DescribeLogDirsRequest[0]()).log_dirs:
+                if error:
+                    raise for_code(error)
+                for topic, partitions in topics:
+                    for number, size, *_ in partitions:
+                        # A partition that moves to another disk is on both of them.
+                        sizes[Partition(topic, number)] = sizes.get(Partition(topic, number), 0) + size
+        return sizes
+
+    def _ask(self, node: int | None, request: Any) -> Any:
+        """Return the answer of this broker, or of any. kafka-python itself would wait for ever for one that is gone."""
+        client, deadline = self._admin._client, time.monotonic() + self._milliseconds / 1000
+        while True:
+            asked = client.least_loaded_node() if node is None else node
+            if asked is not None and client.ready(asked):
+                break
+            client.poll(timeout_ms=POLL_MS)
+            _raise_if_late(deadline)
+        future = client.send(asked, request)
+        while not future.is_done:
+            client.poll(timeout_ms=POLL_MS, future=future)
+            _raise_if_late(deadline)
+        if future.failed():
+            raise future.exception
+        return future.value
+
     def close(self) -> None:
         self._admin.close()
+
+
+def _raise_if_late(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise KafkaTimeoutError("Kafka did not answer in time")

@@ -1,6 +1,7 @@
 """Sending with kafka-python: its future per message stays inside, a delivery comes out."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -67,8 +68,10 @@ class KafkaPythonProducer:
     """Safe to be used by many threads, as kafka-python's own producer is."""
 
     def __init__(self, options: Mapping[str, Any]):
+        self.sent_again: Counter[str] = Counter()
         with translated():
             self._producer = KafkaProducer(**options)
+        self._count_retries()
         split_large_batches(self._producer)
 
     def partitions(self, topic: str) -> int:
@@ -106,6 +109,16 @@ class KafkaPythonProducer:
 
     def close(self, seconds: float) -> None:
         self._producer.close(timeout=seconds)
+
+    def _count_retries(self) -> None:
+        sensors = self._producer._sender._sensors
+        record = sensors.record_retries
+
+        def record_retries(topic: str, count: int) -> None:
+            self.sent_again[topic] += count
+            record(topic, count)
+
+        sensors.record_retries = record_retries
 
 
 def _send_if_possible(send: Any, key: bytes | None, value: bytes | None, partition: int) -> Future:

@@ -6,7 +6,7 @@ import pytest
 
 from messaging.clients.errors import TooFewBrokers, Unavailable
 from messaging.clients.protocols import Partition, Topic
-from tests.clients.kit import answer, numbers, poll_until_given, receive, send_numbers, until
+from tests.clients.kit import answer, numbers, poll_until_given, receive, send_numbers, until, within
 
 
 class AdminContract:
@@ -69,6 +69,30 @@ class AdminContract:
 
         consumer.close()
         until(lambda: admin.group_states([group])[group] in ("Empty", "Dead"))
+
+    def test_a_cluster_says_which_brokers_it_has_and_which_of_them_leads_each_partition(self, admin, new_topic):
+        topic = new_topic(partitions=3)
+        until(lambda: Partition(topic, 2) in admin.cluster().leaders)
+        cluster = admin.cluster()
+
+        [broker] = cluster.brokers
+        assert {cluster.leaders[Partition(topic, number)] for number in range(3)} == {broker}
+
+    def test_a_broker_says_how_much_its_disks_hold_of_each_partition(self, admin, producer, new_topic):
+        topic = new_topic(partitions=2)
+        [broker] = admin.cluster().brokers
+        until(lambda: admin.log_bytes(broker).get(Partition(topic, 1)) == 0)
+
+        producer.send(topic, [None] * 10, [bytes(1000)] * 10, [1] * 10).wait(20)
+        sizes = admin.log_bytes(broker)
+        assert sizes[Partition(topic, 0)] == 0
+        assert 10_000 <= sizes[Partition(topic, 1)] < 12_000
+
+    def test_an_unknown_broker_is_unavailable_in_time(self, client, closed):
+        admin = closed(client.admin(1))
+
+        with within(5), pytest.raises(Unavailable):
+            admin.log_bytes(4711)
 
     def test_several_groups_are_asked_for_at_once(self, admin, group):
         assert set(admin.group_states([group, f"{group}-2"])) == {group, f"{group}-2"}

@@ -88,6 +88,14 @@ class ProducerContract:
         assert all(all(delivery.acknowledged) for delivery in deliveries)
         assert [message.value for message in read_all(reader, topic)] == values
 
+    def test_a_producer_says_how_many_messages_it_has_sent_again(self, new_topic, producer):
+        small, topic = new_topic(), new_topic(options=LIMIT)
+        send_numbers(producer, small, range(100))
+        assert producer.sent_again.get(small, 0) == 0
+
+        assert producer.send(topic, [None] * 2, [bytes(300_000), b"small"], [0] * 2).wait(20)
+        assert producer.sent_again[topic] >= 1
+
     def test_batches_below_the_limit_of_a_topic_keep_small_messages_from_being_refused_with_large_ones(
         self, client, new_topic, reader, closed_at_once
     ):

@@ -1,0 +1,59 @@
+"""The formulas of the metrics. Pure. docs/metrics.md has them for users. Times are in seconds since the epoch."""
+
+from collections.abc import Collection, Sequence
+from statistics import fmean
+
+POINTS = 500
+"""The most points of an end offset's past. When there would be more, every second one is dropped."""
+
+
+def skew(loads: Collection[float]) -> float | None:
+    """Return the largest over the mean. None if there is nothing to compare."""
+    mean = fmean(loads) if len(loads) > 1 else 0.0
+    return max(loads) / mean if mean > 0 else None
+
+
+def growth(points: Sequence[tuple[float, float]]) -> float | None:
+    """Return by how much a value grows per second, from the first of these (time, value) to the last.
+
+    None if that cannot be said.
+    """
+    if len(points) < 2 or points[-1][0] <= points[0][0]:
+        return None
+    (start, first), (end, last) = points[0], points[-1]
+    return (last - first) / (end - start)
+
+
+class Past:
+    """The past of a partition's end offset. It tells how old the oldest uncommitted message is."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, int]] = []
+
+    def lag_seconds(self, at: float, end: int, committed: int) -> float:
+        """Take in what was seen at a time. Return the time since the end offset passed the committed one.
+
+        It passed in between two looks. The messages that came then are taken as having come evenly. If it passed
+        before the first look, the time since then, because no more is known.
+        """
+        self._add(at, end)
+        if committed >= end:
+            self._points = self._points[-1:]
+            return 0.0
+        passed = next(index for index, (_, offset) in enumerate(self._points) if offset > committed)
+        if passed == 0:
+            return at - self._points[0][0]
+        self._points = self._points[passed - 1 :]
+        (earlier, low), (later, high) = self._points[:2]
+        return at - (earlier + (later - earlier) * (committed - low) / (high - low))
+
+    def _add(self, at: float, end: int) -> None:
+        points = self._points
+        if points and end < points[-1][1]:  # somebody has created the topic anew
+            points.clear()
+        if len(points) > 1 and points[-1][1] == points[-2][1] == end:
+            points[-1] = at, end  # it stands still, so its last moment is enough
+        else:
+            points.append((at, end))
+        if len(points) > POINTS:
+            self._points = [*points[:-1:2], points[-1]]

@@ -1,0 +1,67 @@
+"""Looks at something that may not answer, on a clock and in a thread of its own, so that nobody waits for it."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+log = logging.getLogger(__name__)
+
+PACE_SECONDS = 2
+"""Between two looks. They begin at multiples of it, so that all processes look at the same time."""
+
+WINDOW_SECONDS = 10
+"""Rates and growth are over this time."""
+
+FRESH_SECONDS = 10
+"""An older look says nothing about now. So of two answers that are this far apart, the later one has newer numbers."""
+
+
+class Look(Protocol):
+    """What was seen at a time, in seconds since the epoch."""
+
+    @property
+    def at(self) -> float: ...
+
+
+T = TypeVar("T", bound=Look)
+
+
+class Probe(Generic[T]):
+    """Keeps the looks of the last WINDOW_SECONDS. `look` raises an exception if there is no answer."""
+
+    def __init__(self, name: str, look: Callable[[], T], clock: Callable[[], float] = time.time):
+        self._name = name
+        self._look = look
+        self._clock = clock
+        self._looks: deque[T] = deque(maxlen=WINDOW_SECONDS // PACE_SECONDS + 1)
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=f"{self._name} metrics", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(until_next(self._clock(), PACE_SECONDS))
+            self.look()
+
+    def look(self) -> None:
+        """Look once."""
+        try:
+            self._looks.append(self._look())
+        except Exception as error:  # any: without this thread nothing would be seen any more
+            log.debug("the metrics know nothing new of %s: %r", self._name, error)
+            self._looks.clear()
+
+    def recent(self) -> Sequence[T]:
+        """Return the looks of the last WINDOW_SECONDS, the newest last. None of them if it is not fresh."""
+        looks = list(self._looks)
+        if not looks or self._clock() - looks[-1].at > FRESH_SECONDS:
+            return ()
+        return [look for look in looks if looks[-1].at - look.at <= WINDOW_SECONDS + PACE_SECONDS / 2]
+
+
+def until_next(now: float, pace: float) -> float:
+    """Return the seconds until the next multiple of `pace`."""
+    return pace - now % pace

@@ -1,0 +1,50 @@
+"""A look at RabbitMQ: the calls that wait for ping and pong, and the instances that take them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kombu import Connection
+
+from api.readiness import SERVICES
+from api.rpc.connection import Queue, connect, look_at_queue
+
+ANSWER_SECONDS = 2
+"""How long RabbitMQ may take for one answer."""
+
+
+@dataclass(frozen=True)
+class RabbitLook:
+    """What RabbitMQ said at a time."""
+
+    at: float
+    queues: Mapping[str, Queue]
+    """By service."""
+
+
+class RabbitLooks:
+    """Asks RabbitMQ, over a connection that it keeps. Belongs to one thread."""
+
+    def __init__(self, amqp_uri: str):
+        self._uri = amqp_uri
+        self._connection: Connection | None = None
+
+    def __call__(self) -> RabbitLook:
+        """Raises one of `api.rpc.connection.BROKEN` if RabbitMQ does not answer."""
+        try:
+            return self._look()
+        except BaseException:
+            self._close()
+            raise
+
+    def _look(self) -> RabbitLook:
+        if self._connection is None:
+            self._connection = Connection(self._uri)
+            connect(self._connection, ANSWER_SECONDS)
+        with self._connection.channel() as channel:
+            return RabbitLook(time.time(), {service: look_at_queue(channel, service) for service in SERVICES})
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.collect(0.1)
+        self._connection = None

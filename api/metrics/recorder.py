@@ -1,0 +1,73 @@
+"""Computes all values on a clock, in a thread, and keeps those of the last minutes for the page."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from api.metrics.kafka import KafkaLook
+from api.metrics.probe import FRESH_SECONDS, PACE_SECONDS, Probe, until_next
+from api.metrics.rabbitmq import RabbitLook
+from api.metrics.values import TotalsLook, Values, values_at
+from api.runs.totals import RunTotals
+
+log = logging.getLogger(__name__)
+
+HISTORY_SECONDS = 240
+
+
+class Recorder:
+    """Safe for threads. Nothing waits in here: what the probes have not seen in time is not known."""
+
+    def __init__(
+        self,
+        kafka: Probe[KafkaLook],
+        rabbitmq: Probe[RabbitLook],
+        totals: Callable[[], RunTotals | None],
+        clock: Callable[[], float] = time.time,
+    ):
+        self._kafka = kafka
+        self._rabbitmq = rabbitmq
+        self._runs = Probe("runs", self._look_at_runs, clock)
+        self._totals = totals
+        self._clock = clock
+        self._history: deque[Values] = deque(maxlen=HISTORY_SECONDS // PACE_SECONDS)
+
+    def start(self) -> None:
+        """Begin to look, in threads. Call it after a fork."""
+        self._kafka.start()
+        self._rabbitmq.start()
+        threading.Thread(target=self._run, name="metrics", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            # Half a pace after the probes, so that they have most probably seen something new.
+            time.sleep(until_next(self._clock() + PACE_SECONDS / 2, PACE_SECONDS))
+            try:
+                self.record()
+            except Exception:  # any: without this thread there would be no metrics any more
+                log.exception("metrics are not recorded, trying again")
+
+    def record(self) -> None:
+        """Compute the values of now."""
+        self._runs.look()
+        looks = self._kafka.recent(), self._rabbitmq.recent(), self._runs.recent()
+        self._history.append(values_at(self._clock(), *looks))
+
+    def newest(self) -> Values:
+        """Return the newest values. If they are not fresh, only that nothing is known."""
+        history = self.history()
+        if not history or self._clock() - history[-1].at > FRESH_SECONDS:
+            return values_at(self._clock(), (), (), ())
+        return history[-1]
+
+    def history(self) -> Sequence[Values]:
+        """Return the values of the last HISTORY_SECONDS, the newest last."""
+        return list(self._history)
+
+    def _look_at_runs(self) -> TotalsLook:
+        totals = self._totals()
+        if totals is None:
+            raise LookupError("the runs are being read")
+        return TotalsLook(self._clock(), totals)

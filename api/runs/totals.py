@@ -1,0 +1,155 @@
+"""What the runs add up to, for the metrics. Pure, and not safe for threads.
+
+Counters must never go back, and must be the same at every API process. So they count the runs that were created since
+the API has started, and keep what a run has added when newer runs take its place.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from api.runs.clock import now
+from api.runs.model import STAGES, Run
+from messaging.journal.requests import RETENTION_MS
+from messaging.journal.states import SENT
+from messaging.runs.latencies import Latencies
+
+BOUNDS = 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0
+"""The upper bounds of the latency histogram, in seconds. One more bucket has no bound."""
+
+_MICROSECONDS = [round(bound * 1_000_000) for bound in BOUNDS]
+
+
+class Point(NamedTuple):
+    """A stage of the runs that one service sends."""
+
+    service: str
+    stage: str
+
+
+@dataclass
+class Totals:
+    """Sums over runs. `latencies` counts messages by bucket, `latency_sum` is in microseconds."""
+
+    messages: Counter[Point] = field(default_factory=Counter)
+    bytes: Counter[Point] = field(default_factory=Counter)
+    duplicates: Counter[Point] = field(default_factory=Counter)
+    failed: Counter[Point] = field(default_factory=Counter)
+    latencies: Counter[tuple[Point, int]] = field(default_factory=Counter)
+    latency_sum: Counter[Point] = field(default_factory=Counter)
+
+    def change(self, before: "Totals", after: "Totals") -> None:
+        """Put `after` in the place of `before` in these sums."""
+        for name, counts in vars(self).items():
+            counts.update(getattr(after, name))
+            counts.subtract(getattr(before, name))
+
+    def copy(self) -> "Totals":
+        return Totals(**{name: Counter(counts) for name, counts in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class RunTotals:
+    """All runs at one moment."""
+
+    since_start: Totals | None
+    """The runs since the API has started. None if this process does not know all of them."""
+    states: Counter[str]
+    """How many of the runs that are kept are in each state."""
+    missing: Counter[Point]
+    """How many messages the runs that are over or stalled still miss at each stage."""
+    stalled: int
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a run that is kept adds."""
+
+    totals: Totals = field(default_factory=Totals)
+    states: Counter[str] = field(default_factory=Counter)
+    missing: Counter[Point] = field(default_factory=Counter)
+
+
+class TotalsKeeper:
+    """Adds the runs of a catalog up. Looks again only at those that have changed."""
+
+    def __init__(self) -> None:
+        self.since = now()
+        """When the API has started: only runs created since then are counted in `since_start`."""
+        self._is_complete = True
+        self._totals = Totals()
+        self._states: Counter[str] = Counter()
+        self._missing: Counter[Point] = Counter()
+        self._changed: dict[UUID, Run] = {}
+        self._kept: dict[UUID, _Kept] = {}
+
+    def begin(self, oldest: int | None, any_dropped: bool) -> None:
+        """Take in what this process has found at its start: when its oldest run was created, and if there were others.
+
+        Gunicorn may have started it anew, long after the API has started. Then it may not know all runs since.
+        """
+        lacks_older = any_dropped or now() - self.since > RETENTION_MS * 1000
+        self._is_complete = not lacks_older or (oldest is not None and oldest <= self.since)
+
+    def change(self, run: Run) -> None:
+        """Note that a run that is kept has changed."""
+        self._changed[run.id] = run
+
+    def drop(self, run: Run) -> None:
+        """Take in a run for the last time. Newer ones take its place."""
+        self._take(run)
+        kept = self._kept.pop(run.id)
+        self._states.subtract(kept.states)
+        self._missing.subtract(kept.missing)
+
+    def totals(self, stalled: Sequence[Run]) -> RunTotals:
+        """Return the sums. `stalled` are the runs that are stalled now."""
+        for run in list(self._changed.values()):
+            self._take(run)
+        missing = Counter(self._missing)
+        for run in stalled:
+            missing.update(_missing(run))
+        since_start = self._totals.copy() if self._is_complete else None
+        return RunTotals(since_start, Counter(self._states), missing, len(stalled))
+
+    def _take(self, run: Run) -> None:
+        self._changed.pop(run.id, None)
+        before = self._kept.get(run.id, _Kept())
+        after = self._kept[run.id] = _Kept(
+            _totals(run) if run.request.created >= self.since else Totals(),
+            Counter({str(run.state()[0]): 1}),
+            _missing(run) if run.is_over else Counter(),
+        )
+        self._totals.change(before.totals, after.totals)
+        self._states.update(after.states)
+        self._states.subtract(before.states)
+        self._missing.update(after.missing)
+        self._missing.subtract(before.missing)
+
+
+def _totals(run: Run) -> Totals:
+    totals = Totals()
+    for name in STAGES[run.request.service]:
+        point, stages = Point(run.request.service, name), [state.stage for state in run.states.get(name, {}).values()]
+        totals.messages[point] = sum(stage.messages for stage in stages)
+        totals.bytes[point] = sum(stage.bytes for stage in stages)
+        totals.failed[point] = sum(len(stage.failed) for stage in stages)
+        totals.duplicates[point] = totals.messages[point] - len(run.numbers(name))
+        for stage in stages:
+            _add_latencies(totals, point, stage.latencies)
+    return totals
+
+
+def _add_latencies(totals: Totals, point: Point, latencies: Latencies) -> None:
+    for latency, count in latencies.counts.items():
+        totals.latencies[point, bisect_left(_MICROSECONDS, latency)] += count
+        totals.latency_sum[point] += latency * count
+
+
+def _missing(run: Run) -> Counter[Point]:
+    """Return how many of the messages that were sent have not come to each later stage."""
+    sent, service = run.numbers(SENT), run.request.service
+    return Counter({Point(service, name): len(sent - run.numbers(name)) for name in STAGES[service] if name != SENT})

@@ -1,0 +1,43 @@
+"""How long the event loop of a service stands still, because something does not let other greenthreads run."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import eventlet
+
+SLEEP_SECONDS = 0.1
+WINDOW_SECONDS = 60
+
+
+class Stalls:
+    """Remembers by how many seconds a greenthread woke up late, for WINDOW_SECONDS."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = eventlet.sleep):
+        self._clock = clock
+        self._sleep = sleep
+        self._longest: deque[tuple[int, float]] = deque()
+        """The longest of each second."""
+
+    def add(self, seconds: float) -> None:
+        now = int(self._clock())
+        if self._longest and self._longest[-1][0] == now:
+            seconds = max(seconds, self._longest.pop()[1])
+        self._longest.append((now, seconds))
+        self._forget()
+
+    @property
+    def longest(self) -> float:
+        self._forget()
+        return max((seconds for _, seconds in self._longest), default=0.0)
+
+    def watch(self) -> None:
+        """Sleep and see how late it gets. Never returns."""
+        while True:
+            slept_at = self._clock()
+            self._sleep(SLEEP_SECONDS)
+            self.add(max(0.0, self._clock() - slept_at - SLEEP_SECONDS))
+
+    def _forget(self) -> None:
+        while self._longest and self._longest[0][0] < self._clock() - WINDOW_SECONDS:
+            self._longest.popleft()

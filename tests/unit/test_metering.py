@@ -1,0 +1,106 @@
+"""What becomes of a producer's messages is counted once, whoever looks and however often."""
+
+import pytest
+
+from messaging.clients.errors import Refused, TooLarge, Unavailable
+from messaging.delivery.metering import Meter, MeteredProducer
+from tests.unit.fakes import Delivery
+
+
+class Producer:
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.error: Exception | None = None
+        self.sent_again = {"pong": 7}
+        self.asked: list[object] = []
+
+    def partitions(self, topic: str) -> int:
+        return 4
+
+    def flush(self, seconds: float) -> bool:
+        self.asked.append(f"flush in {seconds} s")
+        return True
+
+    def close(self, seconds: float) -> None:
+        self.asked.append(f"close in {seconds} s")
+
+    def send(self, topic, keys, values, partitions) -> Delivery:
+        if self.error:
+            raise self.error
+        self.deliveries.append(Delivery(len(keys)))
+        return self.deliveries[-1]
+
+
+@pytest.fixture
+def producer():
+    return Producer()
+
+
+@pytest.fixture
+def meter():
+    return Meter()
+
+
+@pytest.fixture
+def send(producer, meter):
+    """Sends so many messages; returns what is seen of the delivery, and the delivery itself."""
+    metered = MeteredProducer(producer, meter)
+
+    def send(count: int, topic: str = "pong"):
+        seen = metered.send(topic, [b"k"] * count, [b"v"] * count, [0] * count)
+        return seen, producer.deliveries[-1]
+
+    return send
+
+
+def test_acknowledged_messages_are_counted_once(send, meter):
+    seen, delivery = send(3)
+    assert not seen.done
+    assert not seen.wait(0)
+    assert meter.acknowledged == {}
+
+    delivery.acknowledge()
+    assert seen.done
+    assert seen.wait(0)
+    assert list(seen.acknowledged) == [True] * 3
+    assert seen.acknowledged_at == delivery.acknowledged_at
+    assert meter.acknowledged == {"pong": 3}
+
+
+def test_failed_messages_are_counted_by_reason(send, meter):
+    seen, delivery = send(6)
+    for index, error in enumerate([TooLarge("a"), Refused("b"), Unavailable("c"), Unavailable("d")]):
+        delivery.fail(error, index)
+    delivery.acknowledge(4, 5)
+
+    assert seen.wait(1)
+    assert set(seen.failures) == {0, 1, 2, 3}
+    assert meter.acknowledged == {"pong": 2}
+    assert meter.failed == {("pong", "too_large"): 1, ("pong", "refused"): 1, ("pong", "unavailable"): 2}
+
+
+def test_messages_that_cannot_even_be_handed_over_have_failed(producer, send, meter):
+    producer.error = Unavailable("gone")
+    with pytest.raises(Unavailable):
+        send(5)
+
+    assert meter.failed == {("pong", "unavailable"): 5}
+
+
+def test_each_topic_is_counted_by_itself(send, meter):
+    for topic, count in ("ping", 1), ("pong", 2):
+        seen, delivery = send(count, topic)
+        delivery.acknowledge()
+        assert seen.done
+
+    assert meter.acknowledged == {"ping": 1, "pong": 2}
+
+
+def test_everything_else_is_the_producers(producer, meter):
+    metered = MeteredProducer(producer, meter)
+
+    assert metered.partitions("pong") == 4
+    assert metered.flush(1)
+    metered.close(2)
+    assert producer.asked == ["flush in 1 s", "close in 2 s"]
+    assert metered.sent_again == {"pong": 7}

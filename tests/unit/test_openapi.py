@@ -19,6 +19,7 @@ STAGE = {
     "first": "2026-11-23T08:31:49.954Z", "last": "2026-11-23T08:31:49.954Z", "message_rate": 1.0, "byte_rate": 1e-6,
     "latency_ms": {"p50": 1.0, "p90": 1.0, "p99": 1.0, "p99_9": 1.0, "p99_99": 1.0, "max": 1.0},
     "partitions": {"0": 1}, "instances": {"host:1": 1},
+    "presence": {"host:1": [{"from": None, "to": None}]},
 }  # fmt: skip
 RUN = {
     "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "service": "pong", "num_messages": 1, "size": 1,

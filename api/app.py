@@ -5,7 +5,8 @@ from flask.json.provider import DefaultJSONProvider
 
 from api.description import describe
 from api.events import EventStreams
-from api.headers import protect, refuse_body
+from api.guards import refuse_body, refuse_foreign_host, refuse_foreign_site
+from api.headers import protect
 from api.problems import register_problems
 from api.readiness import Readiness, broker_checks
 from api.resources import Resources
@@ -31,7 +32,8 @@ def create_app() -> Flask:
     for module in sending, runs, health, docs:
         app.register_blueprint(module.blueprint)
     register_problems(app)
-    app.before_request(refuse_body)
+    for guard in refuse_foreign_host, refuse_foreign_site, refuse_body:
+        app.before_request(guard)
     app.after_request(protect)
     return app
 

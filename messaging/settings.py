@@ -39,6 +39,8 @@ class Settings:
     runs_pending: int
     runs_kept: int
     run_stalled: int
+    api_hosts: frozenset[str]
+    """Names under which the API may be reached, beside those of this machine; in lower case."""
     health_file: Path | None
 
 
@@ -57,7 +59,7 @@ class Number(NamedTuple):
 
 
 class Address(NamedTuple):
-    """An address as text: its default, what it must be, and a function that completes it or raises ValueError."""
+    """Addresses as text: their default, what they must be, and a function that completes them or raises ValueError."""
 
     default: str
     must: str
@@ -91,6 +93,13 @@ def _kafka(text: str) -> str:
     return completed
 
 
+def _hosts(text: str) -> str:
+    names = [name.strip().lower() for name in text.split(",")]
+    if not all(re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_.-]+", name) for name in names):
+        raise ValueError(text)
+    return ",".join(names)
+
+
 NUMBERS = {
     "TOPIC_PARTITIONS": Number(4, 1, 1000),
     "REPLICATION_FACTOR": Number(1, 1, 100),
@@ -109,6 +118,7 @@ AMQP_URI = Address(
     _rabbitmq,
 )
 KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
+API_HOSTS = Address("", "must be names or addresses without ports, with commas between them", _hosts)
 
 
 def load() -> Settings:
@@ -130,12 +140,14 @@ def check(config: dict[str, Any]) -> Settings:
     consumer, producer = config["KAFKA_CONSUMER"], config["KAFKA_PRODUCER"]
     servers = _parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
     config["AMQP_URI"] = _parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
+    hosts = _parse("API_HOSTS", API_HOSTS, config.get("API_HOSTS"))
     health_file = config.get("HEALTH_FILE")
     return Settings(
         amqp_uri=config["AMQP_URI"],
         kafka=KafkaSettings(
             servers, consumer | {"bootstrap_servers": servers}, producer | {"bootstrap_servers": servers}
         ),
+        api_hosts=frozenset(hosts.split(",")) - {""},
         health_file=Path(health_file) if health_file else None,
         **numbers,
     )

@@ -100,6 +100,7 @@ def test_no_answer_is_stored_or_run_or_framed_by_a_browser(client, path, method)
 
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Content-Security-Policy"].startswith("default-src 'none';")
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 

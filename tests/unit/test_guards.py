@@ -27,7 +27,7 @@ def test_our_own_names_are_served_with_any_port(client, host):
     ["rebound.example", "localhost.example", "localhost.", "127.0.0.1.example", "::1", "", "localhost:80:80",
      "localhost, rebound.example", "user@localhost", "127.1", "ü"],
 )  # fmt: skip
-@pytest.mark.parametrize("path", ["/healthz", "/ping/1/1", RUN, "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/ping/1/1", RUN, "/static/page.css", "/nothing"])
 def test_other_names_are_421(client, host, path):
     answer = client.get(path, headers={"Host": host})
 
@@ -78,6 +78,14 @@ def test_an_old_browser_tells_the_other_site_by_its_origin(client, method, path,
     assert client.open(path, method=method, headers={"Origin": origin}).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/docs"])
 def test_another_site_may_lead_to_a_page_that_only_shows(client, path):
     assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+def test_the_page_may_load_and_run_only_what_is_here(client):
+    policy = client.get("/").headers["Content-Security-Policy"].split("; ")
+
+    assert "default-src 'none'" in policy
+    assert {part.partition(" ")[2] for part in policy} <= {"'none'", "'self'", "'script'"}
+    assert "frame-ancestors 'none'" in policy

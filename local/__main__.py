@@ -1,6 +1,6 @@
 """Everything on this machine without Docker.
 
-install [PACKAGE ...]   install what the brokers need, and further system packages
+install [PACKAGE ...]   install what the brokers and the page need, and further system packages
 start, stop, status     start, stop or show ZooKeeper, Kafka and RabbitMQ
 run                     run the brokers, ping, pong and the API until Ctrl-C, as `make run` does
 kafka-topics --list     this and most other commands of Kafka, on the running brokers
@@ -14,6 +14,7 @@ from . import LocalError
 from .brokers import DATA, Brokers
 from .brokers.commands import COMMANDS, run_command
 from .brokers.install import install
+from .page import install_page
 from .runner import run
 from .settings import read_settings
 
@@ -47,6 +48,7 @@ def carry_out(command: str, arguments: list[str]) -> int:
     """Return the exit code of this command."""
     if command == "install":
         install(arguments)
+        install_page()
         return 0
     if command == "run":
         return run()

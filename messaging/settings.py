@@ -40,6 +40,8 @@ class Settings:
     runs_pending: int
     runs_kept: int
     run_stalled: int
+    api_hosts: frozenset[str]
+    """Names under which the API may be reached, beside those of this machine; in lower case."""
     health_file: Path | None
     metrics_host: str
     metrics_port: int
@@ -76,7 +78,7 @@ class Choice(NamedTuple):
 
 
 class Address(NamedTuple):
-    """An address as text: its default, what it must be, and a function that completes it or raises ValueError."""
+    """Addresses as text: their default, what they must be, and a function that completes them or raises ValueError."""
 
     default: str
     must: str
@@ -110,6 +112,13 @@ def _kafka(text: str) -> str:
     return completed
 
 
+def _hosts(text: str) -> str:
+    names = [name.strip().lower() for name in text.split(",")]
+    if not all(re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_.-]+", name) for name in names):
+        raise ValueError(text)
+    return ",".join(names)
+
+
 NUMBERS = {
     "TOPIC_PARTITIONS": Number(4, 1, 1000),
     "REPLICATION_FACTOR": Number(1, 1, 100),
@@ -131,6 +140,7 @@ AMQP_URI = Address(
 LOG_FORMAT = Choice(("text", "json"))
 KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
 METRICS_HOST = Address("127.0.0.1", "must be an IP address", lambda text: str(ip_address(text)))
+API_HOSTS = Address("", "must be names or addresses without ports, with commas between them", _hosts)
 
 
 def load() -> Settings:
@@ -152,6 +162,7 @@ def check(config: dict[str, Any]) -> Settings:
     consumer, producer = config["KAFKA_CONSUMER"], config["KAFKA_PRODUCER"]
     servers = parse("KAFKA_BOOTSTRAP_SERVERS", KAFKA_SERVERS, consumer.get("bootstrap_servers"))
     config["AMQP_URI"] = parse("AMQP_URI", AMQP_URI, config.get("AMQP_URI"))
+    hosts = parse("API_HOSTS", API_HOSTS, config.get("API_HOSTS"))
     health_file = config.get("HEALTH_FILE")
     return Settings(
         amqp_uri=config["AMQP_URI"],
@@ -159,6 +170,7 @@ def check(config: dict[str, Any]) -> Settings:
             servers, consumer | {"bootstrap_servers": servers}, producer | {"bootstrap_servers": servers}
         ),
         metrics_host=parse("METRICS_HOST", METRICS_HOST, config.get("METRICS_HOST")),
+        api_hosts=frozenset(hosts.split(",")) - {""},
         health_file=Path(health_file) if health_file else None,
         **numbers,
     )

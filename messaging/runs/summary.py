@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pyroaring import BitMap
 
 from messaging.runs.latencies import Latencies
+from messaging.runs.presence import find_presence
+from messaging.runs.sending import BLOCK_MESSAGES
 from messaging.runs.stage import Stage, not_taken, union
 from messaging.runs.timeline import Timeline
 
@@ -35,6 +37,8 @@ class StageSummary:
     timeline: dict[str, object] | None
     partitions: dict[str, int]
     instances: dict[str, int]
+    presence: dict[str, list[dict[str, str | None]]]
+    """When each instance had a part in the stage."""
 
     def as_json(self) -> dict[str, object]:
         """Return it as members of a JSON object."""
@@ -74,7 +78,25 @@ def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected
         timeline=_timeline(stages) if messages else None,
         partitions={str(number): count for number, count in sorted(partitions.items())},
         instances=dict(sorted(instances.items())),
+        presence=_presence(states, len(partitions)),
     )
+
+
+def _presence(states: Sequence[tuple[str, Stage]], partitions: int) -> dict[str, list[dict[str, str | None]]]:
+    timelines = {
+        instance: Timeline.sum(stage.timeline for other, stage in states if other == instance)
+        for instance in sorted({instance for instance, stage in states if stage.messages})
+    }
+    # Messages go round the partitions in blocks, so even an instance with one partition gets some of so many.
+    found = find_presence(timelines, 2 * BLOCK_MESSAGES * partitions)
+    return {
+        instance: [{"from": _iso_of(begin), "to": _iso_of(end)} for begin, end in spans]
+        for instance, spans in found.items()
+    }
+
+
+def _iso_of(second: int | None) -> str | None:
+    return None if second is None else iso(second * 1_000_000)
 
 
 def _rates(stages: Sequence[Stage], first: int | None, last: int | None) -> tuple[float | None, float | None]:

@@ -71,6 +71,9 @@ def test_brokers_first_then_the_services_then_the_two_curls(compose):
         figures = requests.get(f"{compose.api}/{service}/1000/100", timeout=60).json()
         assert (figures["num_messages"], figures["size"]) == (1000, 100)
 
+    for path in "/", "/static/js/main.js", "/static/vendor/uPlot.iife.min.js":
+        assert requests.get(compose.api + path, timeout=10).ok, path
+
     def totals(service: str) -> list[int]:
         return [int(total) for total in re.findall(r" total=(\d+) ", compose("logs", "--no-color", service))]
 

@@ -10,6 +10,8 @@ from jsonschema.exceptions import best_match
 from api.description import load_description, look_up
 
 DESCRIPTION = load_description()
+REFUSALS = {403: "ForeignSite", 413: "ContentTooLarge", 421: "MisdirectedRequest"}
+"""What any request can be answered, and what it is called in the description."""
 
 
 def check(answer: requests.Response) -> requests.Response:
@@ -52,8 +54,8 @@ def expected(method: str, path: str, status: int) -> dict | None:
     """What the description says of such an answer; None if it does not know any."""
     responses = DESCRIPTION["components"]["responses"]
     operations = next((item for template, item in DESCRIPTION["paths"].items() if matches(template, path)), None)
-    if status == 413:
-        return responses["ContentTooLarge"]
+    if status in REFUSALS:
+        return responses[REFUSALS[status]]
     if operations is None:
         return {404: responses["NotFound"]}.get(status)
     if method == "OPTIONS":

@@ -40,7 +40,7 @@ def test_more_bytes_in_all_than_may_be_is_400(client, path, method):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
+    "path", ["/index.html", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
 )
 def test_other_paths_are_404_and_say_what_there_is(client, path):
     answer = client.get(path)
@@ -66,7 +66,7 @@ def test_head_of_a_path_that_sends_is_405_and_not_among_its_methods(client, serv
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs"])
 def test_head_of_other_paths_is_their_get_without_a_body(client, path):
     head, get = client.head(path), client.get(path)
 
@@ -93,13 +93,14 @@ def test_alive_without_brokers(client):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/docs", "/static/x", "/ping/0/1", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs", "/static/x", "/ping/0/1", "/nothing"])
 @pytest.mark.parametrize("method", ["get", "options", "put"])
 def test_no_answer_is_stored_or_run_or_framed_by_a_browser(client, path, method):
     headers = client.open(path, method=method).headers
 
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Content-Security-Policy"].startswith("default-src 'none';")
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 

@@ -5,9 +5,9 @@ import pytest
 from messaging import settings
 from messaging.runs.request import check_limits
 from messaging.runs.stamp import LARGEST_NUMBER, SIZE
-from messaging.settings import AMQP_URI, KAFKA_SERVERS, NUMBERS
+from messaging.settings import AMQP_URI, API_HOSTS, KAFKA_SERVERS, NUMBERS
 
-ADDRESSES = {"AMQP_URI": AMQP_URI, "KAFKA_BOOTSTRAP_SERVERS": KAFKA_SERVERS}
+ADDRESSES = {"AMQP_URI": AMQP_URI, "KAFKA_BOOTSTRAP_SERVERS": KAFKA_SERVERS, "API_HOSTS": API_HOSTS}
 
 
 def number_of(loaded: settings.Settings, name: str) -> int:
@@ -83,6 +83,13 @@ def test_metrics_have_an_address_of_this_machine(monkeypatch, value):
     assert settings.load().metrics_host == value
 
 
+def test_the_names_of_the_api(monkeypatch):
+    assert settings.load().api_hosts == frozenset()
+
+    monkeypatch.setenv("API_HOSTS", "pingpong.Example.org, 10.0.0.1,[fd00::1]")
+    assert settings.load().api_hosts == {"pingpong.example.org", "10.0.0.1", "[fd00::1]"}
+
+
 @pytest.mark.parametrize(("given", "completed"), [("a:", "a:9092"), ("a:1, b: ,[::1]:", "a:1, b:9092 ,[::1]:9092")])
 def test_an_empty_port_of_kafka_is_the_default_one(monkeypatch, given, completed):
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", given)
@@ -98,6 +105,8 @@ def test_an_empty_port_of_kafka_is_the_default_one(monkeypatch, given, completed
         ("KAFKA_BOOTSTRAP_SERVERS", "localhost"), ("KAFKA_BOOTSTRAP_SERVERS", "9092"),
         ("KAFKA_BOOTSTRAP_SERVERS", ":9092"), ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:0"), ("KAFKA_BOOTSTRAP_SERVERS", "a:65536"),
+        ("API_HOSTS", "https://example.org"), ("API_HOSTS", "example.org:8000"), ("API_HOSTS", "a,,b"),
+        ("API_HOSTS", "a b"), ("API_HOSTS", "*"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:1 b:2"), ("KAFKA_BOOTSTRAP_SERVERS", "kafka://a:9092"),
         ("METRICS_HOST", "localhost"), ("METRICS_HOST", "127.0.0.1:9100"),
     ],

@@ -43,6 +43,20 @@ def test_redelivered_messages_are_duplicates_and_unseen_ones_missing():
     assert summary.instances == {"a": 80, "b": 25}
 
 
+def test_instances_that_vanish_and_appear_are_told():
+    old = [state(range(1000 * second, 1000 * second + 1000), now=NOW + second * 1_000_000) for second in range(3)]
+    new = [
+        state(range(1000 * second, 1000 * second + 1000), instance="b", now=NOW + second * 1_000_000)
+        for second in range(8, 12)
+    ]
+    presence = summarize(old + new, None, 12_000).presence
+
+    assert [span["from"] for span in presence["a"]] == [span["to"] for span in presence["b"]] == [None]
+    begin = NOW // 1_000_000
+    assert presence["a"][0]["to"] == iso((begin + 3) * 1_000_000)
+    assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
+
+
 def test_missing_is_of_what_was_sent_and_of_all_for_the_sending_itself():
     assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
     assert summarize([state(range(10))], None, 100).missing == 90

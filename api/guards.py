@@ -1,0 +1,50 @@
+"""Refuses requests before a route sees them: with a body, with a foreign Host, or from a foreign site."""
+
+import re
+from urllib.parse import urlsplit
+
+from flask import request
+
+from api.problems import Problem
+from api.resources import resources
+
+HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "api"})
+"""The names that are always ours. `api` is the service's name in docker-compose.yml. Setting API_HOSTS adds more."""
+
+READING = "GET", "HEAD", "OPTIONS"
+
+
+def refuse_body() -> None:
+    """Raise Problem 413 if the request has a body. None needs one, and a thread would have to wait for it."""
+    if request.content_length or "Transfer-Encoding" in request.headers:
+        raise Problem(413, "No request of this API has a body. Send it without one.")
+
+
+def refuse_foreign_host() -> None:
+    """Raise Problem 421 if the request has a Host that is not ours.
+
+    A site can make its own name point to 127.0.0.1. Its page would then be of the same origin as the API.
+    """
+    host = request.headers.get("Host")
+    if host is None:
+        return  # HTTP/1.0, which no browser speaks
+    name = re.sub(r":[0-9]*$", "", host.lower())
+    if name not in HOSTS | resources().settings.api_hosts:
+        raise Problem(421, f"The Host {host[:50]!r} is not one of this API. Use localhost, or add it to API_HOSTS.")
+
+
+def refuse_foreign_site() -> None:
+    """Raise Problem 403 if the page of another site wants to send messages or stop a run."""
+    acts = request.method not in READING or request.blueprint == "sending"  # there, GET sends messages too
+    if acts and _is_from_another_site():
+        raise Problem(403, "A page of another site may not send messages or stop runs. Open this API's own page, at /.")
+
+
+def _is_from_another_site() -> bool:
+    """Return True if a browser says so. Nothing else sends these headers."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site:
+        return site not in ("same-origin", "none")  # none: the user typed the address
+    # Browsers send Sec-Fetch-Site only to https and to this machine. They send Origin with every POST and DELETE.
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")

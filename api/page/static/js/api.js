@@ -1,0 +1,46 @@
+// The requests to the API.
+
+/** An error that the API or the network answers with. `status` is 0 if there was no answer. */
+export class Failure extends Error {
+  constructor(status, detail, problem = {}) {
+    super(detail);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/** How far the API's clock is ahead of ours, in seconds. */
+let ahead = 0;
+
+/** Return the API's time, in seconds since the epoch. */
+export const now = () => Date.now() / 1000 + ahead;
+
+async function request(method, path) {
+  let response;
+  try {
+    response = await fetch(path, { method, headers: { Accept: "application/json" } });
+  } catch {
+    throw new Failure(0, "The API does not answer.");
+  }
+  const date = Date.parse(response.headers.get("Date")) / 1000;
+  const difference = date - Date.now() / 1000;
+  ahead = Math.abs(difference) > 2 ? difference : 0; // the header has whole seconds
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Failure(response.status, body.detail ?? `The API answered ${response.status}.`, body);
+  return body;
+}
+
+export const runPath = (id) => `/runs/${encodeURIComponent(id)}`;
+export const eventsPath = (id) => `${runPath(id)}/events`;
+
+export const getRun = (id) => request("GET", runPath(id));
+export const stopRun = (id) => request("DELETE", runPath(id));
+export const listRuns = (path = "/runs?limit=12") => request("GET", path);
+export const getReady = () => request("GET", "/readyz");
+export const getMetrics = () => request("GET", "/metrics.json");
+
+/** Start a run. An empty rate means as fast as possible. */
+export function startRun({ service, messages, size, rate }) {
+  const path = [service, messages, size].map(encodeURIComponent).join("/");
+  return request("POST", `/${path}${rate ? `?rate=${encodeURIComponent(rate)}` : ""}`);
+}

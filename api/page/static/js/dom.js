@@ -1,0 +1,46 @@
+// Makes elements. Text is always text, never HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Return an element. Properties that begin with "on" are listeners, the others are attributes. */
+export function h(name, properties = {}, ...children) {
+  return fill(document.createElement(name), properties, children);
+}
+
+export function svg(name, properties = {}, ...children) {
+  return fill(document.createElementNS(SVG, name), properties, children);
+}
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Change a text only if it differs, so that nothing is selected, announced or drawn anew without need. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Return a table with a caption. The first cell of each row is its header. */
+export function table(caption, heads, rows) {
+  const cells = ([first, ...others]) => [h("th", { scope: "row" }, first), ...others.map((cell) => h("td", {}, cell))];
+  return h(
+    "table",
+    {},
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, cells(row)))),
+  );
+}
+
+/** Tell users of screen readers what has changed. */
+export function announce(text) {
+  setText(byId("news"), text);
+}

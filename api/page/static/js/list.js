@@ -1,0 +1,71 @@
+// The list of runs. Each one is a link, and beside the run that is shown, a link to compare the two.
+
+import { listRuns } from "./api.js";
+import { byId, h } from "./dom.js";
+import { brief, moment } from "./format.js";
+import { STATES } from "./run.js";
+import { address, shown } from "./state.js";
+
+const list = byId("runs");
+const older = byId("older");
+let runs = [];
+let next = null;
+
+/** Read the newest runs again, and keep the older ones that are listed. */
+export async function refreshList() {
+  try {
+    const page = await listRuns();
+    const known = new Set(page.runs.map((run) => run.id));
+    const oldest = page.runs.at(-1)?.created ?? "";
+    const kept = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
+    if (!kept.length) next = page.next;
+    runs = [...page.runs, ...kept];
+    draw();
+  } catch {
+    // status.js says what is away
+  }
+}
+
+older.addEventListener("click", async () => {
+  try {
+    const page = await listRuns(next);
+    runs = [...runs, ...page.runs];
+    next = page.next;
+    draw();
+  } catch {
+    // the button is still there
+  }
+});
+
+/** Take in what is newer about a run than the list. */
+export function updateInList(run) {
+  const index = runs.findIndex(({ id }) => id === run.id);
+  if (index < 0 || runs[index].state === run.state) return;
+  runs[index] = run;
+  draw();
+}
+
+/** Draw the list anew. The focus stays on the link that has it. */
+export function draw() {
+  const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  list.replaceChildren(...runs.map(item));
+  byId("no-runs").hidden = runs.length > 0;
+  older.hidden = !next;
+  if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function item(run) {
+  const [main] = shown();
+  const isShown = shown().includes(run.id);
+  const [sign] = STATES[run.state];
+  const link = h(
+    "a",
+    { href: address(run.id), "data-view": true, "aria-current": run.id === main ? "page" : null },
+    h("span", { class: "sign", "data-state": run.state, "aria-hidden": "true" }, sign),
+    h("span", { class: "what" }, `${run.service} ${brief(run.num_messages)} × ${brief(run.size)} B`),
+    h("span", { class: "when" }, `${run.stalled ? "stalled" : run.state}, ${moment(run.created)}`),
+  );
+  const compare = h("a", { class: "compare", href: address(main, run.id), "data-view": true }, "compare");
+  compare.setAttribute("aria-label", `compare with ${run.service} ${brief(run.num_messages)}, ${moment(run.created)}`);
+  return h("li", {}, link, main && !isShown ? compare : null);
+}

@@ -1,0 +1,38 @@
+// What the page shows, which is what its address says: /?run=ID, and a second run to compare as /?run=ID&with=ID.
+
+const listeners = [];
+
+/** Return the ids of the runs to show: none, one or two. */
+export function shown() {
+  const query = new URLSearchParams(location.search);
+  return [query.get("run"), query.get("with")].filter((id, index, ids) => id && ids.indexOf(id) === index);
+}
+
+export function address(run, other) {
+  const query = new URLSearchParams({ ...(run && { run }), ...(other && { with: other }) });
+  return query.size ? `/?${query}` : "/";
+}
+
+export function show(path) {
+  history.pushState(null, "", path);
+  tell();
+}
+
+export function onShown(listener) {
+  listeners.push(listener);
+}
+
+function tell() {
+  for (const listener of listeners) listener(shown());
+}
+
+addEventListener("popstate", tell);
+
+// A link with data-view changes the view without a load.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-view]");
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain) return;
+  event.preventDefault();
+  show(link.getAttribute("href"));
+});

@@ -1,0 +1,60 @@
+// Says in words when the API, Kafka, RabbitMQ or a service is away, and when it is back.
+
+import { getReady } from "./api.js";
+import { announce, byId, h, setText } from "./dom.js";
+
+const READY_MS = 5000;
+const AGAIN_MS = 2000;
+const NAMES = {
+  kafka: "Kafka is away",
+  rabbitmq: "RabbitMQ is away",
+  ping: "Service ping is away",
+  pong: "Service pong is away",
+  "ping consumer": "Ping does not consume yet",
+  "pong consumer": "Pong does not consume yet",
+};
+
+let timer = null;
+let before = null;
+
+/** Begin to look. `onBack` is called when everything is there again. */
+export function watch(onBack) {
+  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look(onBack)));
+  look(onBack);
+}
+
+async function look(onBack) {
+  clearTimeout(timer);
+  let trouble = null;
+  try {
+    await getReady();
+  } catch (failure) {
+    trouble = describe(failure);
+  }
+  tell(trouble, onBack);
+  if (!document.hidden) timer = setTimeout(() => look(onBack), trouble ? AGAIN_MS : READY_MS);
+}
+
+function describe(failure) {
+  if (!failure.status) return { title: "The API is away", detail: "Nothing answers at this address." };
+  const failing = failure.problem.failing ?? [];
+  return { title: failing.map((name) => NAMES[name] ?? name).join(", ") || "Not ready", detail: failure.message };
+}
+
+function tell(trouble, onBack) {
+  const title = trouble?.title ?? null;
+  const ready = byId("ready");
+  ready.dataset.state = trouble ? "trouble" : "ready";
+  setText(ready, trouble ? trouble.title : "Ready");
+  const banner = byId("trouble");
+  banner.hidden = !trouble;
+  if (title === before) return;
+  if (trouble) {
+    const hint = "This page tries again by itself.";
+    banner.replaceChildren(h("strong", {}, `${trouble.title}.`), ` ${trouble.detail} ${hint}`);
+  } else if (before) {
+    announce("Everything is there again.");
+    onBack();
+  }
+  before = title;
+}

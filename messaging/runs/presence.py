@@ -1,0 +1,50 @@
+"""When each instance had a part in a stage, as its timeline shows: instances appear, vanish and come back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from messaging.runs.timeline import Timeline
+
+ABSENT_SECONDS = 3
+"""An instance without messages for less than this is not absent."""
+
+Span = tuple[int | None, int | None]
+"""From when to when, in seconds since the epoch. None: the stage begins, or ends, with this instance in it."""
+
+
+def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, list[Span]]:
+    """Return the spans of each instance.
+
+    An instance is absent when the others take `turn` messages and it takes none. So nobody is absent while all wait.
+    """
+    total = Timeline.sum(timelines.values())
+    found = {}
+    for instance, timeline in timelines.items():
+        own = _spread(timeline, total)
+        others = [all_of_them - count for all_of_them, count in zip(total.messages, own, strict=True)]
+        found[instance] = list(_spans(own, others, total, turn))
+    return found
+
+
+def _spread(timeline: Timeline, over: Timeline) -> list[int]:
+    """Return the counts of a timeline in the steps of one that contains it."""
+    counts = [0] * len(over.messages)
+    for index, count in enumerate(timeline.messages):
+        if count:
+            counts[(timeline.start + index * timeline.step - over.start) // over.step] += count
+    return counts
+
+
+def _spans(own: Sequence[int], others: Sequence[int], total: Timeline, turn: int) -> Iterator[Span]:
+    """Yield the spans between the gaps in `own`. A gap before the first count or after the last one is a gap too."""
+    active = [-1, *(step for step, count in enumerate(own) if count), len(own)]
+    begin: int | None = None
+    for before, after in pairwise(active):
+        is_long = (after - before - 1) * total.step >= ABSENT_SECONDS
+        if is_long and sum(others[before + 1 : after]) >= turn:
+            if before >= 0:
+                yield begin, total.start + (before + 1) * total.step
+            begin = total.start + after * total.step
+            if after == len(own):
+                return
+    yield begin, None

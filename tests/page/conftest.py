@@ -1,0 +1,46 @@
+"""The page in Debian's Chromium, on real services. Playwright drives it and brings no browser of its own."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.page.browser import AXE, SECONDS, Tab
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not CHROMIUM or not AXE.exists():
+        pytest.skip("Chromium or node_modules is missing here. `make test` installs both.")
+    expect.set_options(timeout=SECONDS * 1000)
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_tab(chromium, stack):
+    """A context manager that opens a tab. In its end, nothing wrong must have happened, unless errors are `allowed`."""
+
+    @contextmanager
+    def new_tab(allowed: bool = False, **options):
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        tab = Tab(context.new_page(), stack.port)
+        yield tab
+        context.close()
+        assert tab.foreign == []
+        assert allowed or tab.errors == []
+
+    return new_tab
+
+
+@pytest.fixture
+def tab(new_tab):
+    with new_tab() as tab:
+        yield tab

@@ -1,0 +1,82 @@
+"""What the page shows when something stalls or is away, and that it comes back by itself."""
+
+from playwright.sync_api import expect
+
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_frozen_pong_is_a_mark_and_a_stall_and_then_goes_on(new_tab, stack):
+    with new_tab(allowed=True) as tab:
+        tab.open()
+        stack.pong.freeze()
+        tab.start(5000)
+        marks = tab.page.locator(".marks").first
+        expect(marks).to_contain_text("Pong received stalls")
+
+        stack.pong.resume()
+        tab.expect_state("done")
+        expect(marks).to_contain_text("Pong received goes on")
+        live = marks.inner_text()
+        tab.page.reload()
+        tab.expect_state("done")
+        assert tab.page.locator(".marks").first.inner_text() == live
+        assert tab.losses()[0] == "0"
+
+
+def test_the_api_is_restarted_meanwhile(new_tab, stack):
+    with new_tab(allowed=True) as tab:
+        tab.open()
+        tab.start(200_000)
+        stack.api.terminate()
+        trouble = tab.page.get_by_role("alert").filter(has_text="The API is away.")
+        expect(trouble).to_be_visible()
+
+        _, stack.api = stack.start_api(API_BIND=f"127.0.0.1:{stack.port}")
+        expect(trouble).to_be_hidden()
+        tab.expect_state("done")
+        assert tab.losses()[0] == "0"
+
+
+def test_kafka_is_away_for_a_while(new_tab, stack):
+    with new_tab(allowed=True) as tab:
+        tab.open()
+        expect(tab.page.locator("#ready")).to_have_text("Ready")
+        stack.brokers.kafka.suspend()
+        trouble = tab.page.get_by_role("alert").filter(has_text="Kafka is away.")
+        expect(trouble).to_be_visible()
+
+        stack.brokers.kafka.resume()
+        expect(trouble).to_be_hidden()
+        expect(tab.page.get_by_role("status")).to_contain_text("Everything is there again.")
+        tab.start(1000)
+        tab.expect_state("done")
+
+
+def test_rabbitmq_is_away_for_a_while(new_tab, stack):
+    with new_tab(allowed=True) as tab:
+        tab.open()
+        expect(tab.page.locator("#ready")).to_have_text("Ready")
+        stack.brokers.rabbitmq.suspend()
+        expect(tab.page.get_by_role("alert").filter(has_text="RabbitMQ is away.")).to_be_visible()
+
+        stack.brokers.rabbitmq.resume()
+        expect(tab.page.locator("#ready")).to_have_text("Ready")
+
+
+def test_a_hidden_tab_holds_no_stream(tab):
+    def is_stream(request) -> bool:
+        return request.url.endswith("/events")
+
+    tab.open()
+    with tab.page.expect_request(is_stream):
+        tab.start(1_000_000)
+    with tab.page.expect_event("requestfailed", is_stream):
+        tab.page.evaluate(HIDE, True)
+    with tab.page.expect_request(is_stream):
+        tab.page.evaluate(HIDE, False)
+
+    tab.page.get_by_role("button", name="Stop").click()
+    tab.expect_state("stopped")

@@ -1,0 +1,117 @@
+"""What a user does on the page: start, watch, stop, compare, come back later."""
+
+import json
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+STAGES = ["Sent", "Pong received", "Pong answered", "Ping received"]
+
+
+def stages_of(tab, number: int = 0):
+    return tab.page.locator("article").nth(number).locator(".progress li")
+
+
+def test_started_by_a_click_and_watched_to_its_end(tab):
+    tab.open()
+    tab.start(20_000)
+    expect(tab.page.get_by_role("heading", name="20,000 messages of 100 bytes from ping")).to_be_visible()
+    tab.expect_state("done")
+
+    expect(stages_of(tab)).to_contain_text([f"{name}20,000 of 20,000, 100 %" for name in STAGES])
+    assert tab.losses() == ["0", "0", "0", "0"]
+    assert tab.page.locator(".chart canvas").count() >= 2
+    expect(tab.page.locator("#runs a[aria-current]")).to_contain_text("ping 20K × 100 B")
+
+
+def test_the_curves_of_a_finished_run_are_there_as_tables_too(tab):
+    tab.open()
+    tab.start(20_000, 10, "pong")
+    tab.expect_state("done")
+    tab.page.reload()
+    tab.expect_state("done")
+
+    for title, least in ("Messages per second", 1), ("Latency distribution", 5):
+        chart = tab.page.locator("figure", has_text=title).first
+        chart.get_by_text(f"{title} as a table").click()
+        expect(chart.locator("table tbody tr").nth(least - 1)).to_be_visible()
+        assert re.search(r"Sent at most \d", chart.get_by_role("img").get_attribute("aria-label"))
+
+
+def test_stopped_by_a_click(tab):
+    tab.open()
+    tab.start(1_000_000)
+    tab.page.get_by_role("button", name="Stop").click()
+    tab.expect_state("stopped")
+
+    expect(tab.page.get_by_role("button", name="Stop")).to_be_hidden()
+    expect(tab.page.locator(".reason").first).to_contain_text("stopped")
+
+
+def test_two_runs_side_by_side_at_an_address_that_can_be_kept(tab):
+    tab.open()
+    first = tab.start(2000)
+    tab.expect_state("done")
+    tab.start(3000, 100, "pong")
+    tab.expect_state("done")
+    tab.page.locator(f'#runs li:has(a[href="{first}"]) .compare').click()
+
+    expect(tab.page.locator("article")).to_have_count(2)
+    tab.page.reload()
+    expect(tab.page.locator("article .state[data-state=done]")).to_have_count(2)
+    figures = tab.page.locator(".compared table")
+    expect(figures).to_contain_text("pong 3K × 100 B")
+    expect(figures).to_contain_text("ping 2K × 100 B")
+    tab.page.go_back()
+    tab.page.go_back()
+    expect(tab.page.locator("article")).to_have_count(1)
+    assert tab.path == first
+
+
+def test_reloaded_in_the_middle(tab):
+    tab.open()
+    path = tab.start(100_000)
+    tab.page.reload()
+
+    assert tab.path == path
+    tab.expect_state("done")
+    assert tab.losses() == ["0", "0", "0", "0"]
+
+
+def test_run_again_and_downloaded(tab, tmp_path):
+    tab.open()
+    first = tab.start(1500, 20)
+    tab.expect_state("done")
+    tab.page.get_by_role("button", name="Run again").click()
+    tab.page.wait_for_url(lambda url: first not in url)
+    tab.expect_state("done")
+    with tab.page.expect_download() as download:
+        tab.page.get_by_role("link", name="Download JSON").click()
+    file = Path(tmp_path / "run.json")
+    download.value.save_as(file)
+
+    run = json.loads(file.read_text())
+    assert (run["num_messages"], run["size"], run["state"]) == (1500, 20, "done")
+    assert download.value.suggested_filename == f"run-{run['id']}.json"
+
+
+def test_a_number_that_is_none_is_told_and_the_api_s_own_words_are_shown(new_tab):
+    with new_tab(allowed=True) as tab:
+        tab.open()
+        tab.page.get_by_label("Messages", exact=False).first.fill("many")
+        tab.page.get_by_role("button", name="Start").click()
+        expect(tab.page.locator("#start-error")).to_contain_text("Messages: a whole number")
+        expect(tab.page.locator("#messages")).to_be_focused()
+
+        tab.page.locator("#messages").fill("2000000")
+        tab.page.get_by_role("button", name="Start").click()
+        expect(tab.page.locator("#start-error")).to_contain_text("from 1 to 1000000")
+        assert tab.path == "/"
+
+
+def test_a_run_that_is_not_there_is_told(new_tab):
+    with new_tab(allowed=True) as tab:
+        tab.open("/?run=3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
+
+        expect(tab.page.get_by_role("heading", name="This run cannot be shown")).to_be_visible()

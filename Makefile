@@ -5,7 +5,7 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read alike.
 PIPENV_VERSION := 2026.10.3
 
-.PHONY: help setup run test test-faults lint audit format bench screenshots lock clean chromium
+.PHONY: help setup run test test-faults lint audit format bench screenshots lock clean tools
 
 help: ## say what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,7 @@ setup: .venv/locked ## install what is missing: system packages, brokers, Python
 run: setup ## run everything on this machine until Ctrl-C
 	@$(VENV)/python -m local run
 
-test: setup chromium ## run all tests, on real brokers (make test ARGS="-k sigterm")
+test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
 	@# Most tests wait most of the time. Two at a time, each with brokers of its own.
 	$(VENV)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
@@ -40,7 +40,7 @@ format: .venv/locked ## put style right
 bench: setup ## measure beside plain code (12 minutes), or beside a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
-screenshots: setup chromium ## take the pictures of the page for the documents, of real runs
+screenshots: setup tools ## take the pictures of the page for the documents, of real runs
 	$(VENV)/python -m tests.page.screenshots
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows
@@ -54,9 +54,10 @@ clean: ## stop the brokers and remove what was installed here
 	python3 -m local stop
 	rm -rf .venv .pipenv node_modules local/brokers/data local/brokers/jars
 
-# Only for tests and screenshots. Without it, the tests of the page are skipped.
-chromium:
+# Only for tests and screenshots. Tests that need one of these are skipped without it.
+tools:
 	@command -v chromium >/dev/null || python3 -m local install chromium || echo "The page cannot be tested here."
+	@command -v promtool >/dev/null || python3 -m local install prometheus || echo "The rules cannot be tested here."
 
 .venv/locked: Pipfile.lock .pipenv/bin/pipenv
 	@echo "Installing the Python packages ..."

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the packages named as arguments, as root, without making RabbitMQ a service of this machine.
+# Installs the packages named as arguments, as root, without making services of this machine of them.
 #
 # Debian starts what it installs, now and at each boot, and that RabbitMQ would take the port that ours wants.
 # A policy-rc.d that answers 101 is Debian's way to say "start nothing", and holds with systemd and without.
@@ -17,6 +17,9 @@ services=
 case " $* " in *" rabbitmq-server "*)
     services=rabbitmq-server.service
     command -v epmd >/dev/null || services="$services epmd.service epmd.socket"
+esac
+case " $* " in *" prometheus "*)
+    services="$services prometheus.service"
 esac
 
 export DEBIAN_FRONTEND=noninteractive

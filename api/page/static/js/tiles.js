@@ -1,9 +1,18 @@
-// The key metrics as tiles, each with its recent history. There are none if the API has no /metrics.json.
+// The key metrics as tiles, each with its recent history.
 
 import { getMetrics } from "./api.js";
 import { byId, h, svg, table } from "./dom.js";
 import { brief, NOTHING } from "./format.js";
 
+const PACE_SECONDS = 5;
+const UNITS = {
+  messages_per_second: "msg/s",
+  bytes_per_second: "B/s",
+  seconds: "s",
+  bytes: "B",
+  ratio: "× mean",
+  messages: "",
+};
 const WIDTH = 120;
 const HEIGHT = 28;
 const section = byId("metrics");
@@ -19,35 +28,64 @@ export function watchMetrics() {
 
 async function look() {
   clearTimeout(timer);
-  let interval = 5;
   try {
-    const answer = await getMetrics();
-    newest = answer.metrics;
-    interval = answer.interval ?? interval;
+    newest = tilesOf(await getMetrics());
     draw();
-  } catch (failure) {
-    if (failure.status === 404) return;
+  } catch {
+    // The line at the top says who does not answer.
   }
-  if (!document.hidden) timer = setTimeout(look, 1000 * interval);
+  if (!document.hidden) timer = setTimeout(look, 1000 * PACE_SECONDS);
+}
+
+/** Return a tile for each label of each metric that has a value. The latency has its own chart. */
+function tilesOf({ times, metrics }) {
+  return Object.entries(metrics)
+    .filter(([, metric]) => metric.type !== "histogram")
+    .flatMap(([name, { help, values, history }]) => {
+      const named = { name, help, ...nameAndUnit(name) };
+      if (!history) return sums(values).map(({ labels, value }) => ({ ...named, labels, value, history: [] }));
+      return history.map((series) => {
+        const points = series.values.map((value, index) => [times[index], value]);
+        return { ...named, labels: series.labels, value: points.at(-1)?.[1] ?? null, history: points };
+      });
+    });
+}
+
+/** Add a counter up over its partitions. */
+function sums(values) {
+  const found = new Map();
+  for (const { labels: { partition, ...labels }, value } of values) {
+    const key = JSON.stringify(labels);
+    found.set(key, { labels, value: value + (found.get(key)?.value ?? 0) });
+  }
+  return [...found.values()];
+}
+
+/** Return "Topic log bytes" as title "Topic log" and unit "B". */
+function nameAndUnit(name) {
+  const bare = name.replace(/^pingpong_/, "").replace(/_total$/, "");
+  const suffix = Object.keys(UNITS).find((one) => bare.endsWith(`_${one}`)) ?? "";
+  const words = (UNITS[suffix] ? bare.slice(0, -suffix.length - 1) : bare).replaceAll("_", " ");
+  return { title: words[0].toUpperCase() + words.slice(1), unit: UNITS[suffix] ?? "" };
 }
 
 function draw() {
   section.hidden = !newest.length;
-  byId("tiles").replaceChildren(...newest.map(tile));
+  byId("tiles").replaceChildren(...newest.filter(({ history }) => history.length).map(tile)); // the table has all
   drawTable();
 }
 
-const nameOf = ({ title, name, labels }) => [title ?? name, ...Object.values(labels ?? {})].join(", ");
-const valueOf = ({ value, unit }) => (value === null ? NOTHING : `${brief(value)} ${unit ?? ""}`);
+const nameOf = ({ title, labels }) => [title, ...Object.values(labels)].join(", ");
+const valueOf = ({ value, unit }) => (value === null ? NOTHING : `${brief(value)} ${unit}`);
 
 function tile(metric) {
-  const labels = Object.values(metric.labels ?? {}).join(", ");
+  const labels = Object.values(metric.labels).join(", ");
   return h(
     "div",
-    { class: "tile", title: metric.name },
-    h("p", { class: "name" }, metric.title ?? metric.name, labels && h("small", {}, ` ${labels}`)),
-    h("p", { class: "value" }, brief(metric.value), " ", h("small", {}, metric.unit ?? "")),
-    spark(metric.history ?? []),
+    { class: "tile", title: `${metric.name}: ${metric.help}` },
+    h("p", { class: "name" }, metric.title, labels && h("small", {}, ` ${labels}`)),
+    h("p", { class: "value" }, brief(metric.value), " ", h("small", {}, metric.unit)),
+    spark(metric.history),
   );
 }
 
@@ -72,7 +110,7 @@ function spark(history) {
 function drawTable() {
   if (!details.open) return;
   const rows = newest.map((metric) => {
-    const values = (metric.history ?? []).map(([, value]) => value).filter((value) => value !== null);
+    const values = metric.history.map(([, value]) => value).filter((value) => value !== null);
     const range = values.length ? [brief(Math.min(...values)), brief(Math.max(...values))] : [NOTHING, NOTHING];
     return [nameOf(metric), valueOf(metric), ...range];
   });

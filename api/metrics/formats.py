@@ -53,7 +53,7 @@ def as_json(newest: Values, history: Sequence[Values]) -> dict[str, object]:
     history = history[::-1][::EVERY][::-1]
     return {
         "at": newest.at,
-        "pace_seconds": PACE_SECONDS,
+        "pace_seconds": PACE_SECONDS * EVERY,
         "times": [round(values.at, 3) for values in history],
         "metrics": {metric.name: _describe(metric, newest, history) for metric in METRICS},
     }

@@ -1,6 +1,11 @@
-"""Headers of every answer."""
+"""Headers of every answer, and the compression of what the page loads."""
 
-from flask import Response
+import gzip
+
+from flask import Response, request
+
+COMPRESSED = "text/html", "text/css", "text/javascript", "application/javascript", "application/json"
+LEAST_BYTES = 1024
 
 
 def protect(response: Response) -> Response:
@@ -10,4 +15,19 @@ def protect(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    return response
+
+
+def compress(response: Response) -> Response:
+    """Compress a large text, if the client asks for it. Registered for the page and the metrics only."""
+    if response.mimetype not in COMPRESSED or (response.is_streamed and not response.direct_passthrough):
+        return response
+    response.vary.add("Accept-Encoding")
+    if response.status_code != 200 or request.accept_encodings["gzip"] <= 0:
+        return response
+    response.direct_passthrough = False  # a file is read here
+    if len(response.get_data()) >= LEAST_BYTES:
+        response.set_data(gzip.compress(response.get_data(), 6, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers.pop("ETag", None)  # it is that of the text as it was
     return response

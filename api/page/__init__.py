@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, make_response, render_template, send_from_directory
 
+from api.headers import compress
 from api.resources import resources
 
 POLICY = (
@@ -15,6 +16,7 @@ UPLOT = Path(__file__).resolve().parents[2] / "node_modules/uplot/dist"
 """The charts, installed by npm. Without them the page still works, and shows tables only."""
 
 blueprint = Blueprint("page", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+blueprint.after_request(compress)
 
 
 @blueprint.get("/")

@@ -3,10 +3,12 @@
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
+from api.headers import compress
 from api.metrics.formats import as_json, as_text
 from api.resources import resources
 
 blueprint = Blueprint("metrics", __name__)
+blueprint.after_request(compress)
 
 
 @blueprint.get("/metrics")

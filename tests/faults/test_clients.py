@@ -6,10 +6,10 @@ import struct
 import time
 from contextlib import ExitStack
 
-REQUEST = b"GET /ping/10/10 HTTP/1.1\r\nHost: x\r\n"
+REQUEST = b"GET /ping/10/10 HTTP/1.1\r\nHost: localhost\r\n"
 
 
-ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BODY = REQUEST + b"Content-Length: 1000000\r\n\r\n"
 SAID = b"", REQUEST, ALIVE + REQUEST, ALIVE.replace(b"1.1", b"1.0"), BODY
 RESET = struct.pack("ii", 1, 0)
@@ -51,7 +51,7 @@ def test_requests_cut_off(trial):
             with connect(stack, REQUEST + b"x" * 100_000) as client:  # too much, and gone without a farewell
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         for _ in range(5):
-            connect(stack, b"GET /runs/x/events HTTP/1.1\r\nHost: x\r\n\r\n").close()
+            connect(stack, b"GET /runs/x/events HTTP/1.1\r\nHost: localhost\r\n\r\n").close()
         assert stack.get("/ping/10/10").status_code == 200
     trial.finish()
     assert "Traceback" not in stack.api.log

@@ -11,7 +11,7 @@ from local.services import API, api_address, environment
 from tests.integration.processes import LoggedProcess, eventually
 
 NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
-ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LENGTH = b"Content-Length: 1000000"
 CHUNKED = b"Transfer-Encoding: chunked"
 THREADS = 2 * 128
@@ -59,7 +59,7 @@ def read(client: socket.socket) -> bytes:
 
 
 def post(*headers: bytes) -> bytes:
-    return b"\r\n".join([b"POST /ping/10/10 HTTP/1.1", b"Host: x", *headers, b"", b""])
+    return b"\r\n".join([b"POST /ping/10/10 HTTP/1.1", b"Host: localhost", *headers, b"", b""])
 
 
 @pytest.mark.parametrize("body", [LENGTH, CHUNKED], ids=["long", "chunked"])

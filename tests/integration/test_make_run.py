@@ -64,7 +64,7 @@ def pid_of(name: str, folder: Path) -> int | None:
 
 
 def end_of(process: LoggedProcess) -> int:
-    return process.popen.wait(10)
+    return process.popen.wait(30)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

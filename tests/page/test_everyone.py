@@ -31,8 +31,10 @@ def test_with_the_keyboard_alone(tab):
     tab.page.keyboard.press("Enter")
     tab.expect_state("stopped")
 
+    heading = tab.page.locator("#view h2").element_handle()
     tab.page.locator(".skip").focus()
     tab.page.keyboard.press("Enter")
+    assert heading.is_visible(), "the link must not draw the run anew"
     press_until(tab, "Tab", "summary")
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator("figure details[open] table").first).to_be_visible()

@@ -89,11 +89,11 @@ class ProducerContract:
         assert [message.value for message in read_all(reader, topic)] == values
 
     def test_a_producer_says_how_many_messages_it_has_sent_again(self, new_topic, producer):
-        small, topic = new_topic(), new_topic(options=LIMIT)
+        small, topic = new_topic(), new_topic(options={"max.message.bytes": "2000"})
         send_numbers(producer, small, range(100))
         assert producer.sent_again.get(small, 0) == 0
 
-        assert producer.send(topic, [None] * 2, [bytes(300_000), b"small"], [0] * 2).wait(20)
+        assert producer.send(topic, [None] * 1000, [bytes(100)] * 1000, [0] * 1000).wait(20)
         assert producer.sent_again[topic] >= 1
 
     def test_batches_below_the_limit_of_a_topic_keep_small_messages_from_being_refused_with_large_ones(

@@ -15,6 +15,7 @@ export function address(run, other) {
 
 export function show(path) {
   history.pushState(null, "", path);
+  query = location.search;
   tell();
 }
 
@@ -26,7 +27,14 @@ function tell() {
   for (const listener of listeners) listener(shown());
 }
 
-addEventListener("popstate", tell);
+// A link within the page, such as "Skip to the run", changes the hash alone. The view must stay as it is.
+let query = location.search;
+addEventListener("popstate", () => {
+  if (query !== location.search) {
+    query = location.search;
+    tell();
+  }
+});
 
 // A link with data-view changes the view without a load.
 document.addEventListener("click", (event) => {

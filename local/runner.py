@@ -9,10 +9,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from types import FrameType
 from typing import NoReturn
@@ -72,7 +72,7 @@ def run_services(settings: dict[str, str], port: int) -> str | None:
     threads = [Thread(target=copy_lines, args=(*service, events), daemon=True) for service in services.items()]
     for thread in [*threads, Thread(target=say_hello, args=(port,), daemon=True)]:
         thread.start()
-    ended = events.get()
+    ended = first_of(events)
     on_signals(ignore)
     say("Stopping ping, pong and the API ...")
     for service in services.values():
@@ -84,6 +84,13 @@ def run_services(settings: dict[str, str], port: int) -> str | None:
         return None
     how = f"with exit code {codes[ended]}" if codes[ended] >= 0 else f"by signal {-codes[ended]}"
     return f"{ended} ended by itself, {how}, so the others were stopped too. Its last lines are above."
+
+
+def first_of(events: SimpleQueue[str | None]) -> str | None:
+    """Wait for the first event. A signal that comes just before the wait does not end it, so it is in short steps."""
+    while True:
+        with suppress(Empty):
+            return events.get(timeout=0.5)
 
 
 def copy_lines(name: str, service: Process, events: SimpleQueue[str | None]) -> None:

@@ -12,7 +12,7 @@ from api.metrics.values import Labels, Values
 from api.runs.totals import BOUNDS
 
 EVERY = 3
-"""Only each third of the past values is in the JSON: enough for a small line, and all the page loads stays small."""
+"""The JSON has every third of the past values. That is enough for a small line and keeps the JSON small."""
 
 LE = [*(str(bound) for bound in BOUNDS), "+Inf"]
 
@@ -99,5 +99,5 @@ def _history(metric: Metric, history: Sequence[Values]) -> list[dict[str, object
 
 
 def _short(value: float) -> float:
-    """Round to four digits, for the same reason."""
+    """Round to four digits, because more would only make the JSON larger."""
     return float(f"{value:.4g}")

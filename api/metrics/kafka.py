@@ -17,7 +17,7 @@ Offsets = Mapping[Partition, int]
 
 @dataclass(frozen=True)
 class KafkaLook:
-    """What Kafka said at a time. Offsets are those of the topics ping and pong, whose groups have the same names."""
+    """Kafka's answers at one moment. Offsets are of topics ping and pong. Their consumer groups have the same names."""
 
     at: float
     brokers: frozenset[int]

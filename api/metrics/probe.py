@@ -1,4 +1,4 @@
-"""Looks at something that may not answer, on a clock and in a thread of its own, so that nobody waits for it."""
+"""Looks at something regularly, in a separate thread. So nobody waits if it does not answer."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ FRESH_SECONDS = 10
 
 
 class Look(Protocol):
-    """What was seen at a time, in seconds since the epoch."""
+    """The result of one look. `at` is its time, in seconds since the epoch."""
 
     @property
     def at(self) -> float: ...

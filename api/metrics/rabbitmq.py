@@ -15,7 +15,7 @@ ANSWER_SECONDS = 2
 
 @dataclass(frozen=True)
 class RabbitLook:
-    """What RabbitMQ said at a time."""
+    """RabbitMQ's answers at one moment."""
 
     at: float
     queues: Mapping[str, Queue]

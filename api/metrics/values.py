@@ -33,7 +33,7 @@ class Histogram:
 
 @dataclass
 class Values:
-    """What was known at a time, in seconds since the epoch."""
+    """All values of one moment. `at` is its time, in seconds since the epoch."""
 
     at: float
     numbers: dict[Metric, dict[Labels, float]] = field(default_factory=lambda: defaultdict(dict))
@@ -47,7 +47,7 @@ class Values:
 
 @dataclass(frozen=True)
 class TotalsLook:
-    """What the runs added up to at a time."""
+    """The sums over all runs at one moment."""
 
     at: float
     totals: RunTotals

@@ -1,4 +1,4 @@
-"""What the runs add up to, for the metrics. Pure, and not safe for threads.
+"""Adds up all runs for the metrics. Pure, and not safe for threads.
 
 Counters must never go back, and must be the same at every API process. So they count the runs that were created since
 the API has started, and keep what a run has added when newer runs take its place.
@@ -66,7 +66,7 @@ class RunTotals:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What a run that is kept adds."""
+    """The numbers of one run that is kept."""
 
     totals: Totals = field(default_factory=Totals)
     states: Counter[str] = field(default_factory=Counter)

@@ -197,12 +197,13 @@ class Sending:
 
     def _account(self, block: Block) -> None:
         """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
-        acknowledged = list(compress(block.numbers, block.delivery.acknowledged))
+        is_acknowledged = block.delivery.acknowledged  # computed anew at each use
+        acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:
             at = block.delivery.acknowledged_at
             size = len(acknowledged) * self._request.size
             self.last_acknowledged = max(self.last_acknowledged, at)
-            sent_times = list(compress(block.sent_times, block.delivery.acknowledged))
+            sent_times = list(compress(block.sent_times, is_acknowledged))
             self._report(Acknowledged(acknowledged, size, block.partition, sent_times, at))
         self.acknowledged += len(acknowledged)
         if len(acknowledged) == len(block.numbers):

@@ -44,3 +44,15 @@ export function table(caption, heads, rows) {
 export function announce(text) {
   setText(byId("news"), text);
 }
+
+/** Call `look` now and again, while the tab is shown. It returns the milliseconds until the next time. */
+export function whileShown(look) {
+  let timer = null;
+  const turn = async () => {
+    clearTimeout(timer);
+    const pause = await look();
+    if (!document.hidden) timer = setTimeout(turn, pause);
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : turn()));
+  turn();
+}

@@ -1,7 +1,7 @@
 // Says in words when the API, Kafka, RabbitMQ or a service is away, and when it is back.
 
 import { getReady } from "./api.js";
-import { announce, byId, h, setText } from "./dom.js";
+import { announce, byId, h, setText, whileShown } from "./dom.js";
 
 const READY_MS = 5000;
 const AGAIN_MS = 2000;
@@ -14,17 +14,14 @@ const NAMES = {
   "pong consumer": "Pong does not consume yet",
 };
 
-let timer = null;
 let before = null;
 
 /** Begin to look. `onBack` is called when everything is there again. */
 export function watch(onBack) {
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look(onBack)));
-  look(onBack);
+  whileShown(() => look(onBack));
 }
 
 async function look(onBack) {
-  clearTimeout(timer);
   let trouble = null;
   try {
     await getReady();
@@ -32,7 +29,7 @@ async function look(onBack) {
     trouble = describe(failure);
   }
   tell(trouble, onBack);
-  if (!document.hidden) timer = setTimeout(() => look(onBack), trouble ? AGAIN_MS : READY_MS);
+  return trouble ? AGAIN_MS : READY_MS;
 }
 
 function describe(failure) {

@@ -1,10 +1,10 @@
 // The key metrics as tiles, each with its recent history.
 
 import { getMetrics } from "./api.js";
-import { byId, h, svg, table } from "./dom.js";
+import { byId, h, svg, table, whileShown } from "./dom.js";
 import { brief, NOTHING } from "./format.js";
 
-const PACE_SECONDS = 5;
+const PACE_MS = 5000;
 const UNITS = {
   messages_per_second: "msg/s",
   bytes_per_second: "B/s",
@@ -18,23 +18,20 @@ const HEIGHT = 28;
 const section = byId("metrics");
 const details = byId("metrics-table");
 let newest = [];
-let timer = null;
 
 export function watchMetrics() {
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
   details.addEventListener("toggle", drawTable);
-  look();
+  whileShown(look);
 }
 
 async function look() {
-  clearTimeout(timer);
   try {
     newest = tilesOf(await getMetrics());
     draw();
   } catch {
     // The line at the top says who does not answer.
   }
-  if (!document.hidden) timer = setTimeout(look, 1000 * PACE_SECONDS);
+  return PACE_MS;
 }
 
 /** Return a tile for each label of each metric that has a value. The latency has its own chart. */

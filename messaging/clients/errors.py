@@ -27,3 +27,11 @@ class TooFewBrokers(ClientError):
 
 class Fenced(ClientError):
     """A newer producer or member has taken over. This one must stop."""
+
+
+class Aborted(ClientError):
+    """The transaction cannot be committed. Abort it; the same work may succeed in the next one."""
+
+
+class OutcomeUnknown(ClientError):
+    """Nobody can say now if the transaction was committed. Make a new producer with the same id: that settles it."""

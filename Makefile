@@ -23,11 +23,13 @@ test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm"
 test-faults: setup ## inject each fault several times under load and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)
 
-lint: .venv/locked ## check style, layers and types
+lint: .venv/locked ## check style, layers, types, and the files for CI and pre-commit
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/lint-imports
 	$(VENV)/mypy
+	$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(VENV)/pre-commit validate-config
 
 audit: .venv/locked ## look for known vulnerabilities of the packages, and for missing wheels
 	@$(VENV)/python .ci/audit.py

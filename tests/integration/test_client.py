@@ -1,4 +1,4 @@
-"""The client in the terminal, as a process of its own: what it prints, and its exit codes."""
+"""The terminal client as a process: what it prints, and its exit codes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`make run`, in a folder of its own: who may run, and that nothing is left of it however it ends."""
+"""`make run` in a separate folder: who may run it, and that it leaves nothing behind, however it ends."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tests.integration.processes import LoggedProcess, eventually
 
 @pytest.fixture
 def folder(tmp_path):
-    """What `make run` needs. It keeps its brokers' data in the folder it is in."""
+    """The files that `make run` needs. It keeps its brokers' data in this folder."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     for name in "api", "messaging", "ping", "pong":
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 @contextmanager
 def runner(folder: Path, log: str | None = "log"):
-    """`python -m local run`, which is all that `make run` does once everything is installed."""
+    """`python -m local run`, which `make run` calls when everything is installed."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
     command = [sys.executable, "-m", "local", "run"]
     process = LoggedProcess(command, os.environ | ports, folder / log if log else None, folder=folder)
@@ -43,7 +43,7 @@ def runner(folder: Path, log: str | None = "log"):
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Those that work in this folder, and their command lines."""
+    """The processes that work in this folder, and their command lines."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:

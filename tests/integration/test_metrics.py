@@ -1,4 +1,4 @@
-"""The key metrics of the real stack: each one has a value, they tell what was sent, and they move as they should."""
+"""The key metrics of the real stack: each one has a value, and they show what was sent."""
 
 import os
 import re
@@ -76,7 +76,7 @@ def wait_for_looks(stack: Stack) -> None:
 
 @pytest.fixture
 def before(stack):
-    """What the API told before the test, when everything was committed."""
+    """The values before the test, when everything was committed."""
     wait_for_looks(stack)
     eventually(lambda: {*COUNTERS} <= of_api(stack).names and lag(stack, "ping") + lag(stack, "pong") == 0)
     return of_api(stack)

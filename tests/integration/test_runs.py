@@ -1,4 +1,4 @@
-"""Runs: accepted at once, carried out whatever happens, and accounted for to the last message."""
+"""Runs are accepted at once, carried out whatever happens, and counted to the last message."""
 
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""A setting that is wrong ends a service or the API at once, with one sentence."""
+"""A wrong setting ends a service or the API at once, with one sentence."""
 
 import time
 from contextlib import closing
@@ -18,7 +18,7 @@ from messaging.extensions.stopping import SETTINGS
 from messaging.stopping import StopRequest
 from tests.integration.processes import LoggedProcess
 
-# The check comes before all else, so there need be no brokers.
+# The check comes first, so no brokers are needed.
 NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "API_BIND": "127.0.0.1:0"}
 
 
@@ -43,7 +43,7 @@ def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path, command, name, valu
 
 @pytest.fixture
 def container(brokers):
-    """Stands for a service's container, which has no more to do with this than its settings."""
+    """Stands for a service's container. Only its settings matter here."""
     loaded = settings.load()
     kafka = replace(loaded.kafka, servers=brokers.kafka_bootstrap)
     return SimpleNamespace(config={SETTINGS: replace(loaded, kafka=kafka)})

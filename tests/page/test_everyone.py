@@ -1,4 +1,4 @@
-"""The page is for everyone: keyboard, phone, dark and light, screen reader. It is small, and asks nobody else."""
+"""The page is for everyone: keyboard, phone, dark and light, screen reader. It is small and self-contained."""
 
 import pytest
 from playwright.sync_api import expect
@@ -100,7 +100,7 @@ def test_all_that_it_loads_is_small(new_tab):
 
 
 def test_a_page_of_another_site_can_send_nothing(new_tab, stack):
-    """The browser says where the page is from. localhost and 127.0.0.1 are two sites."""
+    """The browser says where the page comes from. localhost and 127.0.0.1 are two sites."""
     form = "([method, action]) => Object.assign(document.createElement('form'), {method, action})"
     with new_tab(allowed=True) as tab:
         tab.page.route("http://localhost:9/", lambda route: route.fulfill(body="<body></body>"))

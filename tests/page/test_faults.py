@@ -1,4 +1,4 @@
-"""What the page shows when something stalls or is away, and that it comes back by itself."""
+"""What the page shows when something stalls or is away. It recovers by itself."""
 
 from playwright.sync_api import expect
 

@@ -1,4 +1,4 @@
-"""What a user does on the page: start, watch, stop, compare, come back later."""
+"""A user on the page: start, watch, stop, compare, come back later."""
 
 import json
 import re

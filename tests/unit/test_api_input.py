@@ -1,4 +1,4 @@
-"""What the API says to bad input; it needs no broker for that."""
+"""How the API answers bad input. This needs no broker."""
 
 import pytest
 

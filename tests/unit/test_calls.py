@@ -17,7 +17,7 @@ FIGURES = {"num_messages": 10}
 
 
 class FakeProxy:
-    """A connection that takes calls, unless it has an error to raise: instead of the call, or of its answer."""
+    """A connection that takes calls. It can raise an error instead of the call, or instead of its answer."""
 
     def __init__(self):
         self.on_call: Exception | None = None

@@ -1,4 +1,4 @@
-"""What a sender learns of its runs while it sends, with a Kafka in memory."""
+"""What a sender learns about its runs while it sends, with a Kafka in memory."""
 
 import time
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""A run that is queued: what is put on record when, who waits for it, and how many there may be."""
+"""Queued runs: what is put on record and when, who waits for them, and how many there may be."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -110,7 +110,7 @@ class TestDeath:
 
     @pytest.fixture
     def accepted(self, api, calls):
-        """A run that was accepted by a process that is gone."""
+        """A run that a process has accepted which has ended since."""
         request = new_run()
 
         def die(request):

@@ -29,7 +29,7 @@ def store(topics):
 
 @pytest.fixture
 def client(store):
-    """An EventSource, more or less."""
+    """Behaves like a browser's EventSource."""
     app = Flask(__name__)
     app.extensions["resources"] = SimpleNamespace(store=store, streams=EventStreams(store))
     app.register_blueprint(runs.blueprint)

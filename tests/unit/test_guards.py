@@ -1,4 +1,4 @@
-"""What the API refuses before a route sees it: other names than its own, and what other sites want it to do."""
+"""What the API refuses before a route sees it: foreign names, and requests of other sites."""
 
 import pytest
 from werkzeug.test import Client

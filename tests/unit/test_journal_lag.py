@@ -86,7 +86,7 @@ class TestKeepingUp:
 
 
 class TestRefusing:
-    """A state that Kafka will never take must not stop the commits of others."""
+    """A state that Kafka refuses for good must not stop the commits of others."""
 
     @pytest.fixture
     def refused(self, writer, producer):

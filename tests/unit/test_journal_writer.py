@@ -1,4 +1,4 @@
-"""What a service puts on record, with a producer whose acknowledgements the test makes."""
+"""What a service puts on record. The test decides about acknowledgements."""
 
 import uuid
 
@@ -31,7 +31,7 @@ def writer(producer, clock):
 
 @pytest.fixture
 def publish(writer, clock):
-    """Has the changed states published, a while after the last time."""
+    """Publishes the changed states, some time after the last publication."""
 
     def publish() -> None:
         clock.advance(0.2)

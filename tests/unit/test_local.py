@@ -15,7 +15,7 @@ from local.waiting import wait_until
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """Reads a text as if it stood in .env."""
+    """Reads a text as if it were .env."""
 
     def read(text: str) -> dict[str, str]:
         (tmp_path / ".env").write_text(text)

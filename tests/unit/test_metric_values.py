@@ -1,4 +1,4 @@
-"""The values of the metrics, from looks that are made up. What is not known is absent, and not 0."""
+"""The values of the metrics, from fake looks. A value that is not known is absent, and not 0."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.unit.metrics_fakes import AT, kafka_look, rabbit_look, totals_look
 
 
 def of(metric: Metric, values: Values) -> dict:
-    """The values of a metric by their labels; the only one by itself."""
+    """The values of a metric by their labels. A metric without labels is a number."""
     found = values.numbers.get(metric, {})
     return found[()] if () in found else dict(found)
 

@@ -1,4 +1,4 @@
-"""What an instance that takes a run over learns of it, with a Kafka in memory."""
+"""What an instance learns about a run that it takes over, with a Kafka in memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The pool of connections to RabbitMQ: who gets which one, and when one is closed."""
+"""The pool of connections to RabbitMQ: which one is used next, and when one is closed."""
 
 import pytest
 

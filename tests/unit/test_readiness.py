@@ -1,4 +1,4 @@
-"""Would a request go through now? What several probes at once cost, and what a broker that hangs does."""
+"""Readiness: several probes share a check, and a broker that hangs does not block."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Calls over RabbitMQ: how many run at once, and what becomes of each, without RabbitMQ and without workers."""
+"""Calls over RabbitMQ: how many run at once, and how each one ends. Without RabbitMQ and without workers."""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -61,12 +61,12 @@ class Service:
             self.queue.handle_message(self.consumer, {"args": [message.number], "kwargs": {}}, message)
 
     def end(self, number: int, result: object = None, error: Exception | None = None) -> None:
-        """Have a call return, or raise."""
+        """Let a call return, or raise."""
         handle_result = self.running.pop(number)
         handle_result(None, result, error and (type(error), error, None))
 
     def reconnect(self) -> None:
-        """Have the connection come back after it was lost."""
+        """Connect again after the connection was lost."""
         self.queue.on_consume_ready(None, None, None)
 
     def _spawn_worker(self, entrypoint, args, kwargs, context_data, handle_result) -> None:
@@ -211,11 +211,11 @@ class TestStopping:
         running, waiting = messages(CALLS_AT_ONCE), messages(3, first=100)
         service.deliver(*running, *waiting)
 
-        # When the service is to stop
+        # When the service is told to stop
         service.stop.ask()
         service.queue.on_iteration()
 
-        # Then no other call begins, and the service goes on until each that runs was answered
+        # Then no other call begins, and the service goes on until each running call is answered
         for message in running:
             assert not service.queue.should_stop
             service.end(message.number)

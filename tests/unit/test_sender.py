@@ -1,4 +1,4 @@
-"""How a call to send a run is carried out: put on record, and with an end that the caller can rely on."""
+"""How a call to send a run is carried out, recorded and ended."""
 
 import threading
 from concurrent.futures import Future
@@ -58,7 +58,7 @@ def test_numbers_out_of_range_are_refused_and_leave_nothing_behind(instance, cou
 
 
 def test_a_run_on_record_whose_numbers_are_refused_has_failed():
-    """The limits of the service may be others than those of the API."""
+    """The limits of the service may differ from those of the API."""
     instance = Instance()
     with pytest.raises(ValueError, match="num_messages"):
         instance.send(1_000_001, 5, queued=True, created=1)
@@ -151,7 +151,7 @@ class TestTheRecord:
 
 
 class TestUnexpectedErrors:
-    """They leave a run failed, not sending, and say why."""
+    """They leave a run as failed, not as sending, and say why."""
 
     def broken(self, *arguments):
         raise RuntimeError("a bug")
@@ -177,7 +177,7 @@ class TestUnexpectedErrors:
 
 
 class Gate:
-    """Lets messages through only once it is opened."""
+    """Lets no messages through until it is opened."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

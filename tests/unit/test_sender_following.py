@@ -1,4 +1,4 @@
-"""An instance that sends learns of newer claims, stops and failures, and of what came while it was frozen."""
+"""An instance that sends notices newer claims, stops and failures, also those that came while it was frozen."""
 
 import pytest
 
@@ -96,7 +96,7 @@ class TestAfterAPause:
 
 
 class TestARunThatBeganWithoutReading:
-    """Its own claim is on its way while it sends, and another one may come before it."""
+    """Its own claim is on its way while it sends. Another claim may come first."""
 
     def test_it_waits_for_its_own_claim_once_there_is_another_and_goes_on_if_that_is_older(self, instance):
         instance.topic.on_send = lambda: instance.claims.standings[RUN].claims or instance.claims.claim("host:2/b.1")

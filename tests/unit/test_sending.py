@@ -1,4 +1,4 @@
-"""How a run is cut into messages, with a topic that only takes them down."""
+"""How a run is split into messages, with a topic that only notes them."""
 
 import uuid
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ def acknowledged():
 
 @pytest.fixture
 def sending(topic, acknowledged):
-    """Makes the sending of a run, with what else it needs."""
+    """Creates the sending of a run, with everything that it needs."""
 
     def sending(count: int, size: int, run=RUN, topic=topic, stop=None, sent_before=()) -> Sending:
         def report(block):
@@ -123,7 +123,7 @@ def test_a_run_that_finds_no_room_has_failed(sending):
 
 
 def test_a_run_that_is_to_stop_says_how_far_it_came(topic, sending):
-    # Given a run that is to stop once a message was sent
+    # Given a run that must stop after its first message
     class Stop:
         overdue = False
         asked = property(lambda self: len(topic.messages) > 0)

@@ -1,4 +1,4 @@
-"""The stamp: what a message's key says, and which keys are foreign."""
+"""The stamp: what the key of a message says, and which keys are foreign."""
 
 import time
 import uuid

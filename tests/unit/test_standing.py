@@ -1,4 +1,4 @@
-"""What topic `run-requests` says of a run: its records, and the order that decides between them."""
+"""What topic `run-requests` says about a run: its records, and their order, which decides."""
 
 from dataclasses import replace
 from itertools import permutations

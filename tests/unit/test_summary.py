@@ -1,4 +1,4 @@
-"""The summary of a stage: states that each instance has counted, added up over all of them."""
+"""The summary of a stage: the states of all instances, merged."""
 
 import json
 import time
@@ -15,7 +15,7 @@ NOW = time.time_ns() // 1000
 
 
 def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = NOW) -> tuple[str, Stage]:
-    """A state as it comes out of its record, of batches with ten bytes per message; `latency` in microseconds."""
+    """A state read from its record, of batches with ten bytes per message. `latency` is in microseconds."""
     stage = Stage()
     for numbers in batches:
         stage.add(numbers, 10 * len(numbers), [0] * len(numbers), [now - latency] * len(numbers), now)

@@ -1,4 +1,4 @@
-"""What the runs of an API process add up to: counters never go back, and every process has the same."""
+"""The totals of an API process: counters never go back, and every process has the same."""
 
 from itertools import count
 

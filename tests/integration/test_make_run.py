@@ -76,7 +76,7 @@ def test_one_runner_which_leaves_nothing_behind(folder):
         with runner(folder, "second log") as second:
             assert end_of(second) == 1
             assert len(second.log.splitlines()) == 1, second.log
-            assert "at work in this folder already" in second.log
+            assert "already works in this folder" in second.log
         assert first.running
 
         first.kill()

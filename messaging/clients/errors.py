@@ -1,4 +1,4 @@
-"""What can go wrong with Kafka, in our words. An adapter raises nothing else."""
+"""The errors of Kafka clients. An adapter raises no others."""
 
 
 class ClientError(Exception):
@@ -12,7 +12,7 @@ class Unavailable(ClientError):
 
 
 class Refused(ClientError):
-    """Kafka will never take this message, so there is no use in sending it again."""
+    """Kafka refuses this message for good. Sending it again does not help."""
 
 
 class TooLarge(Refused):
@@ -22,7 +22,7 @@ class TooLarge(Refused):
 
 
 class TooFewBrokers(ClientError):
-    """Fewer brokers run than a topic wants replicas."""
+    """A topic needs more replicas than brokers run."""
 
 
 class Fenced(ClientError):

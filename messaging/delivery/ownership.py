@@ -14,17 +14,17 @@ from messaging.runs.request import Request
 from messaging.stopping import StopRequest
 
 PAST_SECONDS = 15
-"""How long the claim and the record of a run may take to be read."""
+"""The timeout for reading the claim and the record of a run, in seconds."""
 
 YIELD_SECONDS = 3
-"""How long to wait for the owner before to say that it sends no more. It may be dead."""
+"""The longest wait for the owner before to yield, in seconds. It may be dead."""
 
 FROZEN_SECONDS = 1
-"""After a longer pause this process may have been frozen, and others may have taken over meanwhile."""
+"""After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
 
 
 class Claims(Protocol):
-    """Newer claims and stops, as they come on record."""
+    """Tells about newer claims and stops."""
 
     def watched(self, run: UUID) -> AbstractContextManager[Standing]: ...
     def is_ended(self, run: UUID) -> bool: ...
@@ -38,7 +38,7 @@ class PastReader(Protocol):
 
 
 class Ownership:
-    """This instance's claim to one run. While it sends, `asked` says when it must stop."""
+    """The claim of this instance to one run. While it sends, `asked` says when it must stop."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class Ownership:
         self._clock = clock
         self._looked = clock()
         self.unsure = False
-        """True if newer claims could not be looked for, so that another instance may send the run."""
+        """True if this instance could not look for newer claims. Then another instance may send the run."""
 
     def take(self, request: Request, delivery: Delivery, past: PastReader) -> Past:
-        """Wait until the claim was read back and the owner before has stopped; return everything on record.
+        """Wait until the claim was read back and the owner before has stopped. Return everything on record.
 
         Raises Unavailable if that takes longer than PAST_SECONDS.
         """
@@ -91,7 +91,7 @@ class Ownership:
 
     @property
     def asked(self) -> bool:
-        """True once this instance must send no more, or must not because it cannot be sure to be the owner."""
+        """True once this instance must stop sending, also because it is not sure to be the owner."""
         if self._clock() - self._looked > FROZEN_SECONDS:
             self.unsure = not self._caught_up()
         if self._standing.claims and self.claim not in self._standing.claims:  # which of the claims is newer?
@@ -101,7 +101,7 @@ class Ownership:
         return self._stop.asked or is_over or self.superseded or self.unsure
 
     def _caught_up(self) -> bool:
-        """Wait until everything is known that is on record now; give up when the service is to stop."""
+        """Wait until everything is read that is on record now. Give up when the service must stop."""
         give_up = self._clock() + PAST_SECONDS
         while not self._claims.catch_up(1):
             if self._stop.asked or self._clock() >= give_up:

@@ -1,4 +1,4 @@
-"""Messages that a handler has sent. Its batch is done when Kafka has acknowledged them."""
+"""Messages that a handler has sent on: its batch is done once Kafka has acknowledged them."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from messaging.clients.protocols import Delivery
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5
-"""The longest pause before failed messages are sent again, in seconds."""
+"""The longest time, in seconds, before what has failed is sent again."""
 
 
 class Columns(NamedTuple):
@@ -31,7 +31,7 @@ class Columns(NamedTuple):
 
 
 class Answers:
-    """Messages that must reach Kafka. If some fail for a temporary reason, they are handed over again after a pause.
+    """Messages that must reach Kafka: what has failed for a passing reason is handed over again, after a pause.
 
     `on_again` is told how many messages were handed over again.
     """
@@ -69,7 +69,7 @@ class Answers:
     def settled(self) -> bool:
         """Return True if nothing is left to do: Kafka has acknowledged every message, or refused it for good.
 
-        Messages that have failed for a temporary reason are handed over again, so this may stay False for a long time.
+        Hands over again what has failed for a passing reason, so this may stay False for a long time.
         """
         if self._delivery is None:
             self._try_again()

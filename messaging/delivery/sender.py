@@ -1,4 +1,4 @@
-"""Carries out the calls to send a run: once per run, with a record, and with a reliable result."""
+"""Carries out the calls to send a run: once per run, put on record, and with an end that the caller can rely on."""
 
 import time
 from collections.abc import Callable
@@ -25,10 +25,10 @@ from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
-"""The call is answered after this many seconds, even if the outcome is not on record yet."""
+"""How long the outcome may take to get on record before the call is answered all the same."""
 
 START_SECONDS = 0.1
-"""The first message of a paced run is due this many seconds after its begin. By then its start is on record."""
+"""How long after a paced run has begun its first message is due. Until then its start is on record."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
 """How old, in microseconds, a call can be that is delivered again and was not put on record by the API."""
@@ -71,9 +71,9 @@ class Sender:
         self._numbers = count(1)
 
     def send_run(self, call: Call) -> Figures:
-        """Send the messages of a run. Return when Kafka has acknowledged every one.
+        """Send the messages of a run; return once Kafka has acknowledged every one.
 
-        Messages that are already on record as sent, by an earlier owner, are not sent again. Nobody
+        Messages that are on record as sent, by an instance that did not finish the run, are not sent again. Nobody
         waits for the answer of a queued run, so it outlasts this instance. A call that RabbitMQ delivers again
         meanwhile, because a connection was lost, ends as the first one does.
 
@@ -106,11 +106,11 @@ class Sender:
             return self._send(request, ownership, past, call.queued)
 
     def _prepare(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Check and claim the run, and return everything on record of it. If this fails, the run has failed."""
+        """Check and claim the run, and return everything on record of it. If that fails, so has the run."""
         try:
             check_limits(call.num_messages, call.size, self._limits, call.rate)
         except ValueError as error:
-            if call.created is not None:  # otherwise the run would stay on record as accepted
+            if call.created is not None:  # it is on record, and would stay there as accepted
                 self._fail(request, ownership, str(error))
             raise
         try:
@@ -132,7 +132,7 @@ class Sender:
         claims = self._journal.claims
         delivery = self._journal.requests.claim(request, ownership.claim)
         if call.created is None and not call.redelivered:
-            # Nobody else can know this run. So the only possible record says that it was given up.
+            # Nobody else can know this run, so nothing is on record of it, except that it was given up.
             if not claims.wait_until_reading(PAST_SECONDS):
                 raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
             return Past(Standing(stopped=claims.is_ended(request.run)))
@@ -147,7 +147,7 @@ class Sender:
         sending = Sending(request, self._out, backpressure, partial(writer.sent, run), past.sent, schedule)
         try:
             if schedule:
-                backpressure.wait_until_recorded()  # otherwise an instance that takes over would not know the start
+                backpressure.wait_until_recorded()  # or another instance that takes over would not know the start
             sending.send()
             seconds = _seconds(sending, past)
             writer.end(run, DONE, seconds=seconds)
@@ -168,7 +168,7 @@ class Sender:
         return Schedule(rate, start, self._wall_clock)
 
     def _ended(self, error: Exception, run: UUID, ownership: Ownership, queued: bool, failed: BitMap) -> Exception:
-        """Put on record why the sending has ended early. Return the error for the caller."""
+        """Put on record how the sending has ended before all was sent; return what the caller is told."""
         writer = self._journal.writer
         if ownership.superseded:
             writer.end(run, YIELDED)
@@ -177,7 +177,7 @@ class Sender:
             writer.end(run, YIELDED)
             return CallAgain()
         if ownership.unsure:
-            error = DeliveryFailed(f"Kafka does not answer, so this instance must not continue to send: {error}")
+            error = DeliveryFailed(f"Kafka does not answer, so this instance may not send on: {error}")
         stopped = isinstance(error, RunStopped) and not self._stop.asked
         writer.end(run, STOPPED if stopped else FAILED, str(error), failed)
         return error
@@ -191,7 +191,7 @@ class Sender:
 
 
 def _seconds(sending: Sending, past: Past) -> float:
-    """Return the time from the first send of the run, at any instance, to the last acknowledgement."""
+    """Return the time from the first send of the run, at whatever instance, to the last acknowledgement."""
     begun = [begin for begin in (past.first_sent, sending.first_sent) if begin]
     ended = max(sending.last_acknowledged, past.last_acknowledged)
     return max(ended - min(begun), 1) / 1e6 if begun else 1e-6
@@ -202,7 +202,7 @@ def _unexpected(error: Exception) -> str:
 
 
 def _as_before(ended: Ended) -> Figures:
-    """Return or raise the earlier result of the run."""
+    """Return, or raise, how the run has ended before."""
     if ended.outcome == DONE:
         return Figures(ended.request.num_messages, ended.request.size, ended.seconds or 0.001)
     raise (RunStopped if ended.outcome == STOPPED else DeliveryFailed)(ended.reason)

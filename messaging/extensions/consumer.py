@@ -1,9 +1,9 @@
-"""Receiving from Kafka: nameko-kafka's entrypoint, changed to pass on whole batches and to commit only finished ones.
+"""Receiving from Kafka: nameko-kafka's entrypoint, made to hand over polled batches and to commit only what is done.
 
-Only one greenthread uses the consumer: it polls, commits and closes. The handler runs in a worker, as in any nameko
-service, one at a time. It may return `Answers`. Then its batch is done when Kafka has acknowledged them, and the next
-batches are handled meanwhile. Offsets are committed every COMMIT_SECONDS, and only those of finished batches. After a
-kill, unfinished messages come again.
+One greenthread alone touches the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
+service, one at a time, and may return `Answers`: its batch is done once Kafka has acknowledged those, while the next
+batches are worked on already. Offsets are committed on a clock, and only up to what is done. What a killed service had
+not finished comes again.
 """
 
 import logging
@@ -34,10 +34,10 @@ POLL_SECONDS = 0.1
 POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 REBALANCE_SECONDS = 3
-"""A rebalance waits this long for work in hand, in seconds. Work that is not done by then comes again."""
+"""How long a rebalance may be held up by work in hand. The work that is not done by then comes again."""
 FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
-"""The shortest and the longest pause before a handler that has raised gets its batch again, in seconds."""
+"""The shortest and the longest time between two attempts at a batch whose handler raises."""
 
 
 class Result(NamedTuple):
@@ -80,7 +80,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self.prepare(connected(self.container, topics, make, self.stopping), self.journal.opened().writer)
 
     def prepare(self, consumer: Consumer, writer: JournalWriter, clock: Callable[[], float] = time.monotonic) -> None:
-        """Use this consumer, this writer of records, and this clock for commits."""
+        """Work with this consumer, put on record with this writer, and commit by this clock."""
         self._consumer = consumer
         self._writer = writer
         self._clock = clock
@@ -104,7 +104,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self.stopping.ask()
 
     def run(self) -> None:
-        """Poll, hand over and commit until told to stop. Then finish the work in hand."""
+        """Poll, hand over and commit until told to stop; then finish the work in hand."""
         try:
             while not self.stopping.asked:
                 self.turn()
@@ -150,12 +150,12 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         answers = self._handle(batch)
         self._writer.received(batch)
         if epoch != self._epoch:
-            offsets = {}  # not ours to commit: other members have got these messages too
+            offsets = {}  # not ours to commit: others have got these messages as well by now
         self._checkpoints.add(batch, offsets, answers, cost)
         self._checkpoints.advance()
 
     def _has_room(self, cost: int, seconds: float) -> bool:
-        """Wait for room for the answers to another batch, but no longer than this. Return True if there is room."""
+        """Return True if there is room for answers to another batch; wait for it, but no longer than this."""
         deadline = time.monotonic() + seconds
         while 0 < self._checkpoints.in_flight > IN_FLIGHT_BYTES - cost and not self.stopping.overdue:
             left = deadline - time.monotonic()
@@ -165,7 +165,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         return True
 
     def _handle(self, batch: Batch) -> Pending | None:
-        """Return the result of the handler. If it raises, it gets the batch again, because nothing may be lost."""
+        """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""
         pause: float = FIRST_RETRY_SECONDS
         while True:
             handled: Event = Event()

@@ -1,4 +1,4 @@
-"""Sending to a Kafka topic: nameko-kafka's dependency provider, for one topic and with limited memory."""
+"""Sending to a Kafka topic: nameko-kafka's dependency provider, bound to a topic and bounded in memory."""
 
 from typing import Any
 
@@ -32,9 +32,9 @@ class Topic:
         self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
-        """Forward the messages of a batch, with the same keys, values and partition numbers.
+        """Send the messages of a batch on, keys and values unchanged, to the partitions of the same numbers.
 
-        So the order within a partition stays the same in the next topic.
+        So the order within a partition stays the same from one topic to the next.
         """
         count = self._producer.partitions(self.name)
         partitions = [number % count for number in batch.partitions]
@@ -78,7 +78,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(topic.name)  # asks now, because Kafka is there; later the question could take a minute
+            producer.partitions(topic.name)  # asks now that Kafka is there; later the question could take a minute
             return producer
 
         self._producer = self.metrics.metered(connected(self.container, [topic], make, self.stopping), topic.name)
@@ -91,7 +91,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def stop(self) -> None:
         if self._producer is not None:
-            self._producer.close(CLOSE_SECONDS)  # the senders have waited for all acknowledgements
+            self._producer.close(CLOSE_SECONDS)  # the senders have waited for everything that had to be acknowledged
 
     kill = stop
 

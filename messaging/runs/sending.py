@@ -1,4 +1,4 @@
-"""Sends a run: random messages of one size, each with a number and a time.
+"""The sending of a run: random messages of one size, each with a number and a time.
 
 Kafka sets the pace, or in a paced run the schedule: each message is sent when it is due.
 """
@@ -18,10 +18,10 @@ from messaging.runs.schedule import Schedule
 from messaging.runs.stamp import stamps
 
 BLOCK_MESSAGES = 200
-"""A block of this many consecutive messages goes to one partition, and the next block to the next one."""
+"""That many messages with consecutive numbers go to one partition, the next ones to the next partition."""
 
 BLOCK_BYTES = 2**20
-"""At most this many bytes are handed over at once, so that other greenthreads get their turns."""
+"""At most this much is handed over at once: large messages must leave other greenthreads their turns."""
 
 ACKNOWLEDGE_SECONDS = 150
 """How long to wait for the last acknowledgements; longer than the client's own timeout."""
@@ -160,7 +160,7 @@ class Sending:
                     yield numbers
 
     def _due_blocks(self, schedule: Schedule) -> Iterator[Sequence[int]]:
-        """Yield the messages of the blocks that are due. If none is due, yield nothing now and then."""
+        """Yield what is due of the blocks. While nothing is due, yield nothing from time to time: look around then."""
         for numbers in self._blocks():
             while numbers:
                 due, numbers = schedule.split(numbers)
@@ -197,7 +197,7 @@ class Sending:
 
     def _account(self, block: Block) -> None:
         """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
-        is_acknowledged = block.delivery.acknowledged  # a property: each use computes it
+        is_acknowledged = block.delivery.acknowledged  # computed anew at each use
         acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:
             at = block.delivery.acknowledged_at

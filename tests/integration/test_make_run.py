@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 @contextmanager
 def runner(folder: Path, log: str | None = "log"):
-    """`python -m local run`, which `make run` calls when everything is installed."""
+    """`python -m local run`, which is all that `make run` does once everything is installed."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
     command = [sys.executable, "-m", "local", "run"]
     process = LoggedProcess(command, os.environ | ports, folder / log if log else None, folder=folder)

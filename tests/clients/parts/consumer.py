@@ -1,4 +1,4 @@
-"""The contract of a consumer that is alone in its group: positions, commits, pauses."""
+"""The contract of a consumer that has its group to itself: positions, commits, pauses."""
 
 import time
 
@@ -92,7 +92,7 @@ class ConsumerContract:
         consumer = join(partition.topic, **self.small_polls)
         receive(consumer, 10)
 
-        # Then it continues at the given offset, backwards and forwards
+        # Then it goes on wherever it is told to, backwards and forwards
         for offset in 3, 500, 990, 0:
             consumer.seek(partition, offset)
             assert numbers(receive(consumer, 10))[:10] == list(range(offset, offset + 10))
@@ -157,7 +157,7 @@ class ConsumerContract:
         until(lambda: not consumer.poll(0.05).fetched and consumer.confirmed == {partition: 10})
 
     def test_polls_during_a_pause_keep_the_membership(self, client, new_topic, producer, join, group, closed):
-        # Given a group that removes a member after 1.5 s without a poll
+        # Given a group that takes a member for dead after 1.5 s without a poll
         topic = new_topic()
         consumer = join(topic, **self.short_membership)
         poll_until_given(consumer)
@@ -171,7 +171,7 @@ class ConsumerContract:
             changes += consumer.poll(0).changes
             time.sleep(consumer.keep_alive_seconds)
 
-        # Then it is still a member, and goes on
+        # Then it is a member still, and goes on
         assert not [change for change in changes if isinstance(change, Taken)]
         assert closed(client.admin()).group_states([group]) == {group: "Stable"}
         consumer.resume()

@@ -159,7 +159,7 @@ def test_a_service_that_stands_still_has_a_lag_that_ages(stack, before):
     assert of_api(stack).of(d.LAG_SECONDS.name, group="pong") == 0
 
 
-def test_while_kafka_is_frozen_the_answers_come_at_once_and_say_so(stack, brokers, before):
+def test_while_kafka_is_frozen_answers_come_at_once_and_say_so(stack, brokers, before):
     brokers.kafka.suspend()
     eventually(lambda: of_api(stack).of(d.KAFKA_UP.name) == 0, FRESH_SECONDS + 10)
     away = of_api(stack)

@@ -62,7 +62,7 @@ def test_more_copies_than_brokers_are_not_waited_for(container, caplog):
     assert caplog.messages == ["REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not 3."]
 
 
-def test_topics_that_exist_stay_as_they_are_whatever_the_settings_say(container, caplog):
+def test_existing_topics_do_not_change_with_the_settings(container, caplog):
     name = f"partitions-{uuid4()}"
     create_missing(client_of(container), [Topic(name, 1, 1)])
     caplog.clear()

@@ -76,7 +76,7 @@ def test_changes_are_announced(tab):
     expect(tab.page.get_by_role("status")).to_have_text("Run done, missing 0, duplicates 0, out of order 0, failed 0.")
 
 
-def test_lines_are_told_apart_without_colours(tab):
+def test_lines_differ_without_colours(tab):
     tab.open()
     tab.start(1000)
     tab.expect_state("done")

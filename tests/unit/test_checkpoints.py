@@ -103,7 +103,7 @@ def test_an_earlier_batch_does_not_wait_for_a_later_one(checkpoints):
     assert not checkpoints.done
 
 
-def test_what_is_confirmed_need_not_be_committed_again(checkpoints):
+def test_confirmed_offsets_are_not_committed_again(checkpoints):
     checkpoints.add(batch(10), {P0: 10, P1: 4}, None)
     checkpoints.advance()
 
@@ -112,7 +112,7 @@ def test_what_is_confirmed_need_not_be_committed_again(checkpoints):
     assert checkpoints.uncommitted({P0: 10, P1: 4}) == {}
 
 
-def test_answers_cost_as_long_as_they_are_under_way(checkpoints):
+def test_answers_take_room_while_they_are_under_way(checkpoints):
     first, second = Answers(), Answers()
     checkpoints.add(batch(10), {P0: 10}, first, cost=1000)
     checkpoints.add(batch(10), {P0: 20}, second, cost=500)
@@ -158,7 +158,7 @@ def test_waiting_does_not_depend_on_the_record(checkpoints, journal):
     assert not checkpoints.done
 
 
-def test_what_is_forgotten_is_never_committed(checkpoints, journal):
+def test_forgotten_batches_are_never_committed(checkpoints, journal):
     # Given one batch that is passed and one that is under way
     answers = Answers()
     checkpoints.add(batch(10), {P0: 10}, None)

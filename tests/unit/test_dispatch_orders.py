@@ -164,7 +164,7 @@ def at_once():
 
 @settings(max_examples=200)
 @given(st.data())
-def test_whoever_was_told_that_a_run_is_accepted_or_sent_was_told_the_truth(data):
+def test_a_run_reported_as_accepted_or_sent_really_is(data):
     world = World(lambda options: options[data.draw(st.integers(0, len(options) - 1))])
     first, second = world.processes
     method = st.sampled_from([world.post, world.get])

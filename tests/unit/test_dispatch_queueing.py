@@ -194,7 +194,7 @@ class TestRunsPending:
         assert topics.kinds(late.run) == []
         assert (len(calls.queued), calls.called) == (2, [])
 
-    def test_a_known_run_can_be_asked_for_all_the_same(self, topics, calls):
+    def test_a_known_run_can_still_be_asked_for(self, topics, calls):
         api = Process(topics, calls, runs_pending=1)
         request = new_run()
         api.queue(request)

@@ -115,6 +115,16 @@ def test_services_of_docker_exist(document: Document):
     assert named <= services
 
 
+def test_the_log_lines_of_the_operating_guide_exist():
+    source = "\n".join(path.read_text() for path in (ROOT / "messaging").rglob("*.py"))
+    [table] = re.findall(r"^\| line \| meaning \|\n(?:\|.*\n)+", (ROOT / "docs/operating.md").read_text(), re.M)
+    lines = [line for row in table.splitlines()[2:] for line in re.findall("`([^`]+)`", row.split(" | ")[0])]
+    longest = {max(re.findall("[A-Za-z][A-Za-z ,:]*", line), key=len) for line in lines}
+
+    assert len(longest) >= 9
+    assert {text for text in longest if text not in source} == set()
+
+
 def test_what_does_not_exist_is_noticed(tmp_path):
     text = """# A title, with `code`\n
 See [this](#a-title-with-code) in `api/nowhere.py`, not `api/app.py`.\n

@@ -125,7 +125,7 @@ class TestWhichAreKept:
 
         assert self.kept(history) == self.added
 
-    def test_a_key_of_somebody_else_is_told_or_kept_apart(self):
+    def test_a_foreign_key_is_recognized_or_kept_apart(self):
         history = History(10)
         self.add(history, "a")
         for key in None, b"", b"not one of ours", b"x" * 36:

@@ -224,7 +224,7 @@ class TestLag:
         assert self.lag([10, 7]) == 3
         assert self.lag([0, 0]) == 20
 
-    def test_what_kafka_has_deleted_does_not_count(self):
+    def test_deleted_messages_do_not_count(self):
         assert self.lag([0, 10], beginnings=(10, 4)) == 0
 
     def test_it_is_not_zero_if_it_is_not_known(self):

@@ -81,7 +81,7 @@ class TestKeepingUp:
 
         assert writer.keep_up(RUN, MOST)
 
-    def test_a_run_of_which_nothing_is_known_has_nothing_to_keep_up_with(self, writer):
+    def test_an_unknown_run_has_nothing_to_keep_up_with(self, writer):
         assert writer.keep_up(uuid.uuid4(), MOST)
 
 

@@ -73,7 +73,7 @@ def test_what_comes_later_does_not_hold_up_an_earlier_mark(writer, producer, pub
     assert not writer.recorded(writer.mark)
 
 
-def test_what_was_not_recorded_is_published_again(writer, producer, publish):
+def test_states_that_were_not_recorded_are_published_again(writer, producer, publish):
     writer.received(batch(range(10)))
     mark = writer.mark
     publish()
@@ -151,7 +151,7 @@ def idle(writer, producer, clock, publish) -> None:
     publish()
 
 
-def test_a_state_that_was_forgotten_begins_anew_under_another_key(writer, producer, clock, publish):
+def test_a_forgotten_state_begins_again_under_another_key(writer, producer, clock, publish):
     writer.received(batch(range(10)))
     idle(writer, producer, clock, publish)
     writer.received(batch(range(5)))

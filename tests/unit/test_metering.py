@@ -87,7 +87,7 @@ def test_messages_that_cannot_even_be_handed_over_have_failed(producer, send, me
     assert meter.failed == {("pong", "unavailable"): 5}
 
 
-def test_each_topic_is_counted_by_itself(send, meter):
+def test_each_topic_is_counted_separately(send, meter):
     for topic, count in ("ping", 1), ("pong", 2):
         seen, delivery = send(count, topic)
         delivery.acknowledge()

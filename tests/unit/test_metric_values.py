@@ -21,7 +21,7 @@ def kafka(*looks) -> Values:
     return values_at(AT, looks, (), ())
 
 
-def test_nothing_known_is_nothing_told_except_that():
+def test_without_looks_only_this_is_known():
     values = values_at(AT, (), (), ())
 
     assert {metric: of(metric, values) for metric in METRICS if of(metric, values) != {}} == {
@@ -31,7 +31,7 @@ def test_nothing_known_is_nothing_told_except_that():
     assert values.histograms == {}
 
 
-def test_what_answers_is_up():
+def test_brokers_that_answer_are_up():
     assert of(d.KAFKA_UP, values_at(AT, [kafka_look()], (), ())) == 1
     assert of(d.RABBITMQ_UP, values_at(AT, (), [rabbit_look()], ())) == 1
 

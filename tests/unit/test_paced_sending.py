@@ -100,7 +100,7 @@ def test_consecutive_numbers_stay_in_one_partition_in_blocks(clock):
     assert {partition for partitions in blocks.values() for partition in partitions} == {0, 1, 2}
 
 
-def test_what_was_sent_before_is_left_out_and_the_rest_keeps_its_times(clock):
+def test_messages_sent_before_are_left_out_and_the_rest_keeps_its_times(clock):
     out = Out(clock)
     send(clock, out, 20, rate=10, sent_before=[*range(5), 7])
 

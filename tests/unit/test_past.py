@@ -52,7 +52,7 @@ def sent(broker, request_):
     return sent
 
 
-def test_of_a_run_that_nobody_knows_nothing_is_on_record(read):
+def test_an_unknown_run_has_no_records(read):
     past = read()
 
     assert past == Past()

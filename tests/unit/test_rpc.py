@@ -146,7 +146,7 @@ class TestHowManyRun:
             assert number in service.running
             service.end(number, error=error)
 
-    def test_a_call_that_cannot_be_put_back_makes_room_all_the_same(self, service):
+    def test_a_call_that_cannot_be_put_back_still_makes_room(self, service):
         for number in range(2 * CALLS_AT_ONCE):
             message = Message(number)
             message.requeue = message.ack = self.broken
@@ -165,7 +165,7 @@ class TestHowManyRun:
         assert all(message.fate == ["acknowledged"] for message in unknown)
         assert sorted(service.running) == [1]
 
-    def test_a_call_that_had_to_wait_is_no_new_call(self, service):
+    def test_a_call_that_had_to_wait_is_not_a_new_call(self, service):
         """Its connection may have been lost meanwhile, and another instance may have it."""
         service.deliver(*messages(CALLS_AT_ONCE + 1))
         service.end(0)

@@ -77,7 +77,7 @@ def test_all_that_was_acknowledged_is_recorded(instance):
     assert (request.service, request.num_messages) == ("ping", 1234)
 
 
-def test_a_failure_is_told_and_recorded_with_what_was_acknowledged():
+def test_a_failure_is_reported_and_recorded_with_the_acknowledged_messages():
     instance = Instance(error=Unavailable("OSError('gone')"))
     with pytest.raises(DeliveryFailed, match="Kafka acknowledged 0 of 5 messages, then: OSError"):
         instance.send(5, 5)
@@ -144,7 +144,7 @@ class TestTheRecord:
         assert len(instance.topic.messages) == len(instance.writer.numbers) == UNRECORDED + 200
         assert instance.writer.outcomes[RUN] == "failed"
 
-    def test_an_outcome_that_does_not_get_on_record_is_answered_all_the_same(self, instance):
+    def test_a_call_is_answered_even_if_its_outcome_is_not_recorded(self, instance):
         instance.writer.stuck = True
 
         assert instance.send(1000, 5).num_messages == 1000
@@ -188,7 +188,7 @@ class Gate:
         self.opened.wait(10)
 
 
-def test_a_call_that_is_delivered_again_meanwhile_ends_as_the_first_one_does(monkeypatch, instance):
+def test_a_call_delivered_again_meanwhile_ends_like_the_first_one(monkeypatch, instance):
     # Given a run that is being sent
     second_waits = threading.Event()
 

@@ -115,7 +115,7 @@ def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, poo
     assert len(new.out.messages) < MESSAGES // 2 + 1000
 
 
-def test_an_owner_that_is_dead_costs_no_more_than_what_was_not_on_record(monkeypatch, start, pool):
+def test_a_dead_owner_costs_at_most_what_was_not_on_record(monkeypatch, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 0.2)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send, created=CREATED)

@@ -27,7 +27,7 @@ class Document:
     @cached_property
     def _prose(self) -> str:
         """The text without its fenced blocks."""
-        return re.sub(r"^```.*?^```", "", self.text, flags=re.M | re.S)
+        return re.sub(r"^ *```.*?^ *```", "", self.text, flags=re.M | re.S)
 
     @property
     def blocks(self) -> list[str]:

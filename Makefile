@@ -1,13 +1,13 @@
-# What a newcomer and CI call. Settings may follow: make run API_PORT=8001
+# Commands for people and CI. Settings may follow: make run API_PORT=8001
 
 VENV := .venv/bin
 PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
-# One version, so that the lock is always written and read alike.
+# One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
 .PHONY: help setup run test test-faults lint audit format bench screenshots lock clean tools
 
-help: ## say what there is to make
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/locked ## install what is missing: system packages, brokers, Python packages, charts
@@ -17,27 +17,29 @@ run: setup ## run everything on this machine until Ctrl-C
 	@$(VENV)/python -m local run
 
 test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
-	@# Most tests wait most of the time. Two at a time, each with brokers of its own.
+	@# Most tests wait most of the time, so two run at a time, each with its own brokers.
 	$(VENV)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-test-faults: setup ## inject each fault several times under load and print what was lost (45 minutes)
+test-faults: setup ## inject each fault several times under load, and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)
 
-lint: .venv/locked ## check style, layers and types
+lint: .venv/locked ## check style, layers, types, and the files for CI and pre-commit
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/lint-imports
 	$(VENV)/mypy
+	$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(VENV)/pre-commit validate-config
 
 audit: .venv/locked ## look for known vulnerabilities of the packages, and for missing wheels
 	@$(VENV)/python .ci/audit.py
 	@$(VENV)/python .ci/wheels.py
 
-format: .venv/locked ## put style right
+format: .venv/locked ## format the code
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## measure beside plain code (12 minutes), or beside a commit (make bench ARGS="compare HEAD~1")
+bench: setup ## measure, compared with plain code (12 minutes) or a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
 screenshots: setup tools ## take the pictures of the page for the documents, of real runs
@@ -45,7 +47,7 @@ screenshots: setup tools ## take the pictures of the page for the documents, of 
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows
 	$(PIPENV) lock
-	@# No package index is named: it is pip's default, whatever that is where this is installed.
+	@# The lock names no package index. So each machine uses pip's default there.
 	$(VENV)/python -c "import json; lock = json.load(open('Pipfile.lock')); lock['_meta']['sources'] = []; \
 		[p.pop('index', None) for s in ('default', 'develop') for p in lock[s].values()]; \
 		open('Pipfile.lock', 'w').write(json.dumps(lock, indent=4, sort_keys=True) + '\n')"
@@ -67,7 +69,7 @@ tools:
 
 .pipenv/bin/pipenv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, python3 is " + sys.version.split()[0] + ".")'
-	@# Debian keeps this part of Python in a package of its own.
+	@# Debian has this part of Python in a separate package.
 	@python3 -c 'import ensurepip' 2>/dev/null || python3 -m local install python3-venv
 	@echo "Installing pipenv ..."
 	@python3 -m venv .pipenv

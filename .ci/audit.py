@@ -1,6 +1,6 @@
-"""`make audit`: known vulnerabilities of the installed packages, which are those of Pipfile.lock; exit code 1 if any.
+"""`make audit`: looks for known vulnerabilities of the installed packages. Exit code 1 if there are any.
 
-Where neither of the places that pip-audit asks can be reached, it says so and ends with 0.
+If none of the services that pip-audit asks can be reached, it says so and exits with 0.
 """
 
 import json
@@ -10,13 +10,13 @@ from pathlib import Path
 
 PLACES = {"pypi": "pypi.org", "osv": "osv.dev"}
 SECONDS = 60
-"""The most to wait for each of them."""
+"""The timeout for each service."""
 ACCEPTED: dict[str, str] = {}
-"""Vulnerabilities that do no harm here: their id, and why."""
+"""Vulnerabilities that do no harm here, each by its id with the reason."""
 
 
 class Unreachable(Exception):
-    """Nothing was learned from this place."""
+    """This service did not answer."""
 
 
 def main() -> int:
@@ -27,12 +27,12 @@ def main() -> int:
             print(f"Audit: nothing from {name}: {why}")
         else:
             return report(packages, name)
-    print("Audit SKIPPED: no place that knows of vulnerabilities can be reached from here.")
+    print("Audit SKIPPED: no service that knows vulnerabilities can be reached from here.")
     return 0
 
 
 def look_up(place: str) -> list[dict]:
-    """What the place says of each package."""
+    """Return what the service says about each package."""
     command = [Path(sys.executable).with_name("pip-audit"), "--vulnerability-service", place, "--format", "json"]
     command += ["--local", "--progress-spinner", "off", "--timeout", "10"]
     try:
@@ -40,12 +40,12 @@ def look_up(place: str) -> list[dict]:
     except subprocess.TimeoutExpired:
         raise Unreachable(f"no answer within {SECONDS} s") from None
     if done.returncode > 1:
-        sys.exit(done.stderr)  # not called as it wants to be
+        sys.exit(done.stderr)  # wrong usage
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
         raise Unreachable((done.stderr.splitlines() or ["no output"])[-1][:200]) from None
-    # To pip-audit a package that the place does not know is no failure, even if that is each of them.
+    # pip-audit does not fail if the service knows none of the packages.
     if all("skip_reason" in package for package in packages):
         raise Unreachable(f"it knows none of the {len(packages)} packages")
     return packages

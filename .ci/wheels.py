@@ -1,4 +1,4 @@
-"""`make audit`: packages of Pipfile.lock that need a compiler somewhere; exit code 1 if any.
+"""`make audit`: looks for packages of Pipfile.lock that need a compiler on a platform. Exit code 1 if there are any.
 
 A pure package needs none. The installed copy says whether it is pure, even if the index has only its source. For the
 other packages the index must have a wheel for each platform. If it cannot be reached, prints that and ends with 0.
@@ -26,7 +26,7 @@ GLIBC = 36
 MACOS = (14, 0)
 """The newest macOS that a wheel may ask for."""
 SECONDS = 60
-"""The longest wait for what the index says of one package."""
+"""The timeout of one question to the index."""
 
 
 class Unreachable(Exception):
@@ -80,7 +80,7 @@ def check(packages: dict[str, dict], look_up: Callable[[str], set[str]]) -> list
         try:
             checked = [problem(name, package, answers[name].result()) for name, package in packages.items()]
         except Unreachable:
-            pool.shutdown(cancel_futures=True)  # the other questions would wait just as long
+            pool.shutdown(cancel_futures=True)  # all other questions would time out too
             raise
     return [line for line in checked if line]
 
@@ -113,7 +113,7 @@ def parsed(files: set[str]) -> Iterator[tuple[str, str, frozenset[Tag]]]:
             else:
                 (_, version), tags = parse_sdist_filename(file), frozenset[Tag]()
         except (InvalidWheelFilename, InvalidSdistFilename):
-            continue  # of an old version: the index takes no such names today
+            continue  # a file of an old version; the index accepts no such names today
         yield file, str(version), tags
 
 

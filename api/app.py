@@ -30,9 +30,9 @@ from messaging.settings import Settings, load
 
 def create_app() -> Flask:
     """Return the WSGI application. It connects to nothing before the first request, so that workers can be forked."""
-    app = Flask(__name__, static_folder=None)  # the page has its own
+    app = Flask(__name__, static_folder=None)  # the page serves its own files
     app.url_rule_class = Rule
-    app.url_map.merge_slashes = False  # a path is right or is 404
+    app.url_map.merge_slashes = False  # a path with two slashes is 404, not a redirect
     app.json = OrderedJSON(app)
     make_resources(load()).attach(app)
     for module in sending, runs, health, metrics, docs, page:
@@ -66,6 +66,6 @@ def make_resources(settings: Settings) -> Resources:
 
 
 class OrderedJSON(DefaultJSONProvider):
-    """Keeps the members of an object in their order, such as the five figures."""
+    """Writes JSON objects with their members in the given order, because the five figures have one."""
 
     sort_keys = False

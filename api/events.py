@@ -11,11 +11,11 @@ from api.runs.view import RunView
 
 HEARTBEAT_SECONDS = 10
 PACE_SECONDS = 0.2
-"""The least time between two events."""
+"""The shortest time between two events, in seconds."""
 ARRIVAL_SECONDS = 5
-"""How long a stream of a run that has failed or was stopped waits for the next of its messages to arrive."""
+"""Once a run has failed or was stopped, its stream ends when no message has arrived for this long, in seconds."""
 STREAMS = 16
-"""The most streams of one process at once."""
+"""Each process serves at most this many streams at once."""
 
 MIMETYPE = "text/event-stream"
 
@@ -26,7 +26,7 @@ class EventStreams:
     def __init__(self, store: Store):
         self._store = store
         self._places = Places(
-            STREAMS, f"{STREAMS} clients listen to runs already; try again later, or poll GET /runs/ID."
+            STREAMS, f"{STREAMS} clients already listen to runs. Try again later, or poll GET /runs/ID."
         )
 
     def open(self, run: Run, seen: int) -> Iterator[str]:

@@ -41,10 +41,10 @@ def refuse_foreign_site() -> None:
 
 
 def _is_from_another_site() -> bool:
-    """Return True if a browser says so. Nothing else sends these headers."""
+    """Return True if a browser says that the request comes from another site. Only browsers send these headers."""
     site = request.headers.get("Sec-Fetch-Site")
     if site:
-        return site not in ("same-origin", "none")  # none: the user typed the address
+        return site not in ("same-origin", "none")  # "none" means that the user typed the address
     # Browsers send Sec-Fetch-Site only to https and to this machine. They send Origin with every POST and DELETE.
     origin = request.headers.get("Origin")
     return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")

@@ -25,9 +25,9 @@ def compress(response: Response) -> Response:
     response.vary.add("Accept-Encoding")
     if response.status_code != 200 or request.accept_encodings["gzip"] <= 0:
         return response
-    response.direct_passthrough = False  # a file is read here
+    response.direct_passthrough = False  # get_data reads a file only without it
     if len(response.get_data()) >= LEAST_BYTES:
         response.set_data(gzip.compress(response.get_data(), 6, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
-        response.headers.pop("ETag", None)  # it is that of the text as it was
+        response.headers.pop("ETag", None)  # it belongs to the uncompressed text
     return response

@@ -1,4 +1,4 @@
-"""Where a run is to be found."""
+"""Paths and links of runs."""
 
 from uuid import UUID
 

@@ -11,7 +11,7 @@ from messaging.runs.request import Request, check_limits
 from messaging.settings import Settings
 
 PAGE = 100
-"""The most runs on one page of GET /runs."""
+"""A page of GET /runs has at most this many runs."""
 
 NUMBER = re.compile("[0-9]{1,18}")
 """Plain ASCII digits: no signs, no spaces, no digits of other scripts."""
@@ -26,7 +26,7 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True)
 class Numbers:
-    """How many messages of which size, within the limits; of a paced run how many per second."""
+    """The number and size of the messages, within the limits. A paced run also has its messages per second."""
 
     num_messages: int
     size: int
@@ -75,7 +75,7 @@ def check_wait(run: Request, request_timeout: int) -> None:
 
 
 def parse_preferences(header: str, longest_wait: int) -> Preferences:
-    """Read the header Prefer. Ignores what cannot be applied, and all but the first of equal preferences."""
+    """Read the header Prefer. Ignores what cannot be applied. Of equal preferences, only the first one counts."""
     values: dict[str, str] = {}
     for item in parse_http_list(header):
         if preference := PREFERENCE.fullmatch(item):
@@ -117,7 +117,7 @@ def parse_page(pairs: Iterable[tuple[str, str]]) -> tuple[int, UUID | None]:
 
 
 def parse_last_event_id(header: str | None) -> int:
-    """Read the header Last-Event-ID; return -1, which comes before all events, if there is no number in it."""
+    """Read the header Last-Event-ID. Without a number in it, return -1, which comes before all events."""
     return int(header) if header and NUMBER.fullmatch(header) else -1
 
 

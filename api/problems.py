@@ -14,13 +14,13 @@ RETRY_SECONDS = 5
 DETAILS = {
     404: "There is nothing here. Send messages with /ping/<num_messages>/<size> or /pong/<num_messages>/<size>,"
     " for example /ping/1000/100.",
-    405: "This path does not have this method; see Allow for those it has.",
+    405: "This path does not have this method. The header Allow lists its methods.",
     500: "This is a bug in the API; its log has the traceback.",
 }
 
 
 class Problem(Exception):
-    """An answer other than the one asked for. `members` go into its JSON beside the usual ones."""
+    """An error response. Its JSON has the usual members and `members`."""
 
     def __init__(self, status: int, detail: str, about: UUID | None = None, **members: object):
         super().__init__(detail)

@@ -25,7 +25,7 @@ Checks = Mapping[str, Callable[[], Failing]]
 
 
 class Readiness:
-    """Runs one check of each broker at a time, in threads, so that one that hangs holds up nothing else."""
+    """Runs at most one check of each broker at a time, in threads. One that hangs does not hold up the other."""
 
     def __init__(self, checks: Checks):
         self._checks = checks
@@ -41,7 +41,7 @@ class Readiness:
             try:
                 failing |= answer.result(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
-                failing[name] = f"{name} accepts connections, but does not answer; it may be overloaded or frozen."
+                failing[name] = f"{name} accepts connections, but does not answer. It may be overloaded or frozen."
         return failing
 
     def _answer(self, name: str) -> Future[Failing]:
@@ -89,7 +89,7 @@ def _check_kafka(kafka: Client) -> Failing:
         how = "Start it with `docker-compose up broker`, or `make run`."
         return {"kafka": f"Kafka does not answer at {kafka.servers} ({error}). {how}"}
     return {
-        f"{group} consumer": f"The consumer of {group} has no partitions assigned yet; this takes seconds."
+        f"{group} consumer": f"The consumer of {group} has no partitions assigned yet. This takes seconds."
         for group, state in states.items()
         if state != "Stable"
     }

@@ -1,10 +1,10 @@
-"""Gunicorn's worker with threads, on which a client that is slow or silent holds no thread.
+"""Gunicorn's worker with threads, changed so that slow or silent clients hold no thread.
 
 Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
 nothing, or half a request, hold up all others. Here the main loop reads the head of each request, and a thread gets
-the request once its head is complete. Nobody waits for a body: the API refuses requests that have one. The main loop
-also closes connections, because that may take a while. (For HTTP/1 without TLS. A proxy in front of the API does the
-rest.)
+the request once its head is complete. No thread waits for a body, because the API refuses requests that have one. The
+main loop also closes connections, because that may take a while. (For HTTP/1 without TLS. A proxy in front of the API
+does the rest.)
 """
 
 import errno
@@ -46,14 +46,14 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self._closing: deque[Connection] = deque()
-        """Connections after their last answer, in the order of their timeouts."""
+        """Connections after their last answer, ordered by their timeouts."""
 
     def accept(self, listener: socket.socket) -> None:
         try:
             client, address = listener.accept()
         except OSError as error:  # another worker was faster, or the client is gone, or no more files may be opened
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                time.sleep(0.05)  # until a connection ends; gunicorn's own accept would end the worker
+                time.sleep(0.05)  # wait until a connection ends; gunicorn's own accept would end the worker
             return
         for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
             client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
@@ -98,7 +98,7 @@ class Worker(ThreadWorker):
             self._closed(self._closing[0])
 
     def _await_head(self, connection: Connection, head: bytes = b"") -> None:
-        connection.timeout = time.monotonic() + HEAD_SECONDS  # gunicorn closes it then
+        connection.timeout = time.monotonic() + HEAD_SECONDS  # then gunicorn closes the connection
         self.pending_conns.append(connection)
         self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._receive, connection, bytearray(head)))
 

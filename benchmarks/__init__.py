@@ -1,8 +1,8 @@
-"""Measures the services, side by side with other code or with another commit: `python -m benchmarks --help`."""
+"""Measures the services and compares them with other code or another commit: `python -m benchmarks --help`."""
 
 
 class BenchmarkError(Exception):
-    """A message was lost or came twice, or something broke, so no figure counts. The text says what happened."""
+    """No figure counts, because a message was lost or came twice, or something broke. The text says what happened."""
 
 
 def expect(what: str, count: int, expected: int) -> None:

@@ -1,13 +1,13 @@
 """Measures how fast the services are.
 
-python -m benchmarks [WORKLOAD ...]   beside plain kafka-python loops and the textbook design (12 minutes)
-python -m benchmarks compare REV      beside another commit of this repository, such as HEAD~3 (8 minutes)
+python -m benchmarks [WORKLOAD ...]   compare with plain kafka-python loops and the textbook design (12 minutes)
+python -m benchmarks compare REV      compare with another commit of this repository, such as HEAD~3 (8 minutes)
 
-Both start separate brokers. Contenders take turns, round by round, and medians are quoted, so that the load of other
-programs hits all of them alike. Kafka's offsets show that everything was delivered, and nothing twice. Messages have
-100 bytes.
+Both start separate brokers. Contenders take turns in rounds, and the medians count, so the load of other programs
+affects all of them equally. Kafka's offsets show that everything was delivered, and nothing twice. Messages have 100
+bytes.
 
-Exits with 1 if something was lost or broke. A missed goal is no error, because it may be the noise of the machine.
+Exits with 1 if something was lost or broke. A missed goal is no error, because other programs may cause it.
 """
 
 import argparse

@@ -18,7 +18,7 @@ ANSWER_SECONDS = 300
 
 
 class Api:
-    """A running API. Each request has a new connection, as curl's have."""
+    """A running API. Each request opens a new connection, like curl."""
 
     def __init__(self, process: Process, url: str):
         self.process = process

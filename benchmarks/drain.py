@@ -1,4 +1,4 @@
-"""Waits until messages are worked off, as seen from outside."""
+"""Waits from outside until consumers have handled all messages."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ STALLED_SECONDS = 30
 
 @dataclass
 class Drain:
-    """How a number of messages went down to 0, as seen from outside."""
+    """How the number of messages that are left went down to 0."""
 
     messages: int
     """Since the first time the number was seen to have gone down."""
@@ -22,7 +22,7 @@ class Drain:
 
     @property
     def rate(self) -> float:
-        """Messages per second, without the start of a process and what it did before the first look."""
+        """Messages per second. What happened before the first look does not count."""
         return self.messages / self.seconds
 
 

@@ -1,4 +1,4 @@
-"""Writes a long history of runs, on record as the API and the services put it there."""
+"""Writes a long history of runs, with the same records that the API and the services write."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from messaging.runs.stage import Stage
 
 MESSAGES = 100
 SECONDS_BETWEEN = 1
-"""The time between two runs. It shows in the timestamps of their records."""
+"""The time between two runs, as the timestamps of their records show it."""
 
 
 def write_history(bootstrap_servers: str, count: int) -> list[UUID]:

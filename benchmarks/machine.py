@@ -1,4 +1,4 @@
-"""Date, versions and machine, on which every figure depends."""
+"""Date, versions and machine. Every figure depends on them."""
 
 import os
 import platform

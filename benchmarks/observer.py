@@ -1,4 +1,4 @@
-"""What was really delivered, asked of Kafka: end offsets of topics, committed offsets of groups."""
+"""Asks Kafka what was delivered: end offsets of topics, committed offsets of groups."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.02
 
 
 class Observer:
-    """Sees from outside what is measured, over separate connections."""
+    """Observes topics and groups over separate connections."""
 
     def __init__(self, client: Client):
         self._admin = client.admin()
@@ -21,7 +21,7 @@ class Observer:
     def renew(self, name: str, partitions: int = PARTITIONS) -> None:
         """Replace this topic by an empty one. Its committed offsets go with it."""
         self._admin.delete(name)
-        # Kafka deletes the old one, and tells of the new one, some time after it has said so.
+        # Kafka answers first. It deletes the old topic and shows the new one some time later.
         must(lambda: self._admin.create(Topic(name, partitions, replicas=1)), f"topic {name} is created")
         must(lambda: len(self._reader.partitions(name)) == partitions, f"topic {name} has its partitions")
 
@@ -35,7 +35,7 @@ class Observer:
         return self.count(topic) - sum(self._reader.committed(group, partitions).values())
 
     def rewind(self, group: str, topic: str, messages: int) -> None:
-        """Set the group's offsets back by this many messages in all, by the same number in each partition."""
+        """Set the group's offsets back by this many messages, equally in all partitions."""
         ends = self._reader.ends(self._reader.partitions(topic))
         offsets = {partition: end - messages // len(ends) for partition, end in ends.items()}
 
@@ -58,4 +58,4 @@ class Observer:
 def must(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until the condition holds. Raises BenchmarkError if it does not after this time."""
     if not wait_until(condition, seconds, POLL_SECONDS):
-        raise BenchmarkError(f"Waited {seconds:.0f} s in vain until {what}.")
+        raise BenchmarkError(f"Waited {seconds:.0f} s, but this did not happen: {what}.")

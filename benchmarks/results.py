@@ -1,4 +1,4 @@
-"""What was measured: rates, latencies, memory, and the goals that they meet or miss."""
+"""The results: rates, latencies, memory, and the goals that they meet or miss."""
 
 import statistics
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ class Goal:
 def at_least(ratio: float, contender: Rate, other: Rate) -> Goal:
     """Return the goal that the contender is this many times as fast as the other one.
 
-    Medians decide. The best rounds are shown too, because they have the least noise.
+    The medians count. The best rounds are shown too, because they have the least noise.
     """
     reached = contender.median / other.median
     best = max(contender.rounds) / max(other.rounds)

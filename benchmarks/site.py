@@ -18,7 +18,7 @@ from messaging.settings import KafkaSettings
 
 @dataclass
 class Site:
-    """Where everything takes place."""
+    """What all measurements share."""
 
     directory: Path
     kafka: str

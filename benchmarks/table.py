@@ -12,6 +12,6 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 
 def pad(column: Row) -> list[str]:
-    """Align figures to the right. Names are in the column without a heading, and go to the left."""
+    """Align figures to the right, and names to the left. The column of names has no heading."""
     width = max(map(len, column))
     return [f"{cell:>{width}}" if column[0] else f"{cell:{width}}" for cell in column]

@@ -15,7 +15,7 @@ def resident_mb(pid: int) -> float:
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process so far, user and system, of all its threads."""
-    # The command's name stands in parentheses and may hold anything. The state follows as field 3.
+    # The command's name is in parentheses and may contain anything. Field 3, the state, follows it.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[14 - 3], fields[15 - 3]
     return (int(user) + int(system)) / CLOCK_TICKS

@@ -1,1 +1,1 @@
-"""A run in the terminal: `python -m client ping 100000 100`. It knows of the API only what HTTP tells."""
+"""A run in the terminal: `python -m client ping 100000 100`. It knows the API only over HTTP."""

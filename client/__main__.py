@@ -1,4 +1,4 @@
-"""A run in the terminal: `python -m client ping 100000 100` begins it, shows it live, then sums it up.
+"""A run in the terminal: `python -m client ping 100000 100` begins it, shows it live, and prints a summary.
 
 `python -m client verify RUN` counts its messages in Kafka.
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Each command is a subparser, whose `carry_out` takes the API and the arguments and returns the exit code."""
     defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT') or 8000}", json=False)
-    # The options may stand before the command and after it, so neither parser may put a default over the other's value.
+    # Options may come before or after the command. A parser with defaults would overwrite the value of the other one.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")
     options.add_argument("--json", action="store_true", help="print only the result, as JSON, when it is there")
@@ -57,7 +57,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def begin_run(api: Api, asked: argparse.Namespace) -> int:
-    """Begin a run, watch it, and sum it up."""
+    """Begin a run, watch it, and print a summary."""
     link = f"{api.url}/runs"
     try:
         link = api.start(asked.service, asked.num_messages, asked.size, asked.rate)
@@ -66,7 +66,7 @@ def begin_run(api: Api, asked: argparse.Namespace) -> int:
         watch(api.follow(link, say), say, show=not asked.json)
         run = api.get_last(link)
     except KeyboardInterrupt:
-        say(f"No longer watching; the run goes on: {link}")
+        say(f"No longer watching. The run goes on: {link}")
         return 130
     if asked.json:
         print(json.dumps(run.json))

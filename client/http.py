@@ -13,7 +13,7 @@ import requests
 from client.runs import Run
 
 TIMEOUT = 5, 30
-"""Seconds to connect, and without a byte from the API; an event stream has a heartbeat every 10 s."""
+"""Timeouts, in seconds: to connect, and to wait for the next byte. An event stream has a heartbeat every 10 s."""
 RECONNECT_SECONDS = 30
 """How long to try to get a broken event stream back."""
 RETRY_SECONDS = 1
@@ -22,11 +22,11 @@ LAST_RECORDS_SECONDS = 5
 
 
 class ApiError(Exception):
-    """The API does not do what it was asked for. The text says why."""
+    """A request failed. The text says why."""
 
 
 class Refused(ApiError):
-    """The API has answered that it does not; the text is the `detail` of the problem."""
+    """The API has answered with an error. The text is the `detail` of the problem."""
 
 
 class Unreachable(ApiError):
@@ -50,7 +50,7 @@ class Api:
         self._session.close()
 
     def start(self, service: str, num_messages: int, size: int, rate: int | None = None) -> str:
-        """Begin a run and return its URL. With a rate, it sends so many messages per second."""
+        """Begin a run and return its URL. With a rate, it sends that many messages per second."""
         path = f"/{service}/{num_messages}/{size}" + ("" if rate is None else f"?rate={rate}")
         with _errors():
             accepted = self._session.post(self.url + path, timeout=TIMEOUT)
@@ -62,16 +62,15 @@ class Api:
             return Run.from_json(_check(self._session.get(url, timeout=TIMEOUT), 200).json())
 
     def get_last(self, url: str) -> Run:
-        """Return a run that is over, once every stage has everything on record, or after LAST_RECORDS_SECONDS."""
+        """Return a run that is over. Waits until every stage has everything on record, LAST_RECORDS_SECONDS at most."""
         deadline = time.monotonic() + LAST_RECORDS_SECONDS
         while (run := self.get(url)).lost and time.monotonic() < deadline:
             time.sleep(0.1)
         return run
 
     def follow(self, url: str, warn: Callable[[str], None]) -> Iterator[Run]:
-        """The run, each time it has changed, until it is over. A stream that breaks goes on where it was.
-
-        Raises ApiError if there is no stream for RECONNECT_SECONDS. `warn` gets a sentence when it breaks.
+        """The run, each time it has changed, until it is over. A stream that breaks is continued. Raises ApiError if
+        there is no stream for RECONNECT_SECONDS. `warn` gets a sentence when it breaks.
         """
         last_event_id: str | None = None
         broken_at: float | None = None
@@ -81,7 +80,7 @@ class Api:
                 for event in self._events(url, last_event_id):
                     if event.get("event") == "end":
                         return
-                    if "retry" not in event:  # a server that is about to go away still sends this first event
+                    if "retry" not in event:  # a server that is about to stop still sends this first event
                         broken_at = None
                     if event.get("event") == "run":
                         last_event_id = event["id"]
@@ -99,7 +98,7 @@ class Api:
         """The fields of each server-sent event; a comment is a field without a name."""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         with _errors(), self._session.get(f"{url}/events", headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code == 204:  # the last event that we have seen is the last one
+            if response.status_code == 204:  # there is no event after the last one that we have seen
                 yield {"event": "end"}
                 return
             fields: dict[str, str] = {}
@@ -125,6 +124,6 @@ def _check(response: requests.Response, status: int) -> requests.Response:
         return response
     try:
         detail = response.json()["detail"]
-    except (ValueError, LookupError, TypeError):  # no problem+json
+    except (ValueError, LookupError, TypeError):  # not problem+json
         detail = f"{response.url} answers {response.status_code} {response.reason}."
     raise Refused(detail)

@@ -1,4 +1,4 @@
-"""Sums up a run that is over: a table with a column per stage, which fits into 80 characters, and a sentence."""
+"""Prints the summary of a run that is over: a table of its stages, at most 80 characters wide, and a sentence."""
 
 from rich import box
 from rich.console import Console
@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from client.runs import Run
 
 BEHIND_SECONDS = 0.1
-"""A paced run that is less behind its schedule has kept its rate."""
+"""A paced run has kept its rate if it is behind its schedule by less than this, in seconds."""
 
 
 def report(run: Run) -> None:

@@ -10,7 +10,7 @@ OVER = "done", "failed", "stopped"
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage has seen of a run."""
+    """A stage of a run."""
 
     messages: int
     distinct: int
@@ -24,7 +24,7 @@ class Stage:
     latency_ms: Mapping[str, float]
     """By percentile; empty before the first message."""
     behind_seconds: float = 0.0
-    """How far the sending of a paced run is behind its schedule; only in stage `sent`."""
+    """How far the sending of a paced run is behind its schedule, in seconds. Only in stage `sent`."""
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
@@ -49,7 +49,7 @@ class Run:
     state: str
     reason: str | None
     stalled: str | None
-    """The stage that waits for messages, if nothing has moved for a while."""
+    """The stage that waits for messages, if the run is stalled."""
     service: str
     num_messages: int
     size: int
@@ -59,7 +59,7 @@ class Run:
     finished: datetime | None
     stages: Mapping[str, Stage]
     json: Mapping[str, Any]
-    """All that the API says of it."""
+    """The whole JSON of the API."""
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:

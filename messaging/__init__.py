@@ -1,4 +1,4 @@
-"""What ping and pong share. Six layers; each imports only from those below it (docs/architecture.md).
+"""What ping and pong share, in six layers. Each one imports only from those below it, see docs/architecture.md.
 
 extensions  nameko: the entrypoint, the dependency providers, RPC, statistics, stopping
 delivery    when work is done and its offsets may be committed

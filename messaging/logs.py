@@ -28,7 +28,7 @@ def formatter(format: str = "", log_format: str | None = None) -> logging.Format
 
 
 def gunicorn_config(log_format: str | None) -> dict[str, Any]:
-    """Return gunicorn's `logconfig_dict`: empty to leave its lines as they are."""
+    """Return gunicorn's `logconfig_dict`. An empty one does not change its lines."""
     if not is_json(log_format):
         return {}
     return {
@@ -37,7 +37,7 @@ def gunicorn_config(log_format: str | None) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
-            "gunicorn.access": {"level": "WARNING"},  # gunicorn logs each request once it has a `logconfig_dict`
+            "gunicorn.access": {"level": "WARNING"},  # with a `logconfig_dict`, gunicorn logs each request
         },
     }
 

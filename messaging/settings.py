@@ -1,6 +1,7 @@
-"""The settings: what each may be, and its default. Every process checks them once, before it does anything else.
+"""The settings, their defaults and limits. Every process checks them once, before it does anything else.
 
-config.yml holds them for nameko, which puts the environment's values in: as text, because YAML would turn 010 into 8.
+nameko reads them from config.yml, and puts in the values of the environment. They are texts, because YAML would turn
+010 into 8.
 """
 
 import re
@@ -41,14 +42,14 @@ class Settings:
     runs_kept: int
     run_stalled: int
     api_hosts: frozenset[str]
-    """Names under which the API may be reached, beside those of this machine; in lower case."""
+    """Further names under which the API may be reached, in lower case."""
     health_file: Path | None
     metrics_host: str
     metrics_port: int
 
 
 class Number(NamedTuple):
-    """A whole number: its default, the least and the most it may be."""
+    """A whole number: its default, its minimum and its maximum."""
 
     default: int
     least: int

@@ -9,12 +9,12 @@ Less than half of the 10 s that docker-compose gives a container, because closin
 
 
 class StopRequest:
-    """Says if, and how long ago, a process was told to stop."""
+    """Knows if a process was told to stop, and how much time is left."""
 
     _since: float | None = None
 
     def ask(self) -> None:
-        """Tell everyone who looks at this to stop."""
+        """Request the stop."""
         if self._since is None:
             self._since = time.monotonic()
 
@@ -30,5 +30,5 @@ class StopRequest:
 
     @property
     def overdue(self) -> bool:
-        """True once it is time to give up what is still being waited for."""
+        """True once the time is over. Then nothing is waited for any more."""
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS

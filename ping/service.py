@@ -19,5 +19,5 @@ class PingService:
 
     @consume("ping")
     def receive(self, batch: Batch) -> None:
-        # Answering nothing is what ends the loop.
+        # No answer, or the loop would never end.
         self.stats.record(batch)

@@ -1,4 +1,4 @@
-"""Real brokers, for the whole session, and real services, each a process of its own."""
+"""Real brokers for the whole session, and real services, each in a separate process."""
 
 from contextlib import ExitStack, contextmanager
 
@@ -17,7 +17,7 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="session")
 def brokers(tmp_path_factory, request):
-    """ZooKeeper, Kafka and RabbitMQ for this session only, on free ports: a user's stack is left in peace."""
+    """ZooKeeper, Kafka and RabbitMQ for this session only, on free ports. They do not disturb a user's stack."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     brokers = Brokers(tmp_path_factory.mktemp("brokers"))
@@ -30,7 +30,7 @@ def brokers(tmp_path_factory, request):
 
 @contextmanager
 def processes(brokers, folder):
-    """A function that starts a process with the brokers' addresses; all are ended in the end."""
+    """A function that starts a process with the brokers' addresses. All processes end with the block."""
     started = []
 
     def start(name: str, *command: str, **settings: str) -> LoggedProcess:
@@ -62,14 +62,14 @@ def _stack(brokers, tmp_path_factory):
 
 @pytest.fixture
 def stack(_stack):
-    """ping, pong and the API of the whole session: ready, and with nothing left to do."""
+    """ping, pong and the API of the whole session, ready and idle."""
     _stack.heal()
     return _stack
 
 
 @pytest.fixture
 def fresh_stack(_stack):
-    """The same, with ping and pong just started: they have counted and logged nothing."""
+    """The same, but ping and pong have just started. They have counted and logged nothing."""
     _stack.heal()
     _stack.restart()
     return _stack
@@ -77,6 +77,6 @@ def fresh_stack(_stack):
 
 @pytest.fixture
 def ledger(brokers):
-    """What comes into the topics from now on."""
+    """The messages that come into the topics from now on."""
     with Ledger(brokers.kafka_bootstrap, ["ping", "pong"]) as ledger:
         yield ledger

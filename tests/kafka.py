@@ -1,4 +1,4 @@
-"""The tests' way to Kafka: the project's own door, with the options of config.yml."""
+"""The tests use the project's own Kafka clients, with the options of config.yml."""
 
 from dataclasses import replace
 

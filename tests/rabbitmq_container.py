@@ -1,4 +1,4 @@
-"""RabbitMQ from a Docker image, in place of the one that the system's packages install: `--rabbitmq-image`."""
+"""RabbitMQ from a Docker image, instead of the system's package: `--rabbitmq-image`."""
 
 import subprocess
 import uuid
@@ -12,7 +12,7 @@ from local.ports import HOST, free_port
 class RabbitMQContainer(Broker):
     """Its process is the server itself, so signals reach it as they reach a process without Docker.
 
-    The container stays when the process ends, and so do its port and its data.
+    When the process ends, the container stays, with its port and its data.
     """
 
     name = "RabbitMQ"
@@ -42,7 +42,7 @@ class RabbitMQContainer(Broker):
         self.port = port
 
     def rabbitmqctl(self, *arguments: str) -> str:
-        """Run RabbitMQ's command on it and return what that prints. Raises CalledProcessError."""
+        """Run RabbitMQ's command on it and return the output. Raises CalledProcessError."""
         return docker("exec", self._container, "rabbitmqctl", "--quiet", *arguments)
 
     def remove(self) -> None:

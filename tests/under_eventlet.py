@@ -1,4 +1,4 @@
-"""Runs pytest as `nameko run` runs services: with eventlet's threads, sockets and waits in place of native ones."""
+"""Runs pytest as `nameko run` runs services: with eventlet's threads, sockets and waits instead of native ones."""
 
 import signal
 import sys

@@ -1,1 +1,1 @@
-"""The key metrics: looks at Kafka, RabbitMQ and the record of runs on a clock. Requests only read what was seen."""
+"""The key metrics. Threads look at Kafka, RabbitMQ and the record of runs every 2 s. Requests only read the result."""

@@ -11,7 +11,7 @@ Merge = Callable[[Iterable[float]], float]
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A metric. `merge` makes one number of those of all partitions."""
+    """A metric. `merge` combines the numbers of all partitions into one."""
 
     name: str
     kind: str
@@ -118,11 +118,11 @@ STAGE_MESSAGES = Metric(
 )  # fmt: skip
 DUPLICATES = Metric(
     "pingpong_duplicate_messages_total", COUNTER, MORE,
-    "Messages that have come to a stage once more, by the service that sends the run.", ("service", "stage"),
+    "Messages that have come to a stage again, by the service that sends the run.", ("service", "stage"),
 )  # fmt: skip
 MISSING = Metric(
     "pingpong_missing_messages", GAUGE, MORE,
-    "Messages that a stage misses, of the runs that are kept and are over or stalled.", ("service", "stage"),
+    "Messages that have not reached a stage, in those kept runs that are over or stalled.", ("service", "stage"),
 )  # fmt: skip
 RABBITMQ_UP = Metric("pingpong_rabbitmq_up", GAUGE, MORE, "1 if RabbitMQ has answered in the last 10 seconds, else 0.")
 QUEUE_MESSAGES = Metric(

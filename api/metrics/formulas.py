@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from statistics import fmean
 
 POINTS = 500
-"""The most points of an end offset's past. When there would be more, every second one is dropped."""
+"""A past keeps at most this many points. If there are more, every second one is dropped."""
 
 
 def skew(loads: Collection[float]) -> float | None:
-    """Return the largest over the mean. None if there is nothing to compare."""
+    """Return the largest divided by the mean. None if there is nothing to compare."""
     mean = fmean(loads) if len(loads) > 1 else 0.0
     return max(loads) / mean if mean > 0 else None
 
@@ -49,10 +49,10 @@ class Past:
 
     def _add(self, at: float, end: int) -> None:
         points = self._points
-        if points and end < points[-1][1]:  # somebody has created the topic anew
+        if points and end < points[-1][1]:  # somebody has deleted the topic and created it again
             points.clear()
         if len(points) > 1 and points[-1][1] == points[-2][1] == end:
-            points[-1] = at, end  # it stands still, so its last moment is enough
+            points[-1] = at, end  # the offset has not changed, so the newest time is enough
         else:
             points.append((at, end))
         if len(points) > POINTS:

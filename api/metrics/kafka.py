@@ -72,6 +72,6 @@ class KafkaLooks:
     def _close(self) -> None:
         for opened in self._admin, self._reader:
             if opened is not None:
-                with suppress(Exception):  # it is of no use any more, whatever it says
+                with suppress(Exception):  # the connection is of no use any more, so its error does not matter
                     opened.close()
         self._admin = self._reader = None

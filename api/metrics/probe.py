@@ -1,4 +1,4 @@
-"""Looks at something regularly, in a separate thread. So nobody waits if it does not answer."""
+"""Looks at something regularly, in a separate thread. If it does not answer, only this thread waits."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ PACE_SECONDS = 2
 """Between two looks. They begin at multiples of it, so that all processes look at the same time."""
 
 WINDOW_SECONDS = 10
-"""Rates and growth are over this time."""
+"""Rates and growth are computed over this time, in seconds."""
 
 FRESH_SECONDS = 10
 """An older look says nothing about now. So of two answers that are this far apart, the later one has newer numbers."""
@@ -50,12 +50,12 @@ class Probe(Generic[T]):
         """Look once."""
         try:
             self._looks.append(self._look())
-        except Exception as error:  # any: without this thread nothing would be seen any more
+        except Exception as error:  # any exception: this thread must go on
             log.debug("the metrics know nothing new of %s: %r", self._name, error)
             self._looks.clear()
 
     def recent(self) -> Sequence[T]:
-        """Return the looks of the last WINDOW_SECONDS, the newest last. None of them if it is not fresh."""
+        """Return the looks of the last WINDOW_SECONDS, the newest last. Empty if the newest one is too old."""
         looks = list(self._looks)
         if not looks or self._clock() - looks[-1].at > FRESH_SECONDS:
             return ()

@@ -46,17 +46,17 @@ class Recorder:
             time.sleep(until_next(self._clock() + PACE_SECONDS / 2, PACE_SECONDS))
             try:
                 self.record()
-            except Exception:  # any: without this thread there would be no metrics any more
+            except Exception:  # any exception: this thread must go on
                 log.exception("metrics are not recorded, trying again")
 
     def record(self) -> None:
-        """Compute the values of now."""
+        """Compute the current values."""
         self._runs.look()
         looks = self._kafka.recent(), self._rabbitmq.recent(), self._runs.recent()
         self._history.append(values_at(self._clock(), *looks))
 
     def newest(self) -> Values:
-        """Return the newest values. If they are not fresh, only that nothing is known."""
+        """Return the newest values. If they are too old, return values that say that nothing is known."""
         history = self.history()
         if not history or self._clock() - history[-1].at > FRESH_SECONDS:
             return values_at(self._clock(), (), (), ())

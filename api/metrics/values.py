@@ -18,14 +18,14 @@ from messaging.journal.states import SENT
 
 POINTS = [Point(service, stage) for service, stages in STAGES.items() for stage in stages]
 PRODUCED = {"ping": [Point("ping", SENT)], "pong": [Point("pong", SENT), Point("ping", "pong_answered")]}
-"""Where the messages are counted that a service has sent."""
+"""The stages that count the messages which a service has sent."""
 
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Messages up to each of BOUNDS and in all, and the sum of their latencies in seconds."""
+    """How many messages took up to each of BOUNDS, how many there are, and the sum of their latencies in seconds."""
 
     counts: Sequence[int]
     sum: float
@@ -56,7 +56,7 @@ class TotalsLook:
 def values_at(
     at: float, kafka: Sequence[KafkaLook], rabbitmq: Sequence[RabbitLook], runs: Sequence[TotalsLook]
 ) -> Values:
-    """Return the values. The looks are those of the last seconds, the newest last; none if nothing is known."""
+    """Return the values. The looks are those of the last seconds, the newest last. Without a look, nothing is known."""
     values = Values(at)
     values.set(d.KAFKA_UP, float(bool(kafka)))
     values.set(d.RABBITMQ_UP, float(bool(rabbitmq)))

@@ -22,7 +22,7 @@ def openapi() -> Response:
 
 @blueprint.get("/docs")
 def docs() -> Response:
-    """A page that needs nothing from elsewhere."""
+    """Return a page that loads nothing."""
     description = resources().description
     nonce = secrets.token_urlsafe(16)
     page = render_template(
@@ -34,6 +34,6 @@ def docs() -> Response:
 
 
 def _prose(text: str) -> Markup:
-    """Return a text of the description as HTML: code in place of backticks, a paragraph for each line."""
+    """Return a text of the description as HTML. Backticks become code, and each line a paragraph."""
     html = re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text)))
     return Markup("".join(f"<p>{line}</p>" for line in html.splitlines()))

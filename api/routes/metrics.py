@@ -1,4 +1,4 @@
-"""GET /metrics for Prometheus, GET /metrics.json for the page: the key metrics. They show what was seen last."""
+"""GET /metrics for Prometheus, GET /metrics.json for the page: the newest key metrics, without waiting for brokers."""
 
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4

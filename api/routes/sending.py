@@ -66,7 +66,7 @@ def _send_later(asked: Asked) -> Response:
 
 
 def _accepted(run: RunView) -> Response:
-    """The answer to a run that is not over, or that nobody waits for."""
+    """Return the answer for a run that is not over, or for which the client does not wait."""
     run_id = run.request.run
     links = {"self": run_path(run_id), "events": events_path(run_id)}
     response = jsonify(id=str(run_id), state=run.state, links=links)

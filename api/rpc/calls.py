@@ -22,7 +22,7 @@ COMING_SECONDS = 3.5
 Figures = Mapping[str, float]
 """The service's answer, which the client gets unchanged."""
 
-# nameko then raises the service's exception here too, and not a RemoteError that only has its name.
+# Because of this, nameko raises the service's exception here, and not a RemoteError that only has its name.
 deserialize_to_instance(TooLarge)
 
 
@@ -73,7 +73,7 @@ class Calls:
 def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures:
     run = _run(request, on_record)
     try:
-        # Only what is on record goes to disk. Else the client waits, and asks again if RabbitMQ restarts.
+        # Calls of recorded runs go to disk. For all others the client waits, and asks again if RabbitMQ restarts.
         reply = proxy.call(request.service, *_numbers(request), to_disk=on_record, **run)
     except BROKEN as error:
         raise NotTaken(error) from None
@@ -86,7 +86,7 @@ def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[]
 
 
 def _run(request: Request, on_record: bool) -> dict[str, object]:
-    """Say which run it is. `created` says that it is on record, and since when. Only a paced run has a `rate`."""
+    """Return the arguments that identify the run. `created` is set if it is on record, `rate` if it is paced."""
     members: dict[str, object] = {"run_id": str(request.run)}
     if on_record:
         members["created"] = request.created

@@ -13,7 +13,7 @@ BROKEN = (OSError, AMQPError, OperationalError)
 
 
 def connect(connection: Connection, seconds: float) -> None:
-    """Connect, with this timeout for everything that is asked of RabbitMQ from then on. Raises one of BROKEN."""
+    """Connect. Each later question to RabbitMQ has this timeout too. Raises one of BROKEN."""
     connection.transport_options = {"read_timeout": seconds, "write_timeout": seconds, "confirm_publish": True}
     connection.connect_timeout = seconds / 2
     # Two attempts in all. By default kombu would try for ever.
@@ -42,7 +42,7 @@ def count_instances(channel: Channel, service: str) -> int:
 
 
 def timed_out(error: Exception) -> bool:
-    return isinstance(error, TimeoutError | BlockingIOError)  # the latter from a socket with a read timeout
+    return isinstance(error, TimeoutError | BlockingIOError)  # a socket with a read timeout raises the latter
 
 
 def explain(error: Exception) -> str:

@@ -30,7 +30,7 @@ POLL_SECONDS = 0.1
 
 
 class _NoReply:
-    """Takes the place of nameko's listener for replies. RabbitMQ drops the reply, as no queue has this name."""
+    """Replaces nameko's listener for replies. RabbitMQ drops the reply, because no queue has this name."""
 
     routing_key = "nobody"
 
@@ -93,7 +93,7 @@ class Proxy(StandaloneProxyBase):
         super().__init__({"AMQP_URI": amqp_uri}, timeout=timeout, reply_listener_cls=_ReplyListener)
         self.start()
         self._connection: Connection = self._reply_listener.queue_consumer.connection
-        self._channel = self._connection.channel()  # kept: it costs two round trips to open and close one
+        self._channel = self._connection.channel()  # kept open, because opening and closing one takes two round trips
 
     def call(self, service: str, *arguments: object, to_disk: bool, **named: object) -> RpcReply:
         """Call the service's `send`. Raises UnknownService if it has no queue."""
@@ -115,7 +115,7 @@ class Proxy(StandaloneProxyBase):
         return instances > 0
 
     def discard(self) -> None:
-        self._connection.collect(0.1)  # without waiting for RabbitMQ to say goodbye
+        self._connection.collect(0.1)  # does not wait for RabbitMQ's answer
 
 
 class ProxyPool:
@@ -125,9 +125,9 @@ class ProxyPool:
         self.amqp_uri = amqp_uri
         self._clock = clock
         self.timeout = timeout
-        """In seconds, of a call."""
+        """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """With when each was used. The newest is used next, so that the others grow old."""
+        """Each with the time of its last use. The newest is used next, so the others become idle."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:
@@ -162,5 +162,5 @@ class ProxyPool:
                 return proxy, proxy.is_running(service)
             except BROKEN as error:
                 proxy.discard()
-                if is_new or timed_out(error):  # then RabbitMQ is at fault, and not this one connection
+                if is_new or timed_out(error):  # the new connection fails too, so RabbitMQ is the problem
                     raise

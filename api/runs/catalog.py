@@ -99,7 +99,7 @@ class Catalog:
         )
 
     def totals(self, now: int, stalled_after: float) -> RunTotals:
-        """Return what the runs add up to."""
+        """Return the totals of all runs."""
         return self._keeper.totals(self.stalled(now, stalled_after))
 
     def stalled(self, now: int, seconds: float) -> list[Run]:
@@ -115,5 +115,5 @@ def _created(run: Run) -> int:
 def _foreign_records_logged(topic: str, offset: int) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # of many types: somebody else's record, or one of another version
+    except Exception as error:  # many types are possible: the record may be from another program or another version
         log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error, extra={"topic": topic})

@@ -1,7 +1,7 @@
 """How a run gets to its service: called while the client waits, or queued for later.
 
-Accepted means that the run will be carried out. Here several requests race for one id, and a call may be lost on its
-way. So the store and the calls come in as arguments: tests run every order of events without a broker.
+Accepted means that the run will be carried out. Several requests may race for one id, and a call may be lost. So the
+store and the calls are arguments, and tests run every order of events without a broker.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Dispatcher:
     def send(self, request: Request, has_key: bool) -> Figures:
         """Have the service send now, and return its figures. With a key, only the first request of that id sends.
 
-        The Problem leads to the run if one has begun, or had the id before.
+        The Problem links to the run if one has begun, or if an earlier run has this id.
         """
         self._refuse_if_too_many()
         may_have_begun = False
@@ -68,9 +68,9 @@ class Dispatcher:
             raise
 
     def queue(self, request: Request, wait_seconds: float = 0) -> RunView:
-        """Accept a run and queue it, unless this id has a run already. Return the run, once it is over or time is up.
+        """Accept a run and queue it, unless a run with this id exists. Return the run when it is over or time is up.
 
-        The Problem is 422 if the id belongs to a run that asked for something else.
+        The Problem is 422 if the existing run asked for something else.
         """
         # Without a free place nothing may be left behind, so the place comes first.
         with self._places[request.service].taken() if wait_seconds else nullcontext():
@@ -95,11 +95,11 @@ class Dispatcher:
         return run
 
     def _queue(self, run: Run) -> None:
-        """Put the call into the service's queue. A second delivery is the same run, so doing this twice is no harm."""
+        """Put the call into the service's queue. Twice does no harm, because a second delivery is the same run."""
         try:
             self._calls.queue(run.request)
             self._store.note_queued(run.id)
-        except NotTaken as problem:  # RabbitMQ may have the call all the same, and nothing may be sent after a 503
+        except NotTaken as problem:  # RabbitMQ may have the call nevertheless, but after a 503 nothing may be sent
             self._store.fail(run.id, problem.reason)
         if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
             raise Problem(503, "Kafka does not answer: the record of the run has not come back.")
@@ -124,7 +124,7 @@ class Dispatcher:
         _refuse_if_other(run, request)
         if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
             self._queue(run)  # the process that has accepted it may be gone
-        problem = Problem(409, "This Idempotency-Key was used before; the run is at the link.")
+        problem = Problem(409, "This Idempotency-Key was used before. The link leads to its run.")
         problem.run = request.run
         raise problem
 
@@ -137,7 +137,7 @@ class Dispatcher:
         """Put the run on record, so that its link leads somewhere. Return what the client is told."""
         with suppress(Problem):  # without Kafka the service cannot send anything either
             if not on_record:
-                # Created now: a run that is as old as its timeout would count as stalled from its start.
+                # It counts as created now. A run as old as its timeout would count as stalled from the start.
                 self._store.note(replace(request, created=now()))
             if isinstance(problem, NotAnswered):
                 self._store.note_queued(request.run)
@@ -150,7 +150,7 @@ class Dispatcher:
 
     def _refuse_if_too_many(self) -> None:
         if self._store.unfinished() >= self._runs_pending:
-            raise Problem(503, f"{self._runs_pending} runs are under way; try again when some have ended.")
+            raise Problem(503, f"{self._runs_pending} runs are under way. Try again when some have ended.")
 
     def _refuse_if_dropped(self, request: Request) -> None:
         if self._store.is_dropped(request.run):
@@ -169,5 +169,5 @@ def _refuse_if_other(run: Run, request: Request) -> None:
 
 def _places(service: str, count: int) -> Places:
     return Places(
-        count, f"{count} requests wait for {service} already; try again later, or do not wait for the answer."
+        count, f"{count} requests already wait for {service}. Try again later, or do not wait for the answer."
     )

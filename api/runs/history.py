@@ -1,6 +1,6 @@
-"""The records of topic `run-requests` that were there before this process started.
+"""The records that topic `run-requests` had when this process started.
 
-There may be very many, and only the newest runs are kept. So no record is decoded before all of them were seen.
+There may be very many, and only the newest runs are kept. So all records are read before any is decoded.
 """
 
 from messaging.clients.protocols import Partition
@@ -12,7 +12,7 @@ ID_LENGTH = 36
 
 
 class History:
-    """Keeps the records of the `kept` runs that are the last to appear, and the ids of the others. Pure."""
+    """Keeps the records of the `kept` newest runs, and the ids of all others. Pure."""
 
     def __init__(self, kept: int):
         self._kept = kept

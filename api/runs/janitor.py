@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 2
 
 LOST_SECONDS = 300
-"""How long a sender can say nothing, at most. Kafka, when it does not answer, takes 150 s to make it fail."""
+"""A sender can be silent for this long, in seconds. If Kafka does not answer, sending fails after 150 s."""
 
 GROUPS = "ping", "pong"
 """The consumer groups. Each reads the topic of its name."""

@@ -31,7 +31,7 @@ STAGES = {
 """The stages that a message passes, by the service that sends it."""
 
 RECORD_SECONDS = 1
-"""How long it takes at most, usually, until a message that was sent is on record."""
+"""A message that was sent is usually on record after this many seconds."""
 
 
 @dataclass(eq=False)
@@ -43,10 +43,10 @@ class Run:
     states: dict[str, dict[str, State]] = field(default_factory=dict)
     """By stage and state key."""
     asked: Request | None = None
-    """The request for it, None until a record has it."""
+    """The request for the run. None until a record contains it."""
     _offsets: list[int] = field(default_factory=lambda: [0, 0])
     _numbers: dict[str, BitMap] = field(default_factory=dict)
-    """The numbers that each stage has seen, as far as they were asked for since its last change."""
+    """A cache of the numbers that each stage has seen. A change of the stage empties it."""
     _outcome: tuple[RunState, str | None] | None = None
 
     @property
@@ -71,14 +71,14 @@ class Run:
 
     @property
     def request(self) -> Request:
-        """The request for it. Raises LookupError before a record has it."""
+        """The request for the run. Raises LookupError until a record contains it."""
         if self.asked is None:
             raise LookupError(f"no record has the request for run {self.id}")
         return self.asked
 
     @property
     def last_change(self) -> int:
-        """When the newest thing happened to it."""
+        """The time of its newest change."""
         times = [state.stage.last or 0 for states in self.states.values() for state in states.values()]
         return max([self.request.created, *times])
 
@@ -133,7 +133,7 @@ class Run:
         return RunState.BOUNCING, None
 
     def _senders(self) -> list[Sender]:
-        """What the states of stage `sent` say, the newest last."""
+        """The states of stage `sent`, the newest last."""
         states = sorted(self.states.get(SENT, {}).values(), key=lambda state: state.stage.last or 0)
         return [state.sender for state in states if state.sender]
 
@@ -145,7 +145,7 @@ class Run:
         return self.request.num_messages - len(self.numbers(stage))
 
     def stall(self, now: int) -> Stall:
-        """Return what is to be known of a run that is stalled."""
+        """Return the details of a stalled run."""
         stage = self.waiting_stage()
         is_under_way = self.standing.under_way or self.has_begun
         seconds = (now - self.last_change) / 1e6
@@ -161,7 +161,7 @@ class Run:
         return RunSummary(self.request, state, reason, stalled, self.last_change, client, delivery, self.version)
 
     def view(self, now: int, stalled_after: float) -> RunView:
-        """As `summary`, with the stages."""
+        """Return the run as `summary` does, and its stages."""
         sent = self.numbers(SENT)
         stages = {}
         for name in STAGES[self.request.service]:
@@ -171,7 +171,7 @@ class Run:
         return RunView(**vars(summary), stages=stages, behind_seconds=self._behind_seconds(now))
 
     def _behind_seconds(self, now: int) -> float | None:
-        """Return how late the newest message was sent. If nobody sends, return how late the next one is by now."""
+        """Return how late the newest message was sent. If nobody sends now, return how late the next one is."""
         if self.request.rate is None:
             return None
         start = start_of(self._senders())

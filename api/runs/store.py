@@ -29,7 +29,7 @@ KAFKA_SECONDS = 4
 """How long a request waits for Kafka."""
 
 BEHIND_SECONDS = 1
-"""How far the reading of one API process may lag behind that of another."""
+"""One API process may read this much later than another, in seconds."""
 
 RETRY_SECONDS = 2
 """Between two attempts to connect in the background."""
@@ -57,14 +57,14 @@ class Store:
         self._stalled_after = stalled_after
         self._catalog = Catalog(runs_kept, keeper)
         self._history: History | None = History(runs_kept)
-        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # until all were read; by key
+        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # used until all states were read; by key
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._started = False
         self._process = f"{socket.gethostname()}:{os.getpid()}"
 
     def warm_up(self) -> None:
-        """Begin to connect and read in the background, so that the first request need not wait for it."""
+        """Begin to connect and read in the background, so that the first request does not wait for it."""
         threading.Thread(target=self._warm_up, name="warm up", daemon=True).start()
 
     def _warm_up(self) -> None:
@@ -84,19 +84,19 @@ class Store:
         return run
 
     def find(self, run_id: UUID) -> Run | None:
-        """Return the run; None if there is none, or none that is new enough to be kept."""
+        """Return the run. None if it does not exist, or is too old to be kept."""
         self._ready()
         with self._changed:
             return self._catalog.get(run_id)
 
     def is_dropped(self, run_id: UUID) -> bool:
-        """Return True if there was such a run, and newer ones have taken its place."""
+        """Return True if the run existed, but is too old to be kept."""
         self._ready()
         with self._changed:
             return self._catalog.is_dropped(run_id)
 
     def keeps(self, run: Run) -> bool:
-        """Return False once newer runs have taken its place, so that it does not change any more."""
+        """Return False once newer runs have replaced it. Then it does not change any more."""
         with self._changed:
             return self._catalog.get(run.id) is run
 
@@ -120,7 +120,7 @@ class Store:
             return run.view(now(), self._stalled_after)
 
     def unfinished(self) -> int:
-        """Count the runs that wait to begin or move."""
+        """Count the runs that wait to begin, and those that move."""
         with self._changed:
             return self._catalog.unfinished(now(), self._stalled_after)
 
@@ -130,7 +130,7 @@ class Store:
             return [run.stall(now()) for run in self._catalog.stalled(now(), self._stalled_after)]
 
     def totals(self) -> RunTotals | None:
-        """Return what the runs add up to; None before they were read."""
+        """Return the totals of all runs. None until they were read."""
         with self._changed:
             is_read = self._newest_states is None
             return self._catalog.totals(now(), self._stalled_after) if is_read else None
@@ -179,7 +179,7 @@ class Store:
         self._write(lambda writer: writer.incomplete(run_id, reason))
 
     def stop(self, run: Run) -> None:
-        """Have the sending of a run end. Waits until Kafka has acknowledged that."""
+        """Put on record that the sending of a run must stop. Waits for Kafka's acknowledgement."""
         self._write(lambda writer: writer.stop(run.id), wait=True)
 
     def _write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None:
@@ -203,7 +203,7 @@ class Store:
             self._starting.release()
 
     def _open_catalog(self) -> int:
-        """Take in what was read of the history. Return when the oldest run that is kept was created."""
+        """Take in the history. Return when the oldest kept run was created."""
         with self._changed:
             history, self._history = self._history, None
             if history is not None:
@@ -211,7 +211,7 @@ class Store:
             return self._catalog.oldest or now()
 
     def _take_states(self) -> None:
-        """Decode what was read of the states at the start: of each key only the newest one counts."""
+        """Decode the states that were read at the start. Only the newest one of each key counts."""
         with self._changed:
             states, self._newest_states = self._newest_states, None
             self._catalog.take_states(states or {})

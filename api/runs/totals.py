@@ -1,7 +1,7 @@
 """Adds up all runs for the metrics. Pure, and not safe for threads.
 
-Counters must never go back, and must be the same at every API process. So they count the runs that were created since
-the API has started, and keep what a run has added when newer runs take its place.
+Counters must never go back, and must be the same at every API process. So they count the runs created since the API
+started. When newer runs replace a run, its share stays in the counters.
 """
 
 from bisect import bisect_left
@@ -60,7 +60,7 @@ class RunTotals:
     states: Counter[str]
     """How many of the runs that are kept are in each state."""
     missing: Counter[Point]
-    """How many messages the runs that are over or stalled still miss at each stage."""
+    """How many messages are missing at each stage, in runs that are over or stalled."""
     stalled: int
 
 
@@ -74,7 +74,7 @@ class _Kept:
 
 
 class TotalsKeeper:
-    """Adds the runs of a catalog up. Looks again only at those that have changed."""
+    """Adds up the runs of a catalog. Looks again only at those that have changed."""
 
     def __init__(self) -> None:
         self.since = now()
@@ -87,19 +87,19 @@ class TotalsKeeper:
         self._kept: dict[UUID, _Kept] = {}
 
     def begin(self, oldest: int | None, any_dropped: bool) -> None:
-        """Take in what this process has found at its start: when its oldest run was created, and if there were others.
+        """Take in what this process found at its start: when its oldest run was created, and if older ones exist.
 
-        Gunicorn may have started it anew, long after the API has started. Then it may not know all runs since.
+        Gunicorn may start a process long after the API. Such a process may not know all runs since the API started.
         """
         lacks_older = any_dropped or now() - self.since > RETENTION_MS * 1000
         self._is_complete = not lacks_older or (oldest is not None and oldest <= self.since)
 
     def change(self, run: Run) -> None:
-        """Note that a run that is kept has changed."""
+        """Note that a kept run has changed."""
         self._changed[run.id] = run
 
     def drop(self, run: Run) -> None:
-        """Take in a run for the last time. Newer ones take its place."""
+        """Take in a run for the last time, because newer ones replace it."""
         self._take(run)
         kept = self._kept.pop(run.id)
         self._states.subtract(kept.states)
@@ -150,6 +150,6 @@ def _add_latencies(totals: Totals, point: Point, latencies: Latencies) -> None:
 
 
 def _missing(run: Run) -> Counter[Point]:
-    """Return how many of the messages that were sent have not come to each later stage."""
+    """Return, for each later stage, how many sent messages have not come to it."""
     sent, service = run.numbers(SENT), run.request.service
     return Counter({Point(service, name): len(sent - run.numbers(name)) for name in STAGES[service] if name != SENT})

@@ -63,7 +63,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class RunView(RunSummary):
-    """A run at one moment, with what each stage has seen of it."""
+    """A run at one moment, with its stages."""
 
     stages: Mapping[str, StageSummary]
     behind_seconds: float | None
@@ -82,7 +82,7 @@ class RunView(RunSummary):
 
 
 class Stall(NamedTuple):
-    """A run that is not over, and to which nothing has happened for a while: `stage` lacks `missing` messages."""
+    """A run that is not over and has not changed for a while. `stage` lacks `missing` messages."""
 
     run: UUID
     state: RunState
@@ -90,6 +90,6 @@ class Stall(NamedTuple):
     is_queued: bool
     """True if the run is on record as queued. If it is not, RabbitMQ keeps its call in memory only."""
     seconds: float
-    """Since something has happened."""
+    """The time of the newest change."""
     stage: str | None
     missing: int

@@ -1,1 +1,1 @@
-"""Measures this checkout against another commit of the same repository, by turns on the same brokers."""
+"""Compares this checkout with another commit of the repository. They take turns on the same brokers."""

@@ -1,4 +1,4 @@
-"""How much better or worse one version is than another, and how sure that is."""
+"""The ratio of two versions, with its confidence interval."""
 
 import random
 import statistics
@@ -28,7 +28,7 @@ class Comparison:
     def interval(self) -> tuple[float, float]:
         """The 95 % bootstrap interval of the ratio.
 
-        Whole rounds are drawn, because what disturbs the machine disturbs both turns of a round.
+        It draws whole rounds, because a disturbance of the machine affects both turns of a round.
         """
         draw = random.Random(SEED).choices
         rounds = list(zip(self.old, self.new, strict=True))

@@ -20,14 +20,14 @@ from local.processes import Process
 from local.waiting import wait_until
 
 TOPICS = {"ping": 4, "pong": 4, "runs": 1, "run-requests": 1, "run-states": 4}
-"""The topics of all versions and their partitions. Versions that share a journal's name may differ in its format."""
+"""The topics of all versions and their partitions. Versions may use one topic in different formats."""
 REQUESTS = 100
 START_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one turn has shown."""
+    """The figures of one turn."""
 
     sending: float
     """Messages per second of one request, while pong is stopped."""
@@ -62,7 +62,7 @@ def take_turn(site: Site, version: Version, messages: int) -> Figures:
 
 
 class Turn:
-    """The steps of a turn. Each checks by Kafka's offsets that nothing was lost and nothing came twice."""
+    """The steps of a turn. Each step checks Kafka's offsets: nothing is lost, nothing came twice."""
 
     def __init__(self, site: Site, version: Version, messages: int):
         self._site = site

@@ -1,1 +1,1 @@
-"""What the services are measured against. Only this package may use a Kafka library directly."""
+"""The code that the services are compared with. Only this package may use a Kafka library directly."""

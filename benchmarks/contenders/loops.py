@@ -1,4 +1,4 @@
-"""Plain kafka-python loops with the options of config.yml: what the client can do with nothing around it.
+"""Plain kafka-python loops with the options of config.yml. They show how fast the client is alone.
 
 Each runs in a separate process, with native threads or monkey-patched by eventlet, as nameko's services are:
 
@@ -49,7 +49,7 @@ def poll(topic: str, group: str, num_messages: str) -> None:
         if time.perf_counter() >= next_commit:
             consumer.commit_async()
             next_commit = time.perf_counter() + COMMIT_SECONDS
-    print(f"topic={topic} messages={received}", flush=True)  # in the services' words
+    print(f"topic={topic} messages={received}", flush=True)  # the same line as the services log
     consumer.commit()
     consumer.close(autocommit=False)
 

@@ -1,4 +1,4 @@
-"""What is measured side by side. Each workload takes a site and returns a section of the report."""
+"""The measurements. Each workload takes a site and returns a section of the report."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How fast ping and pong work off what is in their topic, beside plain poll loops and the textbook design."""
+"""How fast ping and pong consume their topics, compared with plain poll loops and the textbook design."""
 
 import sys
 from collections.abc import Callable
@@ -49,10 +49,10 @@ def goals(times_textbook: float, rates: list[Rate]) -> list[Goal]:
 
 
 def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
-    """How fast each contender works off messages that are in the topic before it starts.
+    """How fast each contender handles messages that are in the topic before it starts.
 
-    All are timed alike, from outside, see `Drain`: a message is done when its offset is committed and, if the contender
-    answers, its answer is in topic ping.
+    `Drain` measures all of them in the same way, from outside. A message is done when its offset is committed and, if
+    the contender answers, its answer is in topic ping.
     """
     contenders = contenders_for(topic, answers)
     site.fill(topic, MESSAGES)

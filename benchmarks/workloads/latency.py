@@ -12,7 +12,7 @@ WARM_UP = 20
 """The first requests, which do not count."""
 REQUESTS = 200
 PAUSE_SECONDS = 0.03
-"""Time for the answer to come back to ping, so that the next request meets idle services."""
+"""A pause in which the answer comes back to ping, so that the services are idle at the next request."""
 
 
 def measure_latency(site: Site) -> Section:

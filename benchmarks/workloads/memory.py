@@ -1,4 +1,4 @@
-"""How much memory the processes take while one request has a million messages bounced."""
+"""How much memory the processes use while one request bounces a million messages."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Verifies a run: counts its messages in the topics themselves, and compares that with what the API says of it.
+"""Verifies a run: counts its messages in the topics, and compares the result with the API.
 
 counting  what topics hold of runs; pure
 reading   the topics, from their beginning

@@ -1,4 +1,4 @@
-"""`python -m client verify RUN`: says if the topics hold what the API says of a run.
+"""`python -m client verify RUN`: compares the topics with what the API says about a run.
 
 Exit codes: 0 they do; 1 they differ; 2 it cannot tell, and says why on stderr; 130 Ctrl-C.
 """
@@ -27,7 +27,7 @@ from messaging.clients.protocols import Client, Reader
 from messaging.settings import KAFKA_SERVERS, load
 
 SETTLE_SECONDS = 5
-"""How long nothing may change before a difference counts: the last messages and records may be on their way."""
+"""A difference counts if nothing has changed for this long. Before that, the last messages may be on their way."""
 POLL_SECONDS = 0.5
 
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or KAFKA_SERVERS.default
     parser.add_argument("run", type=run_id, metavar="RUN", help="its id, or its link")
     parser.add_argument("--kafka", type=kafka_address, metavar="HOST:PORT", default=default, help=f"default: {default}")
-    parser.add_argument("--exact", action="store_true", help="duplicates must match, because nothing was killed")
+    parser.add_argument("--exact", action="store_true", help="duplicates must match too, because nothing was killed")
     parser.set_defaults(carry_out=verify_and_report)
 
 
@@ -72,7 +72,7 @@ def verify_and_report(api: Api, asked: argparse.Namespace) -> int:
 
 
 def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple[Run, Verdict]:
-    """Read a run's topics and compare; return the run, as it was then, and the verdict.
+    """Read a run's topics and compare. Return the run, as it was then, and the verdict.
 
     Raises CannotTell, NoSuchTopic, ApiError, ClientError.
     """
@@ -98,7 +98,7 @@ def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple
 
 
 def settled(look: Callable[[], tuple[Run, Verdict]]) -> tuple[Run, Verdict]:
-    """Look again while they differ and something still changes; return what was seen last."""
+    """Look again while they differ and something still changes. Return the last result."""
     seen = look()
     deadline = time.monotonic() + SETTLE_SECONDS
     while seen[1].differences and time.monotonic() < deadline:
@@ -120,7 +120,7 @@ def check_retention(reading: Reading, run: Run) -> None:
 def kafka_at(servers: str) -> Client:
     """Return a client with the options of config.yml. Raises CannotTell if a setting is wrong."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # that eventlet is deprecated: nameko imports it
+        with warnings.catch_warnings(action="ignore"):  # the warning that eventlet is deprecated; nameko imports it
             settings = load()
     except SystemExit as wrong:
         raise CannotTell(str(wrong)) from None

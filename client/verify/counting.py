@@ -1,4 +1,4 @@
-"""Counts what topics hold of runs. Pure: it takes columns of messages, and keeps a bitmap for each partition."""
+"""Counts the messages of runs in topics. Pure: it takes columns of messages, and keeps a bitmap for each partition."""
 
 import struct
 from collections import defaultdict
@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from messaging.runs.payload import payloads
 
 STAMP = struct.Struct(">16sQQ")
-"""Run, number and time in a message's key. Not imported from the services, so that it finds a mistake of theirs."""
+"""Run, number and time in a message's key. It is not imported from the services, so it finds their mistakes."""
 
 
 class Messages(Protocol):
@@ -31,7 +31,7 @@ class Messages(Protocol):
 
 @dataclass
 class Seen:
-    """Which messages of a run a partition holds."""
+    """The messages of a run in one partition."""
 
     numbers: BitMap = field(default_factory=BitMap)
     late: BitMap = field(default_factory=BitMap)
@@ -49,7 +49,7 @@ class Seen:
 
 
 class Tally:
-    """What one topic holds of one run."""
+    """The messages of one run in one topic."""
 
     def __init__(self, run: UUID, num_messages: int, size: int):
         self._run = run
@@ -57,11 +57,11 @@ class Tally:
         self._size = size
         self._partitions: dict[int, Seen] = defaultdict(Seen)
         self.messages = 0
-        """How many messages there are, each one as often as it is there."""
+        """How many messages there are. A message that came twice counts twice."""
         self.changed = 0
-        """How many of them have another payload than they were sent with."""
+        """How many of them have a changed payload."""
         self.unasked = 0
-        """How many further messages have a number that the run does not have."""
+        """How many messages have a number that does not exist in the run."""
 
     def add(self, partition: int, numbers: Sequence[int], values: Sequence[bytes | None]) -> None:
         """Count messages of one partition, in their order."""
@@ -98,13 +98,13 @@ class Tally:
 
 
 class Counter:
-    """Counts the messages of the runs that it was told to expect."""
+    """Counts the messages of the expected runs."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, dict[bytes, Tally]] = defaultdict(dict)
 
     def expect(self, topic: str, run: UUID, num_messages: int, size: int) -> Tally:
-        """Have the messages of a run in a topic counted; return the tally, which grows with each `add`."""
+        """Expect messages of a run in a topic. Return their tally, which grows with each `add`."""
         return self._tallies[topic].setdefault(run.bytes, Tally(run, num_messages, size))
 
     def add(self, messages: Messages) -> None:

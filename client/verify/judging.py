@@ -1,4 +1,4 @@
-"""Compares what the topics hold of a run with what the API says of it. Pure."""
+"""Compares the messages in the topics with what the API says about the run. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TOPICS = {"ping": ("pong", "ping"), "pong": ("ping",)}
 
 @dataclass(frozen=True)
 class Figures:
-    """What a topic holds of a run."""
+    """The figures of a run in one topic."""
 
     messages: int
     distinct: int
@@ -24,13 +24,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the topics hold, and where the API says something else."""
+    """The result: the figures of the topics, and where the API differs."""
 
     topics: Mapping[str, Figures]
     differences: Sequence[str]
     """A sentence each. None if topics and API agree."""
     notes: Sequence[str]
-    """What differs and may do so, a sentence each."""
+    """Differences that are allowed, a sentence each."""
 
     @property
     def agrees(self) -> bool:
@@ -59,7 +59,7 @@ def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdic
 
 
 def _figures(run: Run, topic: str, tallies: Mapping[str, Tally]) -> Figures:
-    """Return the figures of a topic. Missing is what was sent, or what was to be answered, and is not there."""
+    """Return the figures of a topic. Missing are messages that were sent, or should be answered, and are not there."""
     tally, first = tallies[topic], tallies[TOPICS[run.service][0]]
     missing = len(first.numbers - tally.numbers) if tally is not first else run.stages["sent"].distinct - tally.distinct
     return Figures(tally.messages, tally.distinct, tally.twice, max(0, missing), tally.out_of_order, tally.changed)
@@ -93,13 +93,13 @@ def _damaged(topic: str, tally: Tally) -> Iterator[str]:
 
 
 def _places(run: Run) -> dict[str, str]:
-    """Return the topic of each stage: the one that it reads, or that it writes into."""
+    """Return the topic of each stage: the one that it reads or writes."""
     first, last = TOPICS[run.service][0], TOPICS[run.service][-1]
     return {stage: first if stage in ("sent", "pong_received") else last for stage in run.stages}
 
 
 def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Compare `distinct`, except that of `sent`: what Kafka stored and did not acknowledge is not on record there."""
+    """Compare `distinct`, except in `sent`, which does not count what Kafka stored but did not acknowledge."""
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].distinct, tallies[topic].distinct
         if stage != "sent" and recorded != found:
@@ -107,11 +107,11 @@ def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
 
 
 def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, bool]]:
-    """Yield a sentence for each stage with other duplicates than its topic has, and if that is possible.
+    """Yield a sentence for each stage whose duplicates differ from its topic's, and True if that is allowed.
 
     A stage that writes may have recorded less: a process that was killed cannot record its last messages, and Kafka may
     have stored what it did not acknowledge. A stage that reads may have recorded more: what was not committed comes
-    again. Anything else means that somebody counts wrongly.
+    again. Anything else is a counting mistake.
     """
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].duplicates, tallies[topic].twice

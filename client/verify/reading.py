@@ -7,7 +7,7 @@ from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Fetched, Partition, Reader
 
 SILENT_SECONDS = 30
-"""How long Kafka may bring nothing although there is more to read."""
+"""Reading fails if Kafka sends nothing for this long, in seconds, although there is more to read."""
 
 
 class NoSuchTopic(Exception):
@@ -53,7 +53,7 @@ class Reading:
     def lost_since(self, milliseconds: int) -> list[Partition]:
         """Return the partitions that may have had messages since this time (since the epoch) that Kafka has deleted.
 
-        Those begin with a message from after that time, and not with their very first one. Raises Unavailable.
+        Such a partition begins with a message after that time, and not with its very first message. Raises Unavailable.
         """
         shortened = {p: offset for p, offset in self._reader.beginnings(self._partitions).items() if offset > 0}
         since = self._reader.offsets_at([*shortened], milliseconds) if shortened else {}

@@ -25,10 +25,10 @@ DATA = HERE / "data"
 
 
 class Brokers:
-    """All three, with their data in `directory`. A broker that already runs there is used as it is.
+    """All three, with their data in `directory`. A broker that already runs there is used.
 
-    With `settings`, they listen on 2181, KAFKA_PORT (9092) and RABBITMQ_PORT (5672), or on another port where one of
-    these is taken. Without, they listen on any free ports, so that several sets can run at once.
+    With `settings`, they listen on 2181, KAFKA_PORT (9092) and RABBITMQ_PORT (5672). If a port is taken, they choose
+    another one. Without `settings`, they listen on any free ports, so that several sets can run at once.
     """
 
     def __init__(self, directory: str | Path, settings: Mapping[str, str] | None = None):
@@ -43,7 +43,7 @@ class Brokers:
 
     @staticmethod
     def missing() -> list[str]:
-        """Return the names of what has to be installed before they can start."""
+        """Return the names of everything that must be installed first."""
         return missing()
 
     @property
@@ -64,22 +64,22 @@ class Brokers:
         path = self.directory / "lock"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = path.open("a")  # the lock lasts while it is open: until the process ends in whatever way
+            self._lock = path.open("a")  # the lock lasts while the file is open, so it ends with the process
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LocalError(
-                "`make run` or `python3 -m local start` is at work in this folder already: "
-                "use that one, or end it with Ctrl-C and try again."
+                "`make run` or `python3 -m local start` already works in this folder. "
+                "Use that one, or end it with Ctrl-C and try again."
             ) from None
         except OSError as error:
             raise LocalError(f"{path} cannot be written: {error.strerror}.") from None
 
     def start(self) -> None:
-        """Start those that do not run; return when all are ready. After a LocalError none is left."""
+        """Start those that do not run. Return when all are ready. After a LocalError, none of them runs."""
         check_installed()
         try:
             if not self.zookeeper.pid:
-                self.kafka.kill()  # it could not find a ZooKeeper that comes back on another port
+                self.kafka.kill()  # otherwise it could not find a ZooKeeper that has a new port
             for broker in self:
                 broker.launch()
             for broker in self:
@@ -97,10 +97,10 @@ class Brokers:
         self.kafka.ask_to_end()
         self.rabbitmq.await_end()
         self.kafka.await_end()
-        self.zookeeper.stop()  # last: without it Kafka takes long to end
+        self.zookeeper.stop()  # last, because without it Kafka takes long to end
 
     def __iter__(self) -> Iterator[Broker]:
-        # RabbitMQ comes before Kafka: it starts while Kafka's launch waits for ZooKeeper.
+        # RabbitMQ comes before Kafka, because it can start while Kafka waits for ZooKeeper.
         return iter((self.zookeeper, self.rabbitmq, self.kafka))
 
     def __enter__(self) -> Self:

@@ -1,8 +1,7 @@
 #!/bin/sh
-# Installs the packages named as arguments, as root, without making services of this machine of them.
-#
-# Debian starts what it installs, now and at each boot, and that RabbitMQ would take the port that ours wants.
-# A policy-rc.d that answers 101 is Debian's way to say "start nothing", and holds with systemd and without.
+# Installs the packages in the arguments, as root, without starting their services.
+# Debian starts what it installs, now and at each boot. Its RabbitMQ would take the port of ours.
+# A policy-rc.d that exits with 101 tells Debian to start nothing, with systemd and without.
 set -e
 
 policy=/usr/sbin/policy-rc.d
@@ -23,7 +22,7 @@ case " $* " in *" prometheus "*)
 esac
 
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq || true # one source that is down need not matter
+apt-get update -qq || true # it may work although one source is down
 if ! output=$(apt-get install -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" 2>&1); then
     echo "$output" >&2
     exit 1

@@ -13,14 +13,14 @@ from ..waiting import wait_until
 
 START_SECONDS = 60
 STOP_SECONDS = 10
-# Stands in the environment of each process and says whose it is: a pid alone may be anybody's by now.
+# A variable in the environment of each process. It shows whose process it is, because pids are used again.
 OWNER = "BROKER_DIRECTORY"
 
 logger = logging.getLogger("brokers")
 
 
 class Broker:
-    """A process that answers on one port: `wanted_port` if that is free, any free one if it is 0.
+    """A process that answers on one port. This is `wanted_port` if it is free, and any free port if it is 0.
 
     Started again after `stop` or `kill`, it has the same port and the same data.
     """
@@ -76,7 +76,7 @@ class Broker:
         """Wait until it is ready. Raises LocalError if it ends first or takes longer than START_SECONDS."""
         self._wait_once()
         if not self.pid:
-            self.launch()  # another program may have taken a port after it was found free
+            self.launch()  # another program may have taken the free port meanwhile
             self._wait_once()
         if not self.pid:
             raise LocalError(self._failure("ended before it was ready"))
@@ -90,13 +90,13 @@ class Broker:
             return False
 
     def stop(self) -> None:
-        """End it in good order, by force after STOP_SECONDS."""
+        """Stop it. Kill it after STOP_SECONDS."""
         self.ask_to_end()
         self.await_end()
 
     def ask_to_end(self) -> None:
         self._send(signal.SIGTERM)
-        self._send(signal.SIGCONT)  # a suspended process would not notice
+        self._send(signal.SIGCONT)  # a frozen process would not notice
 
     def await_end(self) -> None:
         wait_until(lambda: not self.pid, STOP_SECONDS)
@@ -109,7 +109,7 @@ class Broker:
         wait_until(lambda: not self.pid, STOP_SECONDS)
 
     def suspend(self) -> None:
-        """Freeze it: its connections stay open, and nothing comes from them."""
+        """Freeze it. Its connections stay open and silent."""
         if pid := self.pid:
             freeze(pid)
 
@@ -143,12 +143,12 @@ class Broker:
 
     def _failure(self, problem: str) -> str:
         lines = self.log.read_text(errors="replace").splitlines()
-        telling = [line[:200] for line in lines if not line.startswith("\tat ")]  # not Java's stack
+        telling = [line[:200] for line in lines if not line.startswith("\tat ")]  # without Java's stack
         return "\n    ".join([f"{self.name} {problem}; {self.log} ends:", *telling[-10:]])
 
 
 def choose_port(name: str, wanted: int) -> int:
-    """Return the wanted port. Returns a free one if that is 0, or if another program has it, and then warns."""
+    """Return the wanted port. If it is 0, return a free one. If another program uses it, warn and return a free one."""
     if wanted and is_free(wanted):
         return wanted
     port = free_port()

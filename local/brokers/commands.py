@@ -46,7 +46,7 @@ def with_address(name: str, arguments: list[str], brokers: Brokers) -> list[str]
     check_runs(brokers.kafka)
     if name != "kafka-producer-perf-test":
         return ["--bootstrap-server", brokers.kafka.address, *arguments]
-    option = "--producer-props"  # it has no --bootstrap-server; only the last --producer-props counts
+    option = "--producer-props"  # this command has no --bootstrap-server, and only its last --producer-props counts
     arguments = arguments if option in arguments else [*arguments, option]
     position = arguments.index(option) + 1
     return [*arguments[:position], f"bootstrap.servers={brokers.kafka.address}", *arguments[position:]]

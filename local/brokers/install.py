@@ -1,4 +1,4 @@
-"""Gets what the brokers need: Java and RabbitMQ from the system's packages, Kafka's jars by Maven."""
+"""Installs what the brokers need: Java and RabbitMQ as system packages, Kafka's jars with Maven."""
 
 import filecmp
 import os
@@ -17,7 +17,7 @@ JARS = HERE / "jars"
 
 
 def missing() -> list[str]:
-    """Return the names of what is not there yet."""
+    """Return the names of everything that is missing."""
     there = {"java": shutil.which("java"), "rabbitmq-server": has_rabbitmq(), "Kafka's jars": has_jars()}
     return [name for name, found in there.items() if not found]
 
@@ -25,11 +25,11 @@ def missing() -> list[str]:
 def check_installed() -> None:
     """Raises LocalError if something is missing."""
     if names := missing():
-        raise LocalError(f"Missing: {', '.join(names)}. `python3 -m local install` gets it.")
+        raise LocalError(f"Missing: {', '.join(names)}. `python3 -m local install` installs it.")
 
 
 def install(further_packages: Sequence[str] = ()) -> None:
-    """Get what is missing, and further system packages. Raises LocalError if this user may not."""
+    """Install what is missing, and further system packages. Raises LocalError if this user may not."""
     packages = list(further_packages)
     if not shutil.which("java"):
         packages.append("default-jre-headless")
@@ -45,7 +45,7 @@ def install(further_packages: Sequence[str] = ()) -> None:
 
 def install_packages(packages: list[str]) -> None:
     if not shutil.which("apt-get"):
-        raise LocalError("There is no apt-get here: please install Java (11 or newer), Maven and RabbitMQ.")
+        raise LocalError("There is no apt-get here. Please install Java (11 or newer), Maven and RabbitMQ.")
     command = ["sh", os.path.relpath(HERE / "apt.sh"), *packages]
     if os.geteuid() != 0:
         if not may_sudo():
@@ -69,7 +69,7 @@ def has_rabbitmq() -> bool:
 
 
 def has_jars() -> bool:
-    """Return True if the jars are those of pom.xml. Its copy beside them is written last, when all have arrived."""
+    """Return True if the jars match pom.xml. Its copy in their folder is written last, so then all are complete."""
     copy = JARS / POM.name
     return copy.exists() and filecmp.cmp(POM, copy, shallow=False)
 

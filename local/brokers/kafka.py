@@ -1,4 +1,4 @@
-"""Kafka, and the ZooKeeper it keeps its cluster's state in: one JVM each, from the jars of pom.xml."""
+"""Kafka and ZooKeeper, which keeps Kafka's cluster state. Each one is a JVM with the jars of pom.xml."""
 
 import struct
 from pathlib import Path
@@ -54,7 +54,7 @@ class ZooKeeper(Broker):
     def command(self) -> list[str]:
         settings = self.directory / "zoo.cfg"
         settings.write_text(ZOOKEEPER_SETTINGS.format(directory=self.directory, host=HOST, port=self.port))
-        # It holds a few hundred small records: a server's collector and compiler only delay its start.
+        # It holds a few hundred small records. A server's garbage collector and compiler would only delay its start.
         options = ["-Xmx128M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return java(*options, "org.apache.zookeeper.server.quorum.QuorumPeerMain", settings)
 
@@ -77,7 +77,7 @@ class Kafka(Broker):
     def launch(self) -> None:
         if not self.pid:
             self.zookeeper.start()
-            # Where a crashed Kafka is still registered, a new one would end with NodeExistsException.
+            # While a crashed Kafka is still registered, a new one ends with NodeExistsException.
             wait_until(lambda: "/brokers/ids/1" not in self.zookeeper.ask("dump"), START_SECONDS)
         super().launch()
 

@@ -1,4 +1,4 @@
-"""The one door to Kafka. Nothing else imports a Kafka library."""
+"""The only package that imports a Kafka library."""
 
 from importlib import import_module
 from typing import cast

@@ -1,4 +1,4 @@
-"""What can go wrong with Kafka, in our words. An adapter raises nothing else."""
+"""The errors of Kafka clients. An adapter raises no others."""
 
 
 class ClientError(Exception):
@@ -12,7 +12,7 @@ class Unavailable(ClientError):
 
 
 class Refused(ClientError):
-    """Kafka will never take this message, so there is no use in sending it again."""
+    """Kafka refuses this message for good. Sending it again does not help."""
 
 
 class TooLarge(Refused):
@@ -22,8 +22,16 @@ class TooLarge(Refused):
 
 
 class TooFewBrokers(ClientError):
-    """Fewer brokers run than a topic wants replicas."""
+    """A topic needs more replicas than brokers run."""
 
 
 class Fenced(ClientError):
     """A newer producer or member has taken over. This one must stop."""
+
+
+class Aborted(ClientError):
+    """The transaction cannot be committed. Abort it; the same work may succeed in the next one."""
+
+
+class OutcomeUnknown(ClientError):
+    """Nobody can say now if the transaction was committed. Make a new producer with the same id: that settles it."""

@@ -1,6 +1,6 @@
-"""The door to Kafka: what every client library must offer. Columns go in, one delivery comes out.
+"""What every Kafka client must offer. Columns go in, one delivery comes out.
 
-No object and no callback per message passes through the door, because both cost more than the message.
+There is no object and no callback per message, because both cost more than the message.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,14 +46,14 @@ class Taken:
 
 @dataclass(frozen=True)
 class Given:
-    """The group has given these partitions to this consumer: all that it has now."""
+    """The group has given these partitions to this consumer. It has no others."""
 
     partitions: frozenset[Partition]
 
 
 @dataclass(frozen=True)
 class Polled:
-    """What a poll brought: messages, or changes of the partitions, in their order."""
+    """The result of a poll: messages, or changes of the partitions in their order."""
 
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
@@ -75,7 +75,7 @@ class Delivery(Protocol):
 
     @property
     def acknowledged_at(self) -> int:
-        """When the newest acknowledgement came, in microseconds since the epoch. Not when somebody asked for it."""
+        """When the newest acknowledgement came, and not when somebody asked for it. In microseconds since the epoch."""
 
     @property
     def failures(self) -> Mapping[int, ClientError]:
@@ -105,7 +105,7 @@ class Producer(Protocol):
         """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""
 
     def close(self, seconds: float) -> None:
-        """Give up what is still under way after this time."""
+        """Wait for what is under way, but no longer than this. Then give it up."""
 
 
 class Reader(Protocol):
@@ -121,7 +121,7 @@ class Reader(Protocol):
         """Return the offset of the next message that a poll would bring. Raises Unavailable."""
 
     def partitions(self, topic: str) -> Sequence[Partition]:
-        """Return the partitions of a topic; none if there is no such topic. Raises Unavailable."""
+        """Return the partitions of a topic. Empty if the topic does not exist. Raises Unavailable."""
 
     def beginnings(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Return the first offset that each partition still has. Raises Unavailable."""
@@ -148,13 +148,13 @@ class Consumer(Protocol):
         """Wait for messages or changes, but no longer than this. Raises Unavailable."""
 
     def pause(self) -> None:
-        """Have polls bring no messages until `resume`. They still keep the membership, and tell of changes."""
+        """Let polls return no messages until `resume`. They still keep the membership, and return changes."""
 
     def resume(self) -> None:
-        """Go on after the last message that a poll has brought."""
+        """Continue after the last message that a poll has returned."""
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Have the next poll go on at this offset."""
+        """Let the next poll continue at this offset."""
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
         """Commit offsets and wait for it. Raises Unavailable."""
@@ -189,10 +189,10 @@ class Cluster:
 
 
 class Admin(Protocol):
-    """Asks for what concerns the whole cluster."""
+    """Manages topics and groups, and knows the brokers."""
 
     def create(self, topic: Topic) -> bool:
-        """Create a topic; return False if it exists, and leave it as it is. Raises TooFewBrokers, Unavailable."""
+        """Create a topic. If it exists, do not change it and return False. Raises TooFewBrokers, Unavailable."""
 
     def delete(self, topic: str) -> None:
         """Delete a topic if it exists. Kafka may need a moment until it can be created again. Raises Unavailable."""
@@ -204,7 +204,7 @@ class Admin(Protocol):
         """Return the state of each consumer group, such as "Stable". Raises Unavailable."""
 
     def cluster(self) -> Cluster:
-        """Return the brokers and leaders; a partition that has no leader now is left out. Raises Unavailable."""
+        """Return the brokers and leaders, without partitions that have no leader now. Raises Unavailable."""
 
     def log_bytes(self, broker: int) -> Mapping[Partition, int]:
         """Return the size in bytes of each partition on the disks of a broker. Raises Unavailable."""
@@ -213,7 +213,7 @@ class Admin(Protocol):
 
 
 class Client(Protocol):
-    """Makes everything above, all for the same cluster. `options` are the library's own, over those of the settings."""
+    """Creates everything above for one cluster. `options` are the library's own, and override those of the settings."""
 
     servers: str
 
@@ -231,7 +231,7 @@ class Client(Protocol):
 
 
 class Waiting(Protocol):
-    """How a blocking call of a library is made: directly, or so that other greenthreads go on meanwhile."""
+    """Makes a blocking call of a library, directly or so that other greenthreads continue meanwhile."""
 
     def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
         """Return what `call` returns. Raises Unavailable after this many seconds, if that can be done."""
@@ -239,5 +239,5 @@ class Waiting(Protocol):
 
 
 def directly(call: Callable[[], T], seconds: float | None = None) -> T:
-    """Make the call in this thread. For processes with native threads, where nothing can interrupt it."""
+    """Make the call in this thread. For processes with native threads. Nothing can interrupt the call."""
     return call()

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def create_missing(client: Client, topics: Sequence[Topic]) -> None:
-    """Create those of the topics that do not exist; leave the others as they are. Raises TooFewBrokers, Unavailable."""
+    """Create the topics that do not exist. Others do not change. Raises TooFewBrokers, Unavailable."""
     admin = client.admin()
     try:
         for topic in topics:

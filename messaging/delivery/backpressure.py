@@ -1,4 +1,4 @@
-"""Holds the sending of a run back while its record lags behind, so that a new owner would not send much again."""
+"""Slows down the sending of a run while its record lags behind. So a new owner does not send much again."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,10 +8,10 @@ from messaging.delivery.ownership import Ownership
 from messaging.runs.outcome import DeliveryFailed
 
 UNRECORDED = 4000
-"""How many messages may be acknowledged and not on record yet. A new owner would send them again."""
+"""At most this many messages may be acknowledged and not on record. A new owner would send them again."""
 
 KEEP_UP_SECONDS = 120
-"""How long to wait for the record to catch up before the run has failed."""
+"""If the record does not catch up within this time, in seconds, the run fails."""
 
 
 class Record(Protocol):
@@ -22,7 +22,7 @@ class Record(Protocol):
 
 
 class Backpressure:
-    """Says when the sending of one run must stop, and waits for its record before."""
+    """Says when the sending of one run must stop. First waits for its record, if that lags behind."""
 
     def __init__(self, run: UUID, record: Record, ownership: Ownership, clock: Callable[[], float]):
         self._run = run

@@ -31,19 +31,19 @@ class Journal(Protocol):
 
 @dataclass
 class Checkpoint:
-    """A batch that was handled, where its partitions go on after it, and what it still waits for."""
+    """A handled batch, the next offsets of its partitions, and what it still waits for."""
 
     batch: Batch
     offsets: Mapping[Partition, int]
     answers: Pending | None
     cost: int
-    """About how many bytes its answers take while they are under way."""
+    """Its answers take about this many bytes while they are under way."""
     mark: int | None = None
     """The journal's mark once everything was acknowledged."""
 
 
 class Checkpoints:
-    """The handled batches in their order. A batch is passed when it and all before it are done and on record."""
+    """The handled batches in order. A batch passes when it and all batches before it are done and on record."""
 
     def __init__(self, journal: Journal):
         self._journal = journal
@@ -86,7 +86,7 @@ class Checkpoints:
         return {p: offset for p, offset in self._passed.items() if confirmed.get(p) != offset}
 
     def forget(self) -> None:
-        """Drop everything: other instances may have these partitions from now on."""
+        """Drop everything, because other instances may have these partitions from now on."""
         self._queue.clear()
         self._passed.clear()
         self.in_flight = 0

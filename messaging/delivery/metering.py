@@ -1,4 +1,4 @@
-"""Counts what becomes of the messages of a producer: acknowledged, failed and why, or sent again."""
+"""Counts the results of a producer's messages: acknowledged, failed (and why), or sent again."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ class Meter:
         """Messages that the handler has counted."""
         self.acknowledged: Counter[str] = Counter()
         self.failed: Counter[tuple[str, str]] = Counter()
-        """Messages that the client has given up, by topic and reason. They may be sent again."""
+        """Failed messages, by topic and reason. They may be sent again."""
         self.sent_again: Counter[str] = Counter()
         """Messages that were handed over again after they had failed."""
 
@@ -75,7 +75,7 @@ class MeteredProducer:
 
 
 class _MeteredDelivery:
-    """A delivery that is counted when somebody first sees that it is done."""
+    """A delivery. It is counted when somebody first sees that it is done."""
 
     def __init__(self, delivery: Delivery, topic: str, count: int, meter: Meter):
         self._delivery = delivery

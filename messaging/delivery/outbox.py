@@ -1,4 +1,4 @@
-"""Sending to one topic with a bound on what is under way, so that memory stays small."""
+"""Sends to one topic and limits the bytes under way, so that memory stays small."""
 
 import time
 from collections import deque
@@ -10,15 +10,15 @@ from messaging.runs.outcome import DeliveryFailed
 from messaging.stopping import StopRequest
 
 IN_FLIGHT_BYTES = 4 * 2**20
-"""How much may be handed over and not yet acknowledged, in bytes. kafka-python's own `buffer_memory` bounds nothing.
+"""At most this many bytes may be unacknowledged. kafka-python's own `buffer_memory` does not limit them.
 
 It keeps Kafka busy. More would only cost memory, and time to look for garbage in it."""
 
 MESSAGE_OVERHEAD = 1024
-"""About what the client keeps of each message beside its key and value, in bytes."""
+"""The client keeps about this many bytes per message, in addition to key and value."""
 
 ROOM_SECONDS = 150
-"""How long to wait for acknowledgements to make room; longer than the client's own timeout."""
+"""The timeout for room, in seconds. It is longer than the client's own timeout for acknowledgements."""
 
 
 def cost_of(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> int:
@@ -54,7 +54,7 @@ class Outbox:
             raise DeliveryFailed(str(error)) from error
         self._in_flight.append((delivery, cost))
         self._in_flight_bytes += cost
-        time.sleep(0)  # lets the client's sender run, and heartbeats, and other calls
+        time.sleep(0)  # lets the client's sender, heartbeats and other calls run
         return delivery
 
     def _make_room(self, cost: int) -> None:
@@ -63,7 +63,7 @@ class Outbox:
             oldest, _ = self._in_flight[0]
             if not oldest.wait(0.2) and (time.monotonic() > deadline or self._stop.overdue):
                 raise DeliveryFailed(
-                    f"Kafka has acknowledged nothing of topic {self.topic} for {ROOM_SECONDS} s; is it running?"
+                    f"Kafka has acknowledged nothing of topic {self.topic} for {ROOM_SECONDS} s. Is it running?"
                 )
             while self._in_flight and self._in_flight[0][0].done:
                 self._in_flight_bytes -= self._in_flight.popleft()[1]

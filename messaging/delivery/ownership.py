@@ -14,13 +14,13 @@ from messaging.runs.request import Request
 from messaging.stopping import StopRequest
 
 PAST_SECONDS = 15
-"""How long the claim and the record of a run may take to be read."""
+"""The timeout for reading the claim and the record of a run, in seconds."""
 
 YIELD_SECONDS = 3
-"""How long to wait for the owner before to say that it sends no more. It may be dead."""
+"""The longest wait for the owner before to yield, in seconds. It may be dead."""
 
 FROZEN_SECONDS = 1
-"""After a longer pause this process may have been frozen, and others may have taken over meanwhile."""
+"""After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
 
 CLAIM_SECONDS = 0.1
 """How long a run that nobody else can know may go without a claim. Most small runs are over by then. Their claim then
@@ -28,7 +28,7 @@ goes to Kafka together with their outcome: whoever reads claims takes no CPU tim
 
 
 class Claims(Protocol):
-    """Newer claims and stops, as they come on record."""
+    """Tells about newer claims and stops."""
 
     def watched(self, run: UUID) -> AbstractContextManager[Standing]: ...
     def is_ended(self, run: UUID) -> bool: ...
@@ -42,7 +42,7 @@ class PastReader(Protocol):
 
 
 class Ownership:
-    """This instance's claim to one run. While it sends, `asked` says when it must stop."""
+    """The claim of this instance to one run. While it sends, `asked` says when it must stop."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Ownership:
         self._clock = clock
         self._looked = clock()
         self.unsure = False
-        """True if newer claims could not be looked for, so that another instance may send the run."""
+        """True if this instance could not look for newer claims. Then another instance may send the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
         """Claim the run. Wait until that was read back and the owner before has stopped; return all that is on record.
@@ -115,7 +115,7 @@ class Ownership:
 
     @property
     def asked(self) -> bool:
-        """True once this instance must send no more, or must not because it cannot be sure to be the owner."""
+        """True once this instance must stop sending, also because it is not sure to be the owner."""
         if self._clock() - self._looked > FROZEN_SECONDS:
             self.unsure = not self._caught_up()
         if self._claim_by is not None and self._clock() >= self._claim_by:
@@ -128,7 +128,7 @@ class Ownership:
         return self._stop.asked or is_over or self.superseded or self.unsure
 
     def _caught_up(self) -> bool:
-        """Wait until everything is known that is on record now; give up when the service is to stop."""
+        """Wait until everything is read that is on record now. Give up when the service must stop."""
         give_up = self._clock() + PAST_SECONDS
         while not self._claims.catch_up(1):
             if self._stop.asked or self._clock() >= give_up:

@@ -1,4 +1,4 @@
-"""What the sender needs of the record of runs."""
+"""The part of the journal that the sender needs."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +14,7 @@ from messaging.runs.sending import Acknowledged
 
 
 class Writer(Record, Protocol):
-    """Where the sending of a run is put on record."""
+    """Puts the sending of a run on record."""
 
     @property
     def process(self) -> str: ...

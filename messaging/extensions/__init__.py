@@ -1,4 +1,4 @@
-"""nameko extensions for Kafka and RabbitMQ: what a service class is made of."""
+"""nameko extensions for Kafka and RabbitMQ, the parts of a service class."""
 
 from messaging.extensions.consumer import consume
 from messaging.extensions.rpc import rpc

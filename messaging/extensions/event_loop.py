@@ -1,4 +1,4 @@
-"""How long the event loop of a service stands still, because something does not let other greenthreads run."""
+"""Measures how long the event loop of a service stalls, because a greenthread does not let others run."""
 
 import time
 from collections import deque
@@ -11,13 +11,13 @@ WINDOW_SECONDS = 60
 
 
 class Stalls:
-    """Remembers by how many seconds a greenthread woke up late, for WINDOW_SECONDS."""
+    """Remembers how late a greenthread woke up, in seconds, over the last WINDOW_SECONDS."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = eventlet.sleep):
         self._clock = clock
         self._sleep = sleep
         self._longest: deque[tuple[int, float]] = deque()
-        """The longest of each second."""
+        """The longest stall of each second."""
 
     def add(self, seconds: float) -> None:
         now = int(self._clock())
@@ -32,7 +32,7 @@ class Stalls:
         return max((seconds for _, seconds in self._longest), default=0.0)
 
     def watch(self) -> None:
-        """Sleep and see how late it gets. Never returns."""
+        """Sleep and measure how late it wakes up, for ever."""
         while True:
             slept_at = self._clock()
             self._sleep(SLEEP_SECONDS)

@@ -1,4 +1,4 @@
-"""The journal of a service's process: published on a clock, and read for its senders."""
+"""The journal in the process of a service. It is published every PUBLISH_SECONDS, and read for the senders."""
 
 import threading
 from typing import NamedTuple
@@ -21,7 +21,7 @@ CLOSE_SECONDS = 1
 
 
 class OpenJournal(NamedTuple):
-    """Where a service puts on record what it has seen, and reads what others have."""
+    """The parts of the journal: a service writes its own records and reads those of others."""
 
     writer: JournalWriter
     requests: RequestsWriter

@@ -1,4 +1,4 @@
-"""Keeps tracebacks out of the log where the text says everything."""
+"""Keeps tracebacks out of the log if the text says everything."""
 
 import logging
 
@@ -6,7 +6,7 @@ from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Supers
 
 
 class NoTraceback(logging.Filter):
-    """nameko logs whatever a handler raises as if it were a bug. These exceptions are meant for the caller."""
+    """nameko logs each exception of a handler like a bug. These exceptions are meant for the caller."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], CallAgain | DeliveryFailed | RunStopped | Superseded):

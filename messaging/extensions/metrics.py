@@ -29,13 +29,13 @@ BUSY = "pingpong_busy_workers"
 STALL = "pingpong_event_loop_stall_seconds"
 
 PORTS = 100
-"""How many ports are tried."""
+"""It tries this many ports."""
 
 READ_SECONDS = 5
-"""How long a client may take for its request."""
+"""The timeout of a client's request, in seconds."""
 
 CLIENTS = 8
-"""The most clients at once."""
+"""At most this many clients are served at once."""
 
 
 class ServiceMetrics(SharedExtension):
@@ -49,7 +49,7 @@ class ServiceMetrics(SharedExtension):
         self._listener: Any = None
 
     def metered(self, producer: Producer, topic: str) -> Producer:
-        """Return the producer, whose messages are counted from now on. They go to this topic."""
+        """Return a producer whose messages are counted. They go to this topic."""
         self._producers.append(producer)
         self.meter.begin(topic)
         return MeteredProducer(producer, self.meter)
@@ -59,7 +59,7 @@ class ServiceMetrics(SharedExtension):
         self._greenthreads.append(eventlet.spawn(self._stalls.watch))
         self._listener = listen(settings.metrics_host, settings.metrics_port)
         if self._listener is None:
-            return  # messages matter more
+            return  # a service without metrics is better than none
         log.info("metrics at http://%s:%d/metrics", *self._listener.getsockname()[:2])
         options = {"log": logging.getLogger("eventlet.wsgi"), "log_output": False, "debug": False}
         limits = {"max_size": CLIENTS, "socket_timeout": READ_SECONDS, "keepalive": False}

@@ -1,9 +1,9 @@
-"""RPC over RabbitMQ: nameko's entrypoint, bounded in number, and patient when the service stops.
+"""RPC over RabbitMQ: nameko's entrypoint, with a limit on calls and an orderly stop.
 
-What differs from nameko's own: calls cannot take all of the service's workers, of which its Kafka consumer needs one; a
-service told to stop answers the calls it has before it closes its connection (nameko closes it at once, and RabbitMQ
-hands the unacknowledged calls to the next instance, which does them again), and leaves those that come after that in
-their queue; and RabbitMQ is waited for with a bound, at start, with an answer and when stopping.
+There are three differences to nameko's own. Calls cannot take all workers, because the Kafka consumer needs one. A
+service that must stop first answers the calls that it has begun, and leaves all others in their queue. (nameko closes
+the connection at once. RabbitMQ then gives the unanswered calls to another instance, which carries them out again.) And
+every wait for RabbitMQ has a timeout: at start, for an answer, and when stopping.
 """
 
 import logging
@@ -29,21 +29,21 @@ from messaging.runs.outcome import CallAgain, Superseded
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 8
-"""Of nameko's 10 workers; the next calls wait in RabbitMQ, for this instance or another."""
+"""Calls take at most this many of nameko's 10 workers. Others wait in RabbitMQ, for this instance or another."""
 
 RETRY_SECONDS = 1
-"""Between two attempts to connect, and before a call is put back."""
+"""The pause between two attempts to connect, and before a call is put back."""
 
 REDELIVERED = "redelivered"
-"""In a worker's context data: True if RabbitMQ has delivered the call before."""
+"""The key in a worker's context data. Its value is True if RabbitMQ has delivered the call before."""
 
 
 class _Stopped(Exception):
-    """Thrown into the greenthread that consumes calls when it has no connection to stop on."""
+    """Ends the greenthread that consumes calls if it has no connection on which it could stop."""
 
 
 class QueueConsumer(nameko.messaging.QueueConsumer):
-    """Consumes calls; stays connected until each one was answered."""
+    """Consumes calls. Stays connected until each one is answered."""
 
     stopping = Stopping()
     prefetch_count = CALLS_AT_ONCE
@@ -60,7 +60,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
     @contextmanager
     def establish_connection(self) -> Iterator[Connection]:
         with self.create_connection() as connection:
-            # kombu would wait longer each time, and be away for half a minute after RabbitMQ is back.
+            # kombu would wait longer each time, and come back half a minute after RabbitMQ.
             try:
                 connection.ensure_connection(self.on_connection_error, None, RETRY_SECONDS, 0, RETRY_SECONDS)
             except AccessRefused as error:
@@ -75,7 +75,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
             log.info("stopped without a connection to RabbitMQ")
 
     def stop(self) -> None:
-        """Wait until each call was answered and the connection is closed, but not for ever."""
+        """Wait until each call is answered and the connection is closed, but not for ever."""
         if self._gt is None:
             return
         with Timeout(self.stopping.left, False):
@@ -84,7 +84,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         self._gt.kill(_Stopped())
 
     def unregister_provider(self, provider: Any) -> None:
-        # Not nameko's: that forgets the provider while it starts, and `run` then consumes for ever.
+        # nameko's own method forgets the provider while it starts. Then `run` would consume for ever.
         ProviderCollector.unregister_provider(self, provider)
 
     def handle_message(self, provider: Any, body: Any, message: Message) -> None:
@@ -102,7 +102,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
     def leave_message(self, message: Message) -> None:
         """Leave a call to the next instance. It goes back into its queue when the connection closes.
 
-        RabbitMQ would hand a call that is requeued now to this instance once more.
+        If it were requeued now, RabbitMQ would deliver it to this instance again.
         """
         self._unanswered.discard(message)
 
@@ -123,7 +123,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         self._waiting_since = None
 
     def on_connection_error(self, exc: Exception, interval: float) -> None:
-        if self._waiting_since is None:  # it was there before
+        if self._waiting_since is None:  # it was connected before
             log.warning("lost RabbitMQ, trying again in %d s: %s", interval, exc)
             return
         waited = time.monotonic() - self._waiting_since
@@ -136,7 +136,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
-    """Begins CALLS_AT_ONCE calls; the others wait, also those that RabbitMQ delivers again after a lost connection."""
+    """Begins CALLS_AT_ONCE calls. Others wait, also those that RabbitMQ delivers again after a lost connection."""
 
     stopping = Stopping()
     queue_consumer = QueueConsumer()
@@ -148,7 +148,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
     def handle_message(self, body: Any, message: Message) -> None:
         if self._running >= CALLS_AT_ONCE:
-            # If the connection is lost while it waits, another instance gets it as well. So it is no new call by then.
+            # If the connection is lost while it waits, another instance gets it too. Then it is no longer a new call.
             message.delivery_info["redelivered"] = True
         self._waiting.append((body, message))
         self._begin_calls()
@@ -176,7 +176,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
     def _answer(self, message: Message, result: Any, exc_info: Any) -> Any:
         try:
-            # As long as one may take to stop: RabbitMQ that is frozen, or takes no messages, is waited for no longer.
+            # RabbitMQ may be frozen, or take no messages. So this waits no longer than a stop may take.
             with Timeout(self.stopping.left):
                 return super().handle_result(message, result, exc_info)
         except (OSError, AMQPError, OperationalError, MessageNacked, Timeout) as error:  # nameko would end the service
@@ -186,7 +186,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
 
 class Rpc(nameko.rpc.Rpc):
-    """As nameko's `rpc`."""
+    """Like nameko's `rpc`, with the differences above."""
 
     stopping = Stopping()
     rpc_consumer = RpcConsumer()

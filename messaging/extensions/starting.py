@@ -1,4 +1,4 @@
-"""How a service starts: it waits for Kafka, creates its topics, and connects with eventlet's way of waiting."""
+"""The start of a service: it waits for Kafka, creates its topics, and connects."""
 
 import gc
 import logging
@@ -38,7 +38,7 @@ def client_of(container: Any) -> Client:
 
 
 def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], T], stop: StopRequest) -> T:
-    """Wait for Kafka, create those of the topics that are missing, and return what `make` returns.
+    """Wait for Kafka, create missing topics, and return the result of `make`.
 
     Exits the process with 0 if it is asked to stop meanwhile, and with 1 if fewer brokers run than the topics want
     replicas. Raises Unavailable after STARTUP_SECONDS.
@@ -67,7 +67,7 @@ def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], 
 
 
 def calm_garbage_collector() -> None:
-    """Have Python look for garbage less often; it took a quarter of the time of sending.
+    """Make Python's garbage collector run less often. It took a quarter of the sending time.
 
     kafka-python makes several objects per message that live until the acknowledgement, so most passes of the collector
     walk over all of them and find nothing. Objects that exist now are left out of the passes for good.

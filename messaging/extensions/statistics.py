@@ -21,7 +21,7 @@ LINE = (
 
 
 class TopicStats:
-    """Counts what comes from one topic and logs a line each time that another `batch_size` messages have come.
+    """Counts the messages of one topic, and logs a line for each `batch_size` messages.
 
     The time of a line begins with the line before it, or with its first message if that came after a pause. If one
     request begins a line and a later one fills it, the pause between them counts.
@@ -32,7 +32,7 @@ class TopicStats:
         self._batch_size = batch_size
         self._clock = clock
         self._total = 0
-        self._last_arrival: float | None = None  # by the clock, as all times in here
+        self._last_arrival: float | None = None  # by the clock, like all times in this class
         self._begin()
 
     def _begin(self) -> None:
@@ -42,7 +42,7 @@ class TopicStats:
         self._latencies: list[float] = []
 
     def record(self, batch: Batch) -> None:
-        """Count a polled batch. Its messages count as spread evenly over the time since the batch before it."""
+        """Count a polled batch. Its messages are taken as evenly spread over the time since the batch before."""
         now = self._clock()
         instant = time.time_ns() // 1000
         latencies = [None if sent is None else (instant - sent) / 1000 for sent in batch.sent_times]

@@ -1,4 +1,4 @@
-"""What a sender must know of its runs at once: newer claims and stops. Its memory does not grow with history."""
+"""Tells a sender quickly about newer claims and stops of its runs. Its memory does not grow with history."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from messaging.journal.requests import FAILED, PARTITION, STOP, Standing, decode
 from messaging.journal.tail import Tail
 
 ENDED_KEPT = 10_000
-"""How many of the newest runs that were stopped or have failed are remembered."""
+"""It remembers this many of the newest runs that were stopped or have failed."""
 
 RECENT_MS = 600_000
 """How far back a process reads when it starts. A call that the API has given up may be this old."""
@@ -24,7 +24,7 @@ class Claims:
     def __init__(self, client: Client) -> None:
         self._tail = Tail(client, self._recent, self._apply)
         self._watched: dict[UUID, Standing] = {}
-        self._watched_keys: set[bytes] = set()  # the same ids as they stand in a record's key
+        self._watched_keys: set[bytes] = set()  # the same ids, in the form that a record's key has
         self._ended: OrderedDict[UUID, None] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -39,7 +39,7 @@ class Claims:
 
     @contextmanager
     def watched(self, run: UUID) -> Iterator[Standing]:
-        """Follow a run: the standing has what came on record of it since."""
+        """Follow a run. The standing that it returns takes in all records of the run from now on."""
         standing = self._watched[run] = Standing()
         self._watched_keys.add(str(run).encode())
         try:

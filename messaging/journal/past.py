@@ -35,7 +35,7 @@ POLL_SECONDS = 0.2
 
 @dataclass
 class Past:
-    """What is on record of a run: its standing, and the newest states of stage `sent` by state key."""
+    """The records of a run: its standing, and the newest states of stage `sent` by state key."""
 
     standing: Standing = field(default_factory=Standing)
     states: dict[str, State] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Past:
 
     @property
     def first_sent(self) -> int | None:
-        """When the first message was sent, in microseconds since the epoch, as far as is on record."""
+        """When the first message was sent, in microseconds since the epoch. None if that is not on record."""
         return min((state.stage.first_sent for state in self.states.values() if state.stage.first_sent), default=None)
 
     @property
@@ -135,7 +135,7 @@ Applier = Callable[[Past, int, bytes, bytes | None], None]
 def _apply(apply: Applier, past: Past, offset: int, key: bytes, value: bytes | None) -> None:
     try:
         apply(past, offset, key, value)
-    except Exception as error:  # somebody else's record, or one of another version
+    except Exception as error:  # a record of another program or another version
         log.warning("offset %d: not a record of a run: %r", offset, error)
 
 

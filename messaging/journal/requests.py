@@ -1,4 +1,4 @@
-"""The records of topic `run-requests`: what was asked for, who does it, and what came in between.
+"""The records of topic `run-requests`: what each run asks for, who sends it, and who stopped it.
 
 A record's key is run/kind/writer. The topic has one partition, so all readers see the same order, and the order
 decides: of two requests for one run the first wins, of two claims the last. Nobody takes a record back.
@@ -23,13 +23,13 @@ ACCEPTED = "accepted"
 QUEUED = "queued"
 """RabbitMQ has confirmed the call."""
 CLAIM = "claim"
-"""An instance sends the run from now on. It is newer than the owner before it."""
+"""An instance sends the run from now on, instead of the owner before it."""
 STOP = "stop"
 """A user wants the sending to end."""
 FAILED = "failed"
 """The call could not be queued. It counts only if the run was neither queued nor claimed before."""
 INCOMPLETE = "incomplete"
-"""Nothing is under way any more, and messages are missing."""
+"""Messages are missing, and nothing is under way any more."""
 KINDS = ACCEPTED, QUEUED, CLAIM, STOP, FAILED, INCOMPLETE
 
 
@@ -79,11 +79,11 @@ def decode(key: bytes | None, value: bytes | None, offset: int) -> RequestRecord
 
 @dataclass
 class Standing:
-    """What topic `run-requests` says of one run so far. Pure: apply its records in their order."""
+    """What topic `run-requests` says about one run so far. Pure: apply its records in their order."""
 
     request: Request | None = None
     accepted_by: str | None = None
-    """The writer of the first record that has a request: of several under one id only this one counts.
+    """The writer of the first record that has a request. If several requests have one id, only the first one counts.
 
     It is a CLAIM if the API did not put the run on record before it called the service."""
     queued: bool = False

@@ -43,7 +43,7 @@ def partition_of(run: UUID, partitions: int) -> int:
 
 @dataclass(frozen=True)
 class Sender:
-    """What the states of stage `sent` say beside the messages: what was asked for, by which claim, and the outcome."""
+    """What a state of stage `sent` says in addition: the request, the claim, and the outcome."""
 
     request: Request
     claim: str
@@ -60,13 +60,13 @@ class Sender:
 
 
 def start_of(senders: Iterable[Sender]) -> int | None:
-    """Return the start of a paced run: the first one that is on record. None if it has not begun."""
+    """Return the start of a paced run, which is the first one on record. None if it has not begun."""
     return min((sender.start for sender in senders if sender.start), default=None)
 
 
 @dataclass(frozen=True)
 class State:
-    """The state of a stage at one instance. `sender` is there for stage `sent`."""
+    """The state of a stage at one instance. Only stage `sent` has a `sender`."""
 
     stage: Stage
     sender: Sender | None = None

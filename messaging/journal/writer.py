@@ -27,7 +27,7 @@ from messaging.runs.stage import Stage
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30
-"""A published state that has not changed for this long is forgotten here; a later one begins anew."""
+"""A published state that has not changed for this long is forgotten. If more messages come, a new state begins."""
 
 LARGEST_STATE = 256 * 1024
 """A larger state, in bytes, is closed, and the stage goes on under a new key."""
@@ -169,7 +169,7 @@ class JournalWriter:
         return True
 
     def _missing(self, wanted: Wanted) -> list[Entry]:
-        """Return the entries that are not on record and wanted."""
+        """Return the wanted entries that are not on record."""
         for _, entry in list(self._dirty.values()):
             self._look_at(entry)
         return [entry for name, entry in self._dirty.values() if wanted(name, entry)]
@@ -218,7 +218,7 @@ class JournalWriter:
             entry.publications.append((version, messages, delivery))
 
     def _look_at(self, entry: Entry) -> None:
-        """See which publications Kafka has acknowledged. One that it refuses must not stop the commits of others."""
+        """Find out which publications Kafka has acknowledged. A refused one must not stop the commits of others."""
         while entry.publications and entry.publications[0][2].done:
             version, messages, delivery = entry.publications.pop(0)
             failure = delivery.failures.get(0)
@@ -235,7 +235,7 @@ class JournalWriter:
     def _forget(self) -> None:
         now = self._clock()
         for name, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
-            # One record says what the run is and that it is being sent. It must not begin anew without that.
+            # One state says what the run asks for and that it is being sent. A new state must not begin without that.
             sending = entry.sender is not None and entry.sender.outcome == SENDING
             if now - entry.touched > IDLE_SECONDS and not sending and entry.key not in self._dirty:
                 del self._entries[name]

@@ -1,1 +1,1 @@
-"""The domain: what a run is, how its messages are made, sent and counted. Pure: no nameko, no Kafka, no threads."""
+"""The domain: what a run is, and how its messages are made, sent and counted. Pure: no nameko, Kafka or threads."""

@@ -13,7 +13,7 @@ from messaging.runs.stamp import is_one_run, sent_times, words
 class Batch:
     """Messages of one topic from one poll, in the order of each partition, as columns of equal length.
 
-    Columns instead of objects: work on all messages then takes a few calls that run at the speed of C.
+    With columns instead of objects, work on all messages takes a few calls that run at the speed of C.
     """
 
     topic: str
@@ -53,7 +53,7 @@ class Batch:
                 yield RunMessages(UUID(bytes=run_id), row[2::4], values, partitions, row[3::4])
 
     def split(self, indices: Collection[int]) -> "tuple[Batch, Batch]":
-        """Return a batch without the messages at these indices, and one with them alone."""
+        """Return two batches: one without the messages at these indices, and one with only them."""
         chosen = set(indices)
         return self._only(lambda index: index not in chosen), self._only(lambda index: index in chosen)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _MANTISSA_BITS = 8
-"""Leading bits of a latency that are kept: a bucket is at most 1/128 wide."""
+"""This many leading bits of a latency are kept, so a bucket is at most 1/128 wide."""
 
 LONGEST = 3_600_000_000
 """An hour, in microseconds. Longer latencies count as this one, negative ones as 0."""
@@ -44,7 +44,7 @@ class Latencies:
 
     @classmethod
     def sum(cls, several: Iterable["Latencies"]) -> "Latencies":
-        """Return the counts of all of them together."""
+        """Return the counts of all instances together."""
         total = cls()
         for one in several:
             total.counts.update(one.counts)

@@ -31,7 +31,7 @@ class Order:
         return late
 
     def _rising(self, numbers: Sequence[int], partitions: Sequence[int]) -> dict[int, int] | None:
-        """Return the new highest numbers if the numbers rise in each partition, as they nearly always do."""
+        """Return the new highest numbers if the numbers rise in each partition. They nearly always do."""
         highest: dict[int, int] = {}
         start = 0
         for partition, group in groupby(partitions):

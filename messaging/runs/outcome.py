@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 
 class DeliveryFailed(Exception):
-    """Kafka did not acknowledge every message. The text says how many it did, and why not the others."""
+    """Kafka did not acknowledge every message. The text says how many it did acknowledge, and why not all."""
 
 
 class TooLarge(DeliveryFailed):
-    """Kafka refuses messages of this size, however often they are sent."""
+    """Kafka refuses messages of this size. Trying again does not help."""
 
 
 class RunStopped(Exception):
@@ -23,7 +23,7 @@ class CallAgain(Exception):
 
 
 class Superseded(Exception):
-    """Another instance sends the run by now, and answers the call."""
+    """Another instance sends the run now, and answers the call."""
 
     def __init__(self) -> None:
         super().__init__("another instance has taken the run over")

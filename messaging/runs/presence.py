@@ -6,16 +6,16 @@ from itertools import pairwise
 from messaging.runs.timeline import Timeline
 
 ABSENT_SECONDS = 3
-"""An instance without messages for less than this is not absent."""
+"""An instance counts as absent after this many seconds without messages."""
 
 Span = tuple[int | None, int | None]
-"""From when to when, in seconds since the epoch. None: the stage begins, or ends, with this instance in it."""
+"""Begin and end, in seconds since the epoch. None means that the instance was there when the stage began or ended."""
 
 
 def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, list[Span]]:
     """Return the spans of each instance.
 
-    An instance is absent when the others take `turn` messages and it takes none. So nobody is absent while all wait.
+    An instance is absent if it takes no messages while the others take `turn`. So nobody is absent while all wait.
     """
     total = Timeline.sum(timelines.values())
     found = {}

@@ -8,7 +8,7 @@ from uuid import UUID
 MAX_RATE = 1_000_000
 
 LONGEST_RUN_SECONDS = 25 * 60
-"""RabbitMQ takes a call back that is not acknowledged within 30 minutes."""
+"""RabbitMQ takes back a call that is not acknowledged within 30 minutes."""
 
 
 class Limits(Protocol):
@@ -35,7 +35,7 @@ class Request:
     """Messages per second of a paced run. None: as fast as Kafka takes them."""
 
     def as_json(self) -> dict[str, object]:
-        """Return what was asked for as members of a JSON object, for `from_json`."""
+        """Return the request as members of a JSON object, for `from_json`."""
         return {
             "service": self.service,
             "num_messages": self.num_messages,
@@ -55,7 +55,7 @@ def check_limits(num_messages: int, size: int, limits: Limits, rate: int | None 
     """Raise ValueError, with a sentence for the user, unless the numbers are within the limits."""
     _check("num_messages", num_messages, 1, limits.max_messages, "messages")
     _check("size", size, 0, limits.max_size, "bytes")
-    # Each number may reach its limit, but not both at once: Kafka would keep a terabyte, and twice that for ping.
+    # Each number may reach its limit, but not both. Otherwise Kafka would keep a terabyte, and two for a run of ping.
     total = num_messages * size
     if total > limits.max_bytes:
         raise ValueError(f"num_messages times size must be at most {limits.max_bytes} (bytes), not {total}.")

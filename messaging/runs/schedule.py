@@ -1,6 +1,6 @@
 """When the messages of a paced run are due: message i at start + i / rate. Times are in microseconds since the epoch.
 
-The time of day decides, because another instance may take the run over and must keep its start.
+They are times of day, because another instance may take the run over and must keep its start.
 """
 
 import time
@@ -8,10 +8,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 SHORTEST_SECONDS = 0.001
-"""The least time to wait. At a high rate several messages are due after that, and are sent together."""
+"""The shortest wait, in seconds. At a high rate, several messages are due after it and are sent together."""
 
 LONGEST_SECONDS = 0.1
-"""The most time to wait. A sender must notice in time that it has to stop."""
+"""The longest wait, in seconds. After it, a sender checks whether it must stop."""
 
 
 class WallClock:

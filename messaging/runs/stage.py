@@ -1,7 +1,7 @@
 """The state of one stage of one run at one instance: which messages it has seen, how many times, when, and how fast.
 
-States are absolute, never differences: the newest one says everything. A roaring bitmap of sequence numbers says which
-messages.
+States are absolute, never differences, so the newest one says everything. A roaring bitmap of sequence numbers says
+which messages.
 """
 
 from array import array
@@ -18,7 +18,7 @@ from messaging.runs.order import Order
 from messaging.runs.timeline import Timeline
 
 PLAIN = "messages", "bytes", "out_of_order", "first_sent", "first", "last", "first_messages", "first_bytes"
-"""The members of a stage that JSON has as they are."""
+"""The members of a stage that go into JSON unchanged."""
 
 
 @dataclass
@@ -33,11 +33,11 @@ class Stage:
     first: int | None = None
     last: int | None = None
     first_messages: int = 0
-    """How many messages came at the time `first`: no rate can be told of them."""
+    """How many messages came at the time `first`. They do not count in the rate."""
     first_bytes: int = 0
     numbers: BitMap = field(default_factory=BitMap)
     failed: BitMap = field(default_factory=BitMap)
-    """The sequence numbers that Kafka did not take here."""
+    """The sequence numbers of the messages that Kafka did not take from this instance."""
     partitions: Counter[int] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
     timeline: Timeline = field(default_factory=Timeline)
@@ -99,7 +99,7 @@ def union(stages: Iterable[Stage]) -> BitMap:
 
 
 def not_taken(stages: Iterable[Stage]) -> BitMap:
-    """Return the sequence numbers that Kafka did not take from one instance, and took from no other."""
+    """Return the sequence numbers that Kafka did not take from any instance, although one tried."""
     stages = list(stages)
     return BitMap.union(BitMap(), *(stage.failed for stage in stages)) - union(stages)
 

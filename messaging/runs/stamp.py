@@ -1,8 +1,8 @@
-"""The stamp of a message, its Kafka key: which run it belongs to, its number in it, and when it was first sent.
+"""The stamp is the Kafka key of a message: its run, its number in the run, and when it was first sent.
 
 32 bytes: run id (16, a UUID), sequence number (8, big-endian, from 0), time first sent (8, big-endian, microseconds
 since the epoch). In a paced run, this time is when the message was due. The stamp is the key and not a header, because
-kafka-python is markedly slower with headers.
+kafka-python is clearly slower with headers.
 """
 
 import struct

@@ -33,7 +33,7 @@ class StageSummary:
     byte_rate: float | None
     latency_ms: dict[str, float] | None
     clock_skew: int
-    """How many messages came before they were sent, going by the clocks."""
+    """How many messages came before they were sent, because two clocks differ."""
     timeline: dict[str, object] | None
     partitions: dict[str, int]
     instances: dict[str, int]
@@ -87,7 +87,7 @@ def _presence(states: Sequence[tuple[str, Stage]], partitions: int) -> dict[str,
         instance: Timeline.sum(stage.timeline for other, stage in states if other == instance)
         for instance in sorted({instance for instance, stage in states if stage.messages})
     }
-    # Messages go round the partitions in blocks, so even an instance with one partition gets some of so many.
+    # Blocks go to all partitions in turn, so of this many messages each instance gets some.
     found = find_presence(timelines, 2 * BLOCK_MESSAGES * partitions)
     return {
         instance: [{"from": _iso_of(begin), "to": _iso_of(end)} for begin, end in spans]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 STEPS = 300
-"""The most steps. When there would be more, each step becomes twice as long."""
+"""A timeline has at most this many steps. If it needs more, each step becomes twice as long."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Timeline:
         self.messages[index] += count
 
     def _begin_at(self, second: int) -> None:
-        """Make room for a time before the first one: the clock went back, or states are merged."""
+        """Make room for a time before the first one. The clock may go back, and states are merged."""
         while (self.start + len(self.messages) * self.step - second) // self.step > STEPS:
             self._double()
         steps = -((second - self.start) // self.step)
@@ -46,7 +46,7 @@ class Timeline:
 
     @classmethod
     def sum(cls, several: Iterable["Timeline"]) -> "Timeline":
-        """Return the counts of all of them together, with the longest of their steps."""
+        """Return the counts of all instances together. The step is the longest one of theirs."""
         total = cls()
         parts = [one for one in several if one.messages]
         for one in sorted(parts, key=lambda one: -one.step):

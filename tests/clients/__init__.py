@@ -1,4 +1,4 @@
 import pytest
 
-# The contract's assertions explain themselves as those of test modules do.
+# pytest explains failed assertions in the contract as in test modules.
 pytest.register_assert_rewrite("tests.clients.kit", "tests.clients.contract", "tests.clients.parts")

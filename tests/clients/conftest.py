@@ -1,4 +1,4 @@
-"""What the contract's tests get. The class that runs them has a fixture `client`."""
+"""Fixtures of the contract's tests. The class that runs them has a fixture `client`."""
 
 import logging
 import uuid
@@ -29,7 +29,7 @@ def closed():
 
 @pytest.fixture
 def closed_at_once():
-    """Closes producers at the end of the test, which is not interested in what is still under way."""
+    """Closes producers at the end of the test, without waiting for messages under way."""
     with ExitStack() as stack:
 
         def closed_at_once(producer):
@@ -41,13 +41,13 @@ def closed_at_once():
 
 @pytest.fixture
 def new_topic(client):
-    """Creates topics with names of their own."""
+    """Creates topics with unique names."""
     nothing: Mapping[str, str] = MappingProxyType({})
 
     def new_topic(partitions: int = 1, options: Mapping[str, str] = nothing) -> str:
         topic = Topic(f"contract-{uuid.uuid4().hex[:8]}", partitions, 1, options)
         with closing(client.admin()) as admin:
-            # A Kafka that an earlier test has frozen or killed may need a while.
+            # If an earlier test has frozen or killed Kafka, this may take a while.
             until(lambda: answer(lambda: admin.create(topic) or True))
         return topic.name
 

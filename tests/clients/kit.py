@@ -1,4 +1,4 @@
-"""What the contract's tests are made of: messages one by one, and members of a group that work in their own threads."""
+"""Helpers of the contract's tests: messages one by one, and members of a group that work in their own threads."""
 
 import queue
 import threading
@@ -50,14 +50,14 @@ def read_all(reader: Reader, topic: str) -> list[Message]:
 
 
 def receive(consumer: Consumer, count: int, seconds: float = 20) -> list[Message]:
-    """Poll until so many messages have come."""
+    """Poll until this many messages have come."""
     messages: list[Message] = []
     until(lambda: messages.extend(messages_of(consumer.poll(0.1))) or len(messages) >= count, seconds)
     return messages
 
 
 def poll_until_given(consumer: Consumer) -> frozenset[Partition]:
-    """Poll until the group has given this consumer partitions; the polls must bring no messages."""
+    """Poll until the group has given this consumer partitions. The polls must return no messages."""
     partitions: list[frozenset[Partition]] = [frozenset()]
 
     def poll() -> bool:
@@ -79,7 +79,7 @@ def answer(call: Callable[[], object]) -> object:
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for a condition. Raises AssertionError if it does not come true in time."""
+    """Wait for a condition. Raises AssertionError if it is not true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -95,7 +95,7 @@ def within(seconds: float):
 
 
 class Member:
-    """A consumer at work in its own thread: notes what comes, and commits it before it gives a partition away."""
+    """A consumer in its own thread. It notes what comes, and commits it before it gives a partition away."""
 
     def __init__(self, join: Callable[[], Consumer], commits: bool = True):
         self.received: list[Message] = []

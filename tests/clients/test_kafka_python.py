@@ -8,7 +8,7 @@ from messaging.extensions.starting import green
 from tests.clients.contract import ClientContract
 from tests.kafka import client_at
 
-GREEN = is_monkey_patched("thread")  # in the run of test_under_eventlet.py
+GREEN = is_monkey_patched("thread")  # true when test_under_eventlet.py runs this file
 WAITING = green if GREEN else directly
 
 
@@ -21,5 +21,5 @@ class TestKafkaPython(ClientContract):
 
     @pytest.fixture
     def nowhere(self):
-        """A client with nobody at the other end."""
+        """A client for an address without a Kafka."""
         return client_at("127.0.0.1:1", WAITING)

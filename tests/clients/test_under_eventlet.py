@@ -1,4 +1,4 @@
-"""The contract once more under eventlet, because services use the clients there, and waits and threads differ."""
+"""Runs the contract again under eventlet, as in the services. Waits and threads differ there."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Two ways to start everything, and the two curl commands: one way by docker-compose, one by `docker compose`."""
+"""The two ways to start everything, and the two curl commands, with docker-compose and `docker compose`."""
 
 import json
 import os
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not works("docker info"), reason="no Docker daem
 
 @pytest.fixture
 def compose(request):
-    """Runs docker-compose in a project of its own, with settings of its own; takes everything down in the end."""
+    """Runs docker-compose with a separate project name and settings, and removes everything at the end."""
     if not works(f"{request.param} version"):
         pytest.skip(f"{request.param} is not installed here")
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT", "RABBITMQ_MANAGEMENT_PORT")}
@@ -102,7 +102,7 @@ def test_all_at_once_with_two_instances_of_each_service(compose):
 
 
 def check_containers(compose) -> None:
-    """Raise AssertionError unless each container is held to what it needs, and none can be reached from elsewhere."""
+    """Raise AssertionError if a container may do more than it needs, or can be reached from other machines."""
     containers = json.loads(docker("inspect", *compose("ps", "-q").split()))
     names = {container["Config"]["Labels"]["com.docker.compose.service"] for container in containers}
     assert names == {"api", "ping", "pong", "broker", "zookeeper", "rabbit"}

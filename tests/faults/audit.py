@@ -1,6 +1,6 @@
-"""The books of a run, kept by nobody under test: what Kafka holds, compared with what was promised and reported.
+"""Audits runs independently of the services: compares what Kafka holds with what was promised and reported.
 
-`client.verify` counts and judges. This adds what only a test can know.
+`client.verify` counts and judges. This module adds what only a test can know.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.kafka import client_at
 
 @dataclass
 class Stage:
-    """What topic `run-states` says of one stage of a run."""
+    """What topic `run-states` says about one stage of a run."""
 
     numbers: BitMap = field(default_factory=BitMap)
     failed: BitMap = field(default_factory=BitMap)
@@ -38,14 +38,14 @@ STAMP = struct.Struct(">16sQQ")
 
 def stamp_of(record: Record) -> tuple[str, int] | None:
     """Run and number of one of our messages; None if it is somebody else's."""
-    if len(record.key or b"") != STAMP.size or record.key == b"\xff" * STAMP.size:  # the latter by test_messages
+    if len(record.key or b"") != STAMP.size or record.key == b"\xff" * STAMP.size:  # test_messages sends the latter
         return None
     run, number, _ = STAMP.unpack(record.key)
     return str(UUID(bytes=run)), number
 
 
 class Books:
-    """What topics `ping`, `pong` and `run-states` hold of these runs, which are as GET /runs/ID gives them."""
+    """What topics `ping`, `pong` and `run-states` hold of these runs. The runs are in the form of GET /runs/ID."""
 
     def __init__(self, ledger: Ledger, runs: Iterable[dict]):
         self._keys: dict[tuple[str, str], set[bytes]] = defaultdict(set)
@@ -71,15 +71,15 @@ class Books:
 
     @property
     def ids(self) -> set[str]:
-        """The runs of which there are messages."""
+        """The runs that have messages in the topics."""
         return {run for run, _ in self._keys}
 
     def verdict(self, run: dict) -> Verdict:
-        """What `client verify` says of a run."""
+        """The verdict of `client verify` about a run."""
         return judge(Run.from_json(run), self._tallies[run["id"]])
 
     def lost(self, run: dict) -> int:
-        """How many messages were acknowledged and are not there, or have no answer."""
+        """How many acknowledged messages are missing, or have no answer."""
         first, last = self._ends(run)
         unstored = self.acknowledged(run) - first.numbers
         return len(unstored) + len(first.numbers - last.numbers) - self.refused(run)
@@ -90,17 +90,17 @@ class Books:
         return len(answered.failed - answered.numbers)
 
     def duplicates(self, run: dict) -> int:
-        """How many messages are there more than once, over all topics."""
+        """How many extra copies all topics hold."""
         return sum(tally.twice for tally in self._tallies[run["id"]].values())
 
     def acknowledged(self, run: dict) -> BitMap:
-        """The numbers of which the services say that Kafka has acknowledged them; all, where a run is done."""
+        """The numbers that are acknowledged according to the services. If a run is done, all numbers."""
         if run["state"] == "done":
             return BitMap(range(run["num_messages"]))
         return self.recorded[run["id"], "sent"].numbers
 
     def check(self, run: dict) -> None:
-        """Raises AssertionError unless a run, as GET /runs/ID gives it, is what the topics hold."""
+        """Raises AssertionError unless GET /runs/ID says the same as the topics."""
         assert not self.verdict(run).differences, run
         first, last = self._ends(run)
         assert not self.acknowledged(run) - first.numbers, "acknowledged, but not there"
@@ -129,7 +129,7 @@ def recorded(ledger: Ledger) -> dict[tuple[str, str], Stage]:
     for key, value in newest.items():
         try:
             state = json.loads(value or "null")
-        except ValueError:  # somebody else's: test_messages puts such there
+        except ValueError:  # a foreign record, from test_messages
             continue
         if isinstance(state, dict) and "numbers" in state:
             run, name, _ = key.decode(errors="replace").split("/", 2)
@@ -141,7 +141,7 @@ def recorded(ledger: Ledger) -> dict[tuple[str, str], Stage]:
 def check_committed(ledger: Ledger) -> None:
     """Raises AssertionError if pong or ping has committed a message that is not on record as handled or refused."""
     for service in "pong", "ping":
-        committed = ledger.committed(service, service)  # before the record, which then is as new at least
+        committed = ledger.committed(service, service)  # read before the record, so the record is at least as new
         handled = recorded(ledger)
         at = Counter(ledger.starts(service))
         for record in ledger.records(service):

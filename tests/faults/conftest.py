@@ -1,4 +1,4 @@
-"""Faults, one by one: a quick pass of each; with --repeat several of each, under a heavier load, and longer ones."""
+"""Faults, one by one. A quick pass tries each once. With --repeat, there are more, longer ones and a heavier load."""
 
 from dataclasses import asdict
 
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def trial(request, stack, ledger):
-    """What a fault is tried on; the first line of the test's docstring names it in the table."""
+    """The runs that a fault meets. The first line of the test's docstring is its name in the table."""
     name = request.function.__doc__.partition("\n")[0].rstrip(".")
     if hasattr(request.node, "callspec"):
         name = name.format(**request.node.callspec.params)

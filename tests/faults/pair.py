@@ -1,4 +1,4 @@
-"""Two instances of ping, of which a test can cut either one off from RabbitMQ."""
+"""Two instances of ping. A test can cut either one off from RabbitMQ."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from tests.integration.processes import LoggedProcess, Stack, eventually
 
 
 class Pair:
-    """Each instance has its own user of RabbitMQ, which tells its connections from those of the other one."""
+    """Each instance has its own user of RabbitMQ, so a test can find its connections."""
 
     def __init__(self, stack: Stack):
         self._stack = stack
@@ -14,7 +14,7 @@ class Pair:
         self._users: dict[LoggedProcess, str] = {}
 
     def start(self) -> None:
-        """Start both, in the place of the stack's own ping."""
+        """Start both, instead of the stack's own ping."""
         self._stack.ping.terminate()
         for _ in range(2):
             user = f"ping-{uuid.uuid4().hex[:8]}"

@@ -12,7 +12,7 @@ OPTIONS = {"bootstrap_servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "auto_off
 
 
 def work(*values: bytes) -> None:
-    time.sleep(1)  # a call to another service, say
+    time.sleep(1)  # for example, a call to another service
     print("handled", *(value.decode() for value in values), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The API's processes, killed: what they have accepted is carried out."""
+"""The API's processes are killed. What they have accepted is carried out."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from tests.integration.memory import children
 from tests.integration.processes import eventually
 
 BURST = 16
-"""So many clients ask at once."""
+"""This many clients ask at the same time."""
 
 
 def test_workers_killed(trial):
@@ -38,7 +38,7 @@ def test_workers_killed(trial):
 
 
 def accepted(stack, path: str) -> str:
-    """Ask for a run as a client does that will not give up, and return where it is to be found."""
+    """Ask for a run as a client that does not give up. Return the path of the run."""
     key = str(uuid.uuid4())
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def accepted(stack, path: str) -> str:
 
 @pytest.fixture
 def killed_before_queueing(trial):
-    """Have the API accept a run, and kill it before RabbitMQ has the call; another API process lives on."""
+    """Let the API accept a run, and kill it before RabbitMQ has the call. Another API process lives on."""
     stack = trial.stack
     rabbitmq = stack.brokers.rabbitmq
 

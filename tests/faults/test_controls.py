@@ -1,6 +1,6 @@
-"""Controls: designs that lose what was acknowledged, or change the order.
+"""Controls: designs that lose acknowledged messages, or change the order.
 
-The same checks must find that, or they would find nothing.
+The same checks must fail for them. Otherwise they would prove nothing.
 """
 
 import re
@@ -23,7 +23,7 @@ from tests.kafka import client_at
 
 
 class Lost(AssertionError):
-    """What the controls must come to, and no other failure."""
+    """The failure that the controls must have. Any other failure counts as one."""
 
 
 class Disordered(AssertionError):

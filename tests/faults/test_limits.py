@@ -1,4 +1,4 @@
-"""As much as may be asked for: large messages, many runs, many who wait."""
+"""The limits: the largest messages, many runs, many requests that wait."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from tests.integration.memory import children, peak
 from tests.integration.processes import eventually
 
 MOST = 512 * 2**20
-"""Bytes of memory that a process may ever have had; in docker-compose.yml its container has twice that."""
+"""The most memory of a process, in bytes. Its container in docker-compose.yml has twice that."""
 
 
 def test_large_messages_and_many_runs(trial):

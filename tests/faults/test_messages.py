@@ -1,4 +1,4 @@
-"""Messages that are nobody's or broken, and a handler that is too slow for Kafka."""
+"""Foreign and broken messages, and a handler that is too slow for Kafka."""
 
 import re
 import uuid
@@ -34,7 +34,7 @@ def test_foreign_messages(trial):
 
     answered = Counter((record.key, record.value) for record in trial.ledger.records("ping"))
     for message in FOREIGN:
-        assert answered[message] == 40, message  # in topic ping: as they were put there, and as pong's answers
+        assert answered[message] == 40, message  # topic ping holds the originals and pong's answers
     for process in stack.ping, stack.pong:
         assert sum(line["unstamped"] for line in process.stats()) > 0
         assert "Traceback" not in process.log

@@ -1,4 +1,4 @@
-"""One owner: one instance at a time sends a run, also when RabbitMQ hands its call to another one meanwhile."""
+"""One owner: one instance at a time sends a run, even if RabbitMQ gives its call to another one meanwhile."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ from tests.faults.pair import Pair, configure
 from tests.integration.processes import eventually
 
 IN_FLIGHT = 10_000
-"""The most messages that a sender may have under way, or acknowledged and not on record."""
+"""A sender may have at most this many messages under way, or acknowledged and not on record."""
 
 RATE = 20_000
 """In messages per second. So a run lasts long enough for `rabbitmqctl`, which takes seconds on a busy machine."""

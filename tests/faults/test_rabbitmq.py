@@ -15,7 +15,7 @@ def test_restarted(trial, seconds):
     with ThreadPoolExecutor() as pool:
         call = pool.submit(trial.stack.get, f"/ping/{trial.messages}/100")
         trial.start_both()
-        for _ in range(10):  # more than ping begins at once: the last ones wait in RabbitMQ and outlast it
+        for _ in range(10):  # more than ping begins at once, so the last ones wait in RabbitMQ and survive its restart
             trial.start("ping", trial.messages // 3)
         with trial.fault():
             rabbitmq.stop()
@@ -28,7 +28,7 @@ def test_restarted(trial, seconds):
     trial.follow(link(answer))
     trial.finish()
 
-    # A call that was answered before is told so. One that was cut off says that it may go on.
+    # A call that was answered before has its result. One that was cut off says that it may go on.
     assert answer.status_code in (200, 503)
     assert answer.status_code == 200 or "The run may go on" in answer.json()["detail"], answer.text
     assert (absent.status_code, "RabbitMQ does not answer" in absent.json()["detail"]) == (503, True)

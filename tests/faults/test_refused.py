@@ -1,4 +1,4 @@
-"""Kafka refuses what is larger than the limit of topic `ping`, which a user has lowered."""
+"""A user has lowered the limit of topic `ping`, and Kafka refuses what is larger."""
 
 import pytest
 

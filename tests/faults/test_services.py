@@ -1,4 +1,4 @@
-"""ping and pong, killed, stopped, doubled and absent."""
+"""ping and pong are killed, stopped, frozen, doubled and absent."""
 
 import time
 

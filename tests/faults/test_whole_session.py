@@ -1,4 +1,4 @@
-"""After all the faults: every run of the session once more, from the topics' beginning."""
+"""After all faults, checks every run of the session again, from the beginning of the topics."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One fault, from the runs it meets to the audit of what has become of them."""
+"""One fault: the runs that it meets, and their audit."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.integration.processes import FINAL, Stack, eventually
 
 @dataclass
 class Row:
-    """What was seen of a fault, as the table at the end gives it."""
+    """The result of a fault, a row of the table at the end."""
 
     fault: str
     runs: int = 0
@@ -26,7 +26,7 @@ class Row:
 
 
 class Trial:
-    """Runs that a fault meets, and what came of them. `messages` is how many a run has by default."""
+    """The runs that a fault meets, and their results. A run has `messages` messages by default."""
 
     def __init__(self, stack: Stack, ledger: Ledger, row: Row, long: bool):
         self.stack = stack
@@ -35,29 +35,29 @@ class Trial:
         self.messages = 100_000 if long else 40_000
         self._row = row
         self.paths: list[str] = []
-        """Where the runs are that are audited."""
+        """The paths of the audited runs."""
         self._healed: float | None = None
         self.duplicates = 0
         self.strangers: set[str] = set()
-        """Runs of which the topics hold messages, but which were not followed."""
+        """Runs that have messages in the topics, but were not followed."""
 
     def start(
         self, service: str = "ping", messages: int | None = None, size: int = 100, rate: int | None = None
     ) -> str:
-        """Have a run accepted and return where it is to be found."""
+        """Start a run and return its path."""
         query = f"?rate={rate}" if rate else ""
         answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/{size}{query}")
         assert answer.status_code == 202, answer.text
         return self.follow(answer.headers["Location"])
 
     def start_both(self, times: int = 1) -> None:
-        """Start a run of ping and one of pong, `times` as large as usual; wait until both are in the middle of it."""
+        """Start a run of ping and one of pong, `times` as large as usual. Wait until both have sent a part."""
         paths = [self.start("ping", self.messages * times), self.start("pong", self.messages * times // 2)]
         eventually(lambda: all(map(self._is_under_way, paths)), what="the runs do not begin")
         assert self._any_under_way(), "the runs have ended already: the fault would meet nothing"
 
     def follow(self, path: str) -> str:
-        """Have the run at this path audited as well."""
+        """Also audit the run at this path."""
         self.paths.append(path)
         return path
 
@@ -69,22 +69,22 @@ class Trial:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """What goes wrong, and its end, which some run must live to see."""
+        """The block in which the fault happens. At least one run must still be under way at its end."""
         yield
         self._healed = time.monotonic()
-        # A quick pass is there for what is lost. How long it takes to recover is measured with --repeat.
+        # A quick pass checks for losses. The time to recover is measured with --repeat.
         assert not self.long or not self.paths or self._any_under_way(), "all runs were over before the fault was"
 
     def _any_under_way(self) -> bool:
         return any(self.run(path)["state"] not in FINAL for path in self.paths)
 
     def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:
-        """Wait until all runs have ended, in one of these states, then compare what everybody says."""
+        """Wait until all runs have ended in one of these states, then compare all accounts."""
         eventually(lambda: all(self.run(path)["state"] in FINAL for path in self.paths), seconds, "a run does not end")
         ended = time.monotonic()
         self.ledger.wait_until_consumed(60)
         books = Books(self.ledger, [self.run(path) for path in self.paths])
-        runs = [self.run(path) for path in self.paths]  # once more: by now the API has read what is on record
+        runs = [self.run(path) for path in self.paths]  # again, because now the API has read everything on record
 
         self._row.runs += len(runs)
         self._row.messages += sum(run["num_messages"] for run in runs)

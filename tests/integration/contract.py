@@ -1,4 +1,4 @@
-"""Holds the API's answers against its description, api/openapi.yaml."""
+"""Checks the API's answers against its description, api/openapi.yaml."""
 
 import re
 from urllib.parse import urlsplit
@@ -11,13 +11,13 @@ from api.description import load_description, look_up
 
 DESCRIPTION = load_description()
 REFUSALS = {403: "ForeignSite", 413: "ContentTooLarge", 421: "MisdirectedRequest"}
-"""What any request can be answered, and what it is called in the description."""
+"""Statuses that any request may get, with their names in the description."""
 
 
 def check(answer: requests.Response) -> requests.Response:
-    """The answer. Raises AssertionError unless it is described: status, headers, content type and JSON.
+    """Return the answer. Raises AssertionError unless its status, headers, content type and JSON are described.
 
-    Of event streams the events are not read.
+    Does not read the events of a stream.
     """
     method, path = answer.request.method, urlsplit(answer.url).path
     where = f"{method} {path} answered {answer.status_code}"
@@ -51,7 +51,7 @@ def check_problem(answer: requests.Response, problem: dict, where: str) -> None:
 
 
 def expected(method: str, path: str, status: int) -> dict | None:
-    """What the description says of such an answer; None if it does not know any."""
+    """Return the description of such an answer. None if it is not described."""
     responses = DESCRIPTION["components"]["responses"]
     operations = next((item for template, item in DESCRIPTION["paths"].items() if matches(template, path)), None)
     if status in REFUSALS:
@@ -73,7 +73,7 @@ def matches(template: str, path: str) -> bool:
 
 
 def validate(value: object, schema: dict, where: str) -> None:
-    """Raise AssertionError unless the value is as the schema of the description says."""
+    """Raise AssertionError unless the value matches the schema of the description."""
     # References in it begin at the root of the description.
     schema = schema | {"components": DESCRIPTION["components"]}
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)

@@ -1,4 +1,4 @@
-"""What Kafka holds, asked from outside of the services."""
+"""Asks Kafka from outside what its topics hold."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ class Record(NamedTuple):
 
 
 class Ledger:
-    """Reads topics from where they ended when this was made, others from their beginning."""
+    """Reads these topics from where they end now, and all others from their beginning."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
         self.servers = servers
@@ -61,14 +61,14 @@ class Ledger:
         return sum(self._ends(topic).values()) - sum(self.committed(group, topic).values())
 
     def wait_until_consumed(self, seconds: float = 40) -> None:
-        """Until pong and ping have committed all that is in their topics."""
+        """Wait until pong and ping have committed everything in their topics."""
         eventually(
             lambda: self.lag("pong", "pong") == self.lag("ping", "ping") == 0, seconds, "messages are not consumed"
         )
 
 
 def produce(servers: str, topic: str, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-    """Send key-value pairs as somebody else would, in turn to each partition."""
+    """Send key-value pairs as another program, to each partition in turn."""
     keys, values = zip(*messages, strict=True)
     producer = client_at(servers).producer()
     partitions = islice(cycle(range(producer.partitions(topic))), len(keys))

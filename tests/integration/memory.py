@@ -1,4 +1,4 @@
-"""How much memory processes need, as Linux says."""
+"""The memory of processes, as Linux counts it."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def resident(pid: int) -> int:
 
 
 def peak(pid: int) -> int:
-    """Return the most memory that the process ever needed, in bytes."""
+    """Return the largest memory that the process has had, in bytes."""
     return _memory(pid, "VmHWM")
 
 

@@ -36,12 +36,12 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
 
 
 def link(answer: requests.Response) -> str:
-    """Where the run of an answer is to be found, by its header Link."""
+    """The path of the run in the header Link of an answer."""
     return answer.headers["Link"].split(">")[0][1:]
 
 
 class LoggedProcess(Process):
-    """A process, and what its log says."""
+    """A process with a log."""
 
     @property
     def log(self) -> str:
@@ -49,7 +49,7 @@ class LoggedProcess(Process):
         return self.log_file.read_text()
 
     def stats(self) -> list[dict]:
-        """The consumer's lines, each as a dict."""
+        """The consumer's log lines, each as a dict."""
         lines = (dict(re.findall(r"(\w+)=(\S+)", line)) for line in self.log.splitlines() if "topic=" in line)
         return [{k: v if k == "topic" else float(v) for k, v in line.items()} for line in lines]
 
@@ -59,14 +59,14 @@ class LoggedProcess(Process):
         return set(re.findall(r"\S+/\d+", assignments[-1])) if assignments else set()
 
     def terminate(self, seconds: float = 10) -> tuple[int, float]:
-        """SIGTERM; exit code, and seconds until then. Fails if it takes longer than `seconds`."""
+        """Send SIGTERM. Return the exit code and the seconds until then. Fails if it takes longer than `seconds`."""
         started = time.perf_counter()
         self.ask_to_end()
         return self.popen.wait(seconds), time.perf_counter() - started
 
 
 class Stack:
-    """ping, pong and the API in processes; each can be stopped and started by itself."""
+    """ping, pong and the API in processes. Each one can be stopped and started separately."""
 
     def __init__(self, brokers, start: Callable[..., LoggedProcess]):
         self.brokers = brokers
@@ -76,21 +76,21 @@ class Stack:
         self.port, self.api = self.start_api()
 
     def start_api(self, **environment: str) -> tuple[int, LoggedProcess]:
-        """One more API, on a port of its own, which is returned with the process."""
+        """Start another API. Return its port and its process."""
         port = free_port()
         settings = api_address(port) | {"REQUEST_TIMEOUT": "15", "RUN_STALLED": "3"} | environment
         return port, self._started("api", *API, **settings)
 
     def start_service(self, name: str, **environment: str) -> LoggedProcess:
-        """One more instance of a service."""
+        """Start another instance of a service."""
         return self._started(name, *NAMEKO_RUN, name, **environment)
 
     def start_services(self) -> None:
-        """ping and pong, in the place of those that have ended."""
+        """Start ping and pong again, after the old ones have ended."""
         self.ping, self.pong = self.start_service("ping"), self.start_service("pong")
 
     def stop_services(self) -> list[int]:
-        """SIGTERM for ping and pong at once; their exit codes. Fails if one takes longer than 10 s."""
+        """Send SIGTERM to ping and pong, and return their exit codes. Fails if one takes longer than 10 s."""
         with ThreadPoolExecutor() as pool:
             return [code for code, _ in pool.map(LoggedProcess.terminate, [self.ping, self.pong])]
 
@@ -99,7 +99,7 @@ class Stack:
         return self._others[-1]
 
     def heal(self) -> None:
-        """Have all run again, one instance of each, and wait until nothing is left to do."""
+        """Start what does not run, keep one instance of each, and wait until they are idle."""
         for broker in self.brokers:
             broker.resume()
         self.brokers.start()
@@ -118,7 +118,7 @@ class Stack:
         eventually(self._idle, 60, "runs are under way still")
 
     def restart(self) -> None:
-        """End ping and pong and start them anew."""
+        """End ping and pong and start them again."""
         for process in self.ping, self.pong:
             process.end()
         self.heal()
@@ -130,7 +130,7 @@ class Stack:
         return all(run["state"] in FINAL or run["stalled"] for run in runs)
 
     def request(self, method: str, path: str, **options) -> requests.Response:
-        """The API's answer, which must be as it is described."""
+        """Return the API's answer, which must match its description."""
         return check(requests.request(method, f"http://127.0.0.1:{self.port}{path}", timeout=60, **options))
 
     def get(self, path: str) -> requests.Response:

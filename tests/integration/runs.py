@@ -10,12 +10,12 @@ def post(stack: Stack, path: str, **headers: str) -> requests.Response:
 
 
 def run_of(stack: Stack, answer: requests.Response) -> dict:
-    """The run that an answer leads to, as it is now."""
+    """The run that an answer links to, as it is now."""
     return stack.get(answer.headers["Location"]).json()
 
 
 def finished(stack: Stack, answer: requests.Response, seconds: float = 60) -> dict:
-    """The run that an answer leads to, once it has ended."""
+    """The run that an answer links to, after its end."""
 
     def ended() -> dict:
         run = run_of(stack, answer)
@@ -26,7 +26,7 @@ def finished(stack: Stack, answer: requests.Response, seconds: float = 60) -> di
 
 
 def assert_complete(run: dict, count: int) -> None:
-    """Done, with every message seen by every stage."""
+    """Raise AssertionError unless the run is done and every stage has seen every message."""
     assert run["state"] == "done", run
     assert run["finished"]
     assert [run["stalled"], run["reason"]] == [None, None]

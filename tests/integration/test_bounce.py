@@ -1,4 +1,4 @@
-"""Messages bounce: what the specification promises of curl and of the topics."""
+"""Messages bounce: what the specification promises about curl and the topics."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The client in the terminal, as a process of its own: what it prints, and its exit codes."""
+"""The terminal client as a process: what it prints, and its exit codes."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_json_is_the_run_and_nothing_else(stack):
     assert {name: stage["distinct"] for name, stage in run["stages"].items()} == {"sent": 5000, "ping_received": 5000}
 
 
-def test_what_the_api_refuses_is_told_in_its_words(stack):
+def test_a_refusal_is_printed_in_the_words_of_the_api(stack):
     refused = client(stack.port, "ping", "0", "100", "--json")
 
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -40,7 +40,7 @@ def test_words_for_numbers_are_bad_usage():
     assert client(free_port(), "ping", "many", "100").returncode == 2
 
 
-def test_an_api_that_is_not_there_is_told():
+def test_an_absent_api_is_reported():
     url = f"http://localhost:{free_port()}"
     failed = client(free_port(), "ping", "10", "100", "--api", url)
 

@@ -1,4 +1,4 @@
-"""What the API's server does with the connections of its clients. It needs no brokers for that."""
+"""How the API's server treats the connections of its clients. This needs no brokers."""
 
 import socket
 import time
@@ -38,7 +38,7 @@ def connect(port: int, sent: bytes) -> socket.socket:
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """The answer, and whatever follows it until the server closes the connection or says that it is alive."""
+    """The answer, and everything after it, until the server closes the connection or says that it is alive."""
     with connect(port, request) as client:
         return read(client)
 

@@ -1,4 +1,4 @@
-"""Consumers that come and go: nothing is missed, and nothing that was acknowledged is lost."""
+"""Consumers come and go: nothing is missed, and no acknowledged message is lost."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def test_a_consumer_that_joins_late_misses_nothing(stack, ledger):
     eventually(lambda: total(ping) == 3000)
 
 
-def test_sigterm_in_the_middle_of_sending_says_so_and_is_not_done_again(stack, ledger):
+def test_a_run_stopped_by_sigterm_says_so_and_is_not_sent_again(stack, ledger):
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(stack.get, "/ping/500000/100")
         eventually(lambda: ledger.count("pong") > 10_000)
@@ -55,7 +55,7 @@ def test_a_call_that_was_given_up_when_stopping_is_not_handed_to_another_instanc
         eventually(lambda: ledger.count("pong") > 1000)
         second = stack.start_service("ping")
         eventually(second.assigned)
-        stack.brokers.kafka.suspend()  # so that the call cannot come to its end at once
+        stack.brokers.kafka.suspend()  # so that the call takes longer
         try:
             code, _ = stack.ping.terminate(10)
         finally:

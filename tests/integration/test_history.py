@@ -1,4 +1,4 @@
-"""Many earlier runs on record: each is still to be found, and no process needs much more memory.
+"""Many earlier runs are on record. Each one can still be found, and no process needs much more memory.
 
 `python -m benchmarks starting` measures this with 100,000 runs, and how long the processes need to be ready.
 """
@@ -13,12 +13,12 @@ from tests.integration.processes import Stack, eventually
 
 RUNS = 20_000
 MEMORY = 50 * 2**20
-"""The API keeps the newest RUNS_KEPT runs, which need half of that."""
+"""The API keeps the newest RUNS_KEPT runs. They need half of this."""
 
 
 @pytest.fixture
 def own_stack(tmp_path):
-    """ping, pong and the API with brokers of this test only: other tests read all that is on record in theirs."""
+    """ping, pong and the API with separate brokers, because other tests read everything on record in theirs."""
     with Brokers(tmp_path / "brokers") as brokers, processes(brokers, tmp_path) as start:
         yield Stack(brokers, start)
 

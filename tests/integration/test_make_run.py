@@ -1,4 +1,4 @@
-"""`make run`, in a folder of its own: who may run, and that nothing is left of it however it ends."""
+"""`make run` in a separate folder: who may run it, and that it leaves nothing behind, however it ends."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tests.integration.processes import LoggedProcess, eventually
 
 @pytest.fixture
 def folder(tmp_path):
-    """What `make run` needs. It keeps its brokers' data in the folder it is in."""
+    """The files that `make run` needs. It keeps its brokers' data in this folder."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     for name in "api", "messaging", "ping", "pong":
@@ -43,7 +43,7 @@ def runner(folder: Path, log: str | None = "log"):
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Those that work in this folder, and their command lines."""
+    """The processes that work in this folder, and their command lines."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -76,7 +76,7 @@ def test_one_runner_which_leaves_nothing_behind(folder):
         with runner(folder, "second log") as second:
             assert end_of(second) == 1
             assert len(second.log.splitlines()) == 1, second.log
-            assert "at work in this folder already" in second.log
+            assert "already works in this folder" in second.log
         assert first.running
 
         first.kill()

@@ -1,4 +1,4 @@
-"""The key metrics of the real stack: each one has a value, they tell what was sent, and they move as they should."""
+"""The key metrics of the real stack: each one has a value, and they show what was sent."""
 
 import os
 import re
@@ -76,7 +76,7 @@ def wait_for_looks(stack: Stack) -> None:
 
 @pytest.fixture
 def before(stack):
-    """What the API told before the test, when everything was committed."""
+    """The values before the test, when everything was committed."""
     wait_for_looks(stack)
     eventually(lambda: {*COUNTERS} <= of_api(stack).names and lag(stack, "ping") + lag(stack, "pong") == 0)
     return of_api(stack)
@@ -159,7 +159,7 @@ def test_a_service_that_stands_still_has_a_lag_that_ages(stack, before):
     assert of_api(stack).of(d.LAG_SECONDS.name, group="pong") == 0
 
 
-def test_while_kafka_is_frozen_the_answers_come_at_once_and_say_so(stack, brokers, before):
+def test_while_kafka_is_frozen_answers_come_at_once_and_say_so(stack, brokers, before):
     brokers.kafka.suspend()
     eventually(lambda: of_api(stack).of(d.KAFKA_UP.name) == 0, FRESH_SECONDS + 10)
     away = of_api(stack)

@@ -1,4 +1,4 @@
-"""A real Prometheus asks the real stack: every query of the alert rules and of the dashboard finds something."""
+"""A real Prometheus scrapes the real stack. Every query of the alert rules and of the dashboard finds something."""
 
 import os
 import re
@@ -57,10 +57,10 @@ def test_every_query_finds_something(stack, prometheus):
     eventually(lambda: targets(prometheus) == ["up"] * 3)
     for _ in range(12):
         assert stack.get("/ping/1000/100").status_code == 200
-        time.sleep(2)  # spread over two scrapes and more
+        time.sleep(2)  # spread over at least two scrapes
 
     def finds_nothing() -> list[str]:
-        # Without its comparisons, an alert that does not fire finds something as well.
+        # Without its comparisons, the query of an alert that does not fire also finds something.
         queries = [re.sub(r" (>|==) \d+", "", query) for query in QUERIES if query not in OF_SEVERAL_BROKERS]
         span = {"start": started, "end": time.time(), "step": 5}
         return [query for query in queries if not ask(prometheus, "query_range", query=query, **span)["result"]]

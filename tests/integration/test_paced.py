@@ -17,7 +17,7 @@ def due_times(ledger: Ledger) -> dict[int, int]:
 
 
 def assert_on_schedule(times: dict[int, int], count: int, rate: int) -> None:
-    """Every message was due at the start of the run and its number divided by the rate."""
+    """Every message was due at the start of the run plus its number divided by the rate."""
     assert times == {number: times[0] + number * 1_000_000 // rate for number in range(count)}
 
 

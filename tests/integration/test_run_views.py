@@ -58,7 +58,7 @@ def test_the_newest_runs_in_pages(stack):
     assert [run["id"] for run in first["runs"] + second["runs"]] == ids[:0:-1]
 
 
-def test_a_run_that_is_not_there_is_404_and_says_which(stack):
+def test_an_unknown_run_is_404_and_named(stack):
     path = f"/runs/{uuid.uuid4()}"
     for answer in stack.get(path), stack.get(f"{path}/events"), stack.request("DELETE", path):
         assert (answer.status_code, answer.json()["instance"]) == (404, path)

@@ -1,4 +1,4 @@
-"""Runs: accepted at once, carried out whatever happens, and accounted for to the last message."""
+"""Runs are accepted at once, carried out whatever happens, and counted to the last message."""
 
 import time
 import uuid
@@ -66,7 +66,7 @@ def test_a_run_waits_for_a_service_that_is_down(stack):
     assert_complete(finished(stack, answer), 500)
 
 
-def test_a_run_that_stands_still_says_which_stage_waits(stack):
+def test_a_stalled_run_says_which_stage_waits(stack):
     stack.pong.terminate()
     answer = post(stack, "/ping/500/10")
     waiting = eventually(lambda: (run := run_of(stack, answer))["stalled"] and run)
@@ -77,7 +77,7 @@ def test_a_run_that_stands_still_says_which_stage_waits(stack):
     assert_complete(finished(stack, answer), 500)
 
 
-def test_no_more_than_so_many_runs_at_a_time(stack):
+def test_the_number_of_runs_at_a_time_is_limited(stack):
     stack.ping.terminate()
     port, _ = stack.start_api(RUNS_PENDING="2", RUN_STALLED="60")
     url = f"http://127.0.0.1:{port}/ping/10/10"
@@ -92,7 +92,7 @@ def test_no_more_than_so_many_runs_at_a_time(stack):
     eventually(lambda: requests.post(url, timeout=10).status_code == 202)
 
 
-def test_a_run_can_be_stopped_and_what_was_sent_is_accounted_for(stack, ledger):
+def test_a_run_can_be_stopped_and_sent_messages_are_counted(stack, ledger):
     answer = post(stack, "/ping/500000/100")
     eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 2000)
     stopping = stack.request("DELETE", answer.headers["Location"])

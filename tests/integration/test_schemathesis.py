@@ -1,4 +1,4 @@
-"""The API as schemathesis sees it: it makes requests from the description, and checks the answers against that."""
+"""schemathesis makes requests from the description of the API, and checks the answers against it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A setting that is wrong ends a service or the API at once, with one sentence."""
+"""A wrong setting ends a service or the API at once, with one sentence."""
 
 import time
 from contextlib import closing
@@ -18,7 +18,7 @@ from messaging.extensions.stopping import SETTINGS
 from messaging.stopping import StopRequest
 from tests.integration.processes import LoggedProcess
 
-# The check comes before all else, so there need be no brokers.
+# The check comes first, so no brokers are needed.
 NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "API_BIND": "127.0.0.1:0"}
 
 
@@ -43,7 +43,7 @@ def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path, command, name, valu
 
 @pytest.fixture
 def container(brokers):
-    """Stands for a service's container, which has no more to do with this than its settings."""
+    """Stands for a service's container. Only its settings matter here."""
     loaded = settings.load()
     kafka = replace(loaded.kafka, servers=brokers.kafka_bootstrap)
     return SimpleNamespace(config={SETTINGS: replace(loaded, kafka=kafka)})
@@ -62,7 +62,7 @@ def test_more_copies_than_brokers_are_not_waited_for(container, caplog):
     assert caplog.messages == ["REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not 3."]
 
 
-def test_topics_that_exist_stay_as_they_are_whatever_the_settings_say(container, caplog):
+def test_existing_topics_do_not_change_with_the_settings(container, caplog):
     name = f"partitions-{uuid4()}"
     create_missing(client_of(container), [Topic(name, 1, 1)])
     caplog.clear()

@@ -1,4 +1,4 @@
-"""A tab of the browser, and everything that must not happen in it."""
+"""A tab of the browser, which also notes what must not happen."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from local import ROOT
 
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 SECONDS = 60
-"""The longest wait: the machine may be busy with other tests."""
+"""The longest wait, in seconds. The machine may be busy with other tests."""
 
 
 class Tab:
@@ -61,12 +61,12 @@ class Tab:
         expect(self.page.locator(f".state[data-state={state}]").first).to_be_visible()
 
     def losses(self) -> list[str]:
-        """Return what the page says is missing, came twice, came out of order, and has failed."""
+        """Return the four counts of the page: missing, twice, out of order, failed."""
         return self.page.locator(".losses dd[title]").evaluate_all("all => all.map(each => each.title)")
 
     def violations(self) -> list[str]:
-        """Return what axe finds that is serious or critical."""
-        self.page.evaluate(AXE.read_text())  # not as a script of the page: its policy would not let it in
+        """Return the serious and critical problems that axe finds."""
+        self.page.evaluate(AXE.read_text())  # not as a script of the page, because its policy forbids that
         found = self.page.evaluate("axe.run()")["violations"]
         return [
             f"{each['id']}: {each['help']}: {[node['target'] for node in each['nodes']]}"

@@ -26,7 +26,7 @@ def chromium():
 
 @pytest.fixture
 def new_tab(chromium, stack):
-    """A context manager that opens a tab. In its end, nothing wrong must have happened, unless errors are `allowed`."""
+    """A context manager that opens a tab. Until its end nothing may go wrong, unless errors are `allowed`."""
 
     @contextmanager
     def new_tab(allowed: bool = False, **options):

@@ -1,6 +1,6 @@
 """`make screenshots`: pictures of the page for the documents, of real runs on real brokers.
 
-Pong is frozen for some seconds and then joined by a second instance, so that there is something to see.
+Pong is frozen for some seconds, and then a second instance joins, so that the pictures show something.
 """
 
 import os

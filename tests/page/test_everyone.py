@@ -1,4 +1,4 @@
-"""The page is for everyone: keyboard, phone, dark and light, screen reader. It is small, and asks nobody else."""
+"""The page is for everyone: keyboard, phone, dark and light, screen reader. It is small and self-contained."""
 
 import pytest
 from playwright.sync_api import expect
@@ -76,7 +76,7 @@ def test_changes_are_announced(tab):
     expect(tab.page.get_by_role("status")).to_have_text("Run done, missing 0, duplicates 0, out of order 0, failed 0.")
 
 
-def test_lines_are_told_apart_without_colours(tab):
+def test_lines_differ_without_colours(tab):
     tab.open()
     tab.start(1000)
     tab.expect_state("done")
@@ -100,7 +100,7 @@ def test_all_that_it_loads_is_small(new_tab):
 
 
 def test_a_page_of_another_site_can_send_nothing(new_tab, stack):
-    """The browser says where the page is from. localhost and 127.0.0.1 are two sites."""
+    """The browser says where the page comes from. localhost and 127.0.0.1 are two sites."""
     form = "([method, action]) => Object.assign(document.createElement('form'), {method, action})"
     with new_tab(allowed=True) as tab:
         tab.page.route("http://localhost:9/", lambda route: route.fulfill(body="<body></body>"))

@@ -1,4 +1,4 @@
-"""What the page shows when something stalls or is away, and that it comes back by itself."""
+"""What the page shows when something stalls or is away. It recovers by itself."""
 
 from playwright.sync_api import expect
 
@@ -50,7 +50,7 @@ def test_kafka_is_away_for_a_while(new_tab, stack):
 
         stack.brokers.kafka.resume()
         expect(trouble).to_be_hidden()
-        expect(tab.page.get_by_role("status")).to_contain_text("Everything is there again.")
+        expect(tab.page.get_by_role("status")).to_contain_text("Everything works again.")
         tab.start(1000)
         tab.expect_state("done")
 

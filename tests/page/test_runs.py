@@ -1,4 +1,4 @@
-"""What a user does on the page: start, watch, stop, compare, come back later."""
+"""A user on the page: start, watch, stop, compare, come back later."""
 
 import json
 import re
@@ -96,7 +96,7 @@ def test_run_again_and_downloaded(tab, tmp_path):
     assert download.value.suggested_filename == f"run-{run['id']}.json"
 
 
-def test_a_number_that_is_none_is_told_and_the_api_s_own_words_are_shown(new_tab):
+def test_a_wrong_number_is_refused_with_the_words_of_the_api(new_tab):
     with new_tab(allowed=True) as tab:
         tab.open()
         tab.page.get_by_label("Messages", exact=False).first.fill("many")
@@ -110,7 +110,7 @@ def test_a_number_that_is_none_is_told_and_the_api_s_own_words_are_shown(new_tab
         assert tab.path == "/"
 
 
-def test_a_run_that_is_not_there_is_told(new_tab):
+def test_an_unknown_run_is_reported(new_tab):
     with new_tab(allowed=True) as tab:
         tab.open("/?run=3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 

@@ -1,4 +1,4 @@
-"""Runs without brokers: records to feed the model with, and the journal's two topics in memory."""
+"""Runs without brokers: records for the model, and the journal's two topics in memory."""
 
 import threading
 import time
@@ -43,7 +43,7 @@ def seen(numbers: Iterable[int] = (), at: int | None = None, size: int = 5, fail
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread is about to do."""
+    """Wait for something that another thread will do."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline, "it does not happen"
@@ -62,7 +62,7 @@ class StateRecord:
 
 
 def apply(made: RequestRecord | StateRecord, run) -> None:
-    """Have a `Run` take in a record."""
+    """Give a record to a `Run`."""
     if isinstance(made, RequestRecord):
         run.apply_request(made)
     else:
@@ -137,7 +137,7 @@ class Topics:
         return delivery
 
     def add(self, made: RequestRecord | StateRecord) -> None:
-        """Write a record of somebody else."""
+        """Write a record of another program."""
         if isinstance(made, RequestRecord):
             self.send(RUN_REQUESTS, [made.key], [made.value], [0])
         else:
@@ -175,7 +175,7 @@ class Topics:
 
 
 class MemoryJournal:
-    """The journal of one API process. It reads records as they are written; one that `lags` reads when it is told."""
+    """The journal of one API process. It reads records when they are written. One that `lags` reads when told to."""
 
     def __init__(self, topics: Topics):
         self.lags = False
@@ -201,7 +201,7 @@ class MemoryJournal:
                 for raw in self._topics.readable(topic):
                     if raw.offset >= self._next.get(topic, 0):
                         self._next[topic] = raw.offset + 1
-                        with suppress(Exception):  # the journal's tail leaves out what is not a record, whatever it is
+                        with suppress(Exception):  # the journal's tail leaves out everything that is not a record
                             apply(partition, *raw)
 
     def wait_until_requests_read(self, seconds: float = 0) -> None:

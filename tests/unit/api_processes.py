@@ -15,7 +15,7 @@ LOST = NotTaken(TimeoutError())
 
 
 class FakeCalls:
-    """ping and pong. `error` is raised instead of an answer; `on_call` happens while a call is under way."""
+    """ping and pong. If there is an `error`, calls raise it. `on_call` happens during a call."""
 
     def __init__(self):
         self.is_running = True
@@ -66,7 +66,7 @@ def new_run(**options):
 
 
 def refused(status: int, attempt, *arguments) -> Problem:
-    """The problem that this ends in."""
+    """Return the problem that this raises."""
     with pytest.raises(Problem) as raised:
         attempt(*arguments)
     assert raised.value.status == status, raised.value.detail
@@ -74,7 +74,7 @@ def refused(status: int, attempt, *arguments) -> Problem:
 
 
 def finish(topics: Topics, request) -> None:
-    """Let a run of pong be sent and received."""
+    """Record that a run of pong was sent and received."""
     records, numbers = Records(request), range(request.num_messages)
     topics.add(records.sent("sent", seen(numbers)))
     topics.add(records.stage("ping_received", seen(numbers)))

@@ -21,7 +21,7 @@ class Message(NamedTuple):
 
 
 class Broker:
-    """Acknowledges everything at once. `is_down` says that it answers nobody."""
+    """Acknowledges everything at once. If it `is_down`, it answers nobody."""
 
     servers = "memory:9092"
 
@@ -58,7 +58,7 @@ class Broker:
         self.write(Partition(RUN_STATES, number), state_key(run, stage, key), state.encode())
 
     def create(self, topic: Topic) -> bool:
-        """Create a topic, as an admin does. Those of the journal are there."""
+        """Create a topic, as an admin does. The journal's topics already exist."""
         self.check()
         self.created.append(topic)
         return False
@@ -68,7 +68,7 @@ class Broker:
         return self
 
     def close(self) -> None:
-        """Nothing is held open for an admin."""
+        """Do nothing, because an admin holds nothing open."""
 
     def producer(self, **options: object) -> "Producer":
         return Producer(self)
@@ -97,7 +97,7 @@ class Producer:
 
 class Reader:
     MOST = 100
-    """The most messages of a partition that a poll brings."""
+    """A poll returns at most this many messages of a partition."""
 
     def __init__(self, broker: Broker):
         self._broker = broker

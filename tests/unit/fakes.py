@@ -1,4 +1,4 @@
-"""Stand-ins for the door to Kafka, whose acknowledgements a test makes."""
+"""Fakes of Kafka's producers and deliveries. A test decides about acknowledgements."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from messaging.runs.outcome import DeliveryFailed
 
 
 class Delivery:
-    """A delivery of so many messages; each is under way until the test says what has become of it."""
+    """A delivery of this many messages. Each one is under way until the test decides its result."""
 
     def __init__(self, count: int):
         self._count = count
@@ -42,7 +42,7 @@ class Delivery:
 
 
 class Clock:
-    """A clock that only the test moves."""
+    """A clock that moves only when the test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -72,10 +72,10 @@ class WallClock:
 
 
 class Topic:
-    """Takes the messages of runs down; acknowledges each at once unless told otherwise.
+    """Notes the messages of runs, and acknowledges each at once unless told otherwise.
 
-    `error` fails all of them, `silent` leaves them without an answer, `full` takes none. Nobody knows how many
-    `partitions` it has if that is an exception.
+    `error` fails all of them, `silent` leaves them without an answer, `full` takes none. If `partitions` is an
+    exception, the number of partitions is unknown.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Topic:
 
 
 class Answers:
-    """Answers of a handler; under way until the test says that they are done. Waiting takes no time."""
+    """Answers of a handler. They are under way until the test says that they are done. Waiting takes no time."""
 
     def __init__(self, done: bool = False, refused: Sequence[int] = ()):
         self.done = done
@@ -129,13 +129,13 @@ class Answers:
 
 
 class Journal:
-    """Counts batches. Has everything on record at once, but nothing new while it `holds_back`."""
+    """Counts batches. Everything is on record at once, but nothing new while it `holds_back`."""
 
     def __init__(self) -> None:
         self.mark = 0
         self.received_batches: list[Batch] = []
         self.answers: list[tuple[int, list[int]]] = []
-        """Of each batch that was answered, how many messages it has and which answers were refused."""
+        """For each answered batch, the number of its messages and the refused answers."""
         self.holds_back = False
         self._acknowledged = 0
 
@@ -151,7 +151,7 @@ class Journal:
         return not self.holds_back or mark <= self._acknowledged
 
     def acknowledge(self) -> None:
-        """Have everything so far on record, and from now on nothing new by itself."""
+        """Put everything so far on record. From now on, nothing gets on record by itself."""
         self.holds_back = True
         self._acknowledged = self.mark
 

@@ -1,4 +1,4 @@
-"""A producer for the states of runs, whose acknowledgements the test makes."""
+"""A fake producer for the states of runs. The test decides about acknowledgements."""
 
 import json
 import uuid
@@ -19,7 +19,7 @@ AT = 1_700_000_000_000_000
 
 
 class Producer:
-    """Takes records down; `down` says that it takes none. `while_sending` happens once, while it takes the next one."""
+    """Notes records. While it is `down` it takes none. `while_sending` happens once, while it takes the next one."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, dict]] = []
@@ -48,7 +48,7 @@ class Producer:
         return self.deliveries[-1]
 
     def acknowledge(self) -> None:
-        """Have Kafka acknowledge everything so far."""
+        """Acknowledge everything so far."""
         for delivery in self.deliveries:
             delivery.acknowledge()
 
@@ -63,7 +63,7 @@ def acknowledged(numbers: Sequence[int]) -> Acknowledged:
 
 
 def scattered(start: int, count: int) -> range:
-    """Numbers of which a bitmap has to hold each one: about 2.7 bytes of a state for each."""
+    """Numbers that a bitmap cannot compress: each one takes about 2.7 bytes of a state."""
     return range(20 * start, 20 * (start + count), 20)
 
 

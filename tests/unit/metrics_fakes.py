@@ -1,4 +1,4 @@
-"""Looks at Kafka, RabbitMQ and the runs, made up."""
+"""Fake looks at Kafka, RabbitMQ and the runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def rabbit_look(at: float = AT) -> RabbitLook:
 
 
 def totals_look(at: float = AT, **messages: int) -> TotalsLook:
-    """So many messages of ping's runs have come to each stage; each took 3 ms."""
+    """These numbers of messages of ping's runs have come to each stage. Each message took 3 ms."""
     points = {Point("ping", stage): count for stage, count in messages.items()}
     totals = Totals(
         messages=Counter(points),

@@ -1,4 +1,4 @@
-"""An instance that sends runs, without brokers: what it does is taken down in its order, in `steps`."""
+"""An instance that sends runs, without brokers. `steps` notes in order what it does."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ def nothing(*arguments: object) -> None:
 
 
 class Writer:
-    """Takes down what a real one would publish. It gets on record with a flush, unless it is `stuck`."""
+    """Notes what a real writer would publish. A flush puts it on record, unless it is `stuck`."""
 
     process = "host:1/a"
 
@@ -71,7 +71,7 @@ class Writer:
 
 
 class Requests:
-    """Takes claims down. Kafka acknowledges each, unless `claim_fails`."""
+    """Notes claims. Kafka acknowledges each one, unless `claim_fails`."""
 
     def __init__(self, steps: Steps):
         self.claim_fails: Exception | None = None
@@ -90,7 +90,7 @@ class Requests:
 
 
 class Claims:
-    """What comes on record while a run is sent. `comes` is what a look at the record brings."""
+    """The records that come while a run is sent. Each look at the record adds those in `comes`."""
 
     def __init__(self, steps: Steps, clock: Clock):
         self.standings: dict[UUID, Standing] = {}
@@ -106,7 +106,7 @@ class Claims:
         yield self.standings[run]
 
     def claim(self, claim: str, run: UUID = RUN) -> None:
-        """Have another claim to a run come on record."""
+        """Record another claim to a run."""
         self.standings[run].apply(RequestRecord(run, CLAIM, claim))
 
     def is_ended(self, run: UUID) -> bool:
@@ -129,14 +129,14 @@ class Claims:
 
 
 class PastReader:
-    """Reads what is on record of others. `on_read` happens while it reads."""
+    """Reads the records of others. `on_read` happens while it reads."""
 
     def __init__(self, steps: Steps):
         self.past = Past()
         self.on_read: Callable[[], None] = nothing
         self.error: Exception | None = None
         self.seconds: list[float] = []
-        """How long each look might take."""
+        """The timeout of each look."""
         self._steps = steps
 
     def read(self, run: UUID, created: int, seconds: float) -> Past:
@@ -149,7 +149,7 @@ class PastReader:
 
 
 class Out(Topic):
-    """Takes messages; `on_send` happens after each block of them."""
+    """Takes messages. `on_send` happens after each block."""
 
     def __init__(self, steps: Steps, **options):
         super().__init__(**options)
@@ -184,7 +184,7 @@ class Instance:
 
 
 KNOWN = {"created": 1}
-"""A call of a run that others may know."""
+"""A call of a run that other instances may know."""
 AGAIN = {"redelivered": True}
 """A call that RabbitMQ has delivered before."""
 
@@ -195,7 +195,7 @@ def numbers(instance: Instance) -> list[int]:
 
 
 def sent(numbers, outcome: str, claim: str = "host:2/b.1", reason=None, seconds=None) -> State:
-    """What another instance has put on record of a run."""
+    """The record of a run by another instance."""
     return State(seen(numbers), Sender(asked("ping", 1000, 5, run=RUN), claim, outcome, reason, seconds))
 
 

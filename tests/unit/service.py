@@ -1,4 +1,4 @@
-"""A service with the Kafka entrypoint of this project, whose consumer, handler and clock belong to the test."""
+"""A service with the Kafka entrypoint of this project. The test controls its consumer, handler and clock."""
 
 import sys
 from collections.abc import Callable
@@ -21,32 +21,32 @@ P0, P1 = Partition("pong", 0), Partition("ping", 0)
 
 
 def fetched(offsets: range, partition: Partition = P0, size: int = 1) -> Polled:
-    """A poll that brings messages of one partition, with these offsets and values of so many bytes."""
+    """A poll with messages of one partition: with these offsets, and values of `size` bytes."""
     count = len(offsets)
     columns = [partition.number] * count, offsets, [b"k"] * count, [bytes(size)] * count
     return Polled([Fetched(partition.topic, *columns, {partition: offsets.stop}, 0.01)])
 
 
 class Consumer:
-    """A consumer whose polls the test prepares; while it is paused it brings only changes."""
+    """A consumer whose polls the test prepares. While it is paused, a poll returns only changes."""
 
     keep_alive_seconds = 0.01
 
     def __init__(self, *polls: Polled | Exception):
         self._polls = list(polls)
         self.committed: list[dict[Partition, int]] = []
-        """Offsets that were to be committed soon."""
+        """The offsets of each `commit_soon`."""
         self.confirmed: dict[Partition, int] = {}
         self.events: list[str] = []
-        """What else was done, in order."""
+        """All other calls, in order."""
         self.polled_while_paused = 0
         self.paused = False
         self.refusals = 0
-        """How many of the next commits Kafka does not confirm."""
+        """Kafka does not confirm this many of the next commits."""
         self.commits_fail = self.close_fails = False
 
     def comes(self, *polls: Polled | Exception) -> None:
-        """Have the next polls bring these."""
+        """Prepare the next polls."""
         self._polls += polls
 
     def poll(self, seconds: float) -> Polled:
@@ -99,7 +99,7 @@ class Service:
     ):
         self.consumer = consumer
         self.handled: list[int] = []
-        """How many messages each batch had that the handler was called with."""
+        """The size of each batch that the handler got."""
         self.clock = Clock()
         self.journal = Journal()
         self.stop = StopRequest()
@@ -113,7 +113,7 @@ class Service:
         self.entrypoint.prepare(consumer, self.journal, self.clock)
 
     def turn(self, times: int = 1) -> None:
-        """Have the loop turn, each time late enough for a commit."""
+        """Let the loop turn. Each turn is late enough for a commit."""
         for _ in range(times):
             self.clock.advance(COMMIT_SECONDS)
             self.entrypoint.turn()

@@ -1,4 +1,4 @@
-"""What the API says to bad input; it needs no broker for that."""
+"""How the API answers bad input. This needs no broker."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_more_bytes_in_all_than_may_be_is_400(client, path, method):
 @pytest.mark.parametrize(
     "path", ["/index.html", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
 )
-def test_other_paths_are_404_and_say_what_there_is(client, path):
+def test_other_paths_are_404_and_name_the_right_ones(client, path):
     answer = client.get(path)
 
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")

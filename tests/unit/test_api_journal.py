@@ -94,7 +94,7 @@ def test_kafka_that_is_away_at_the_start_is_503_and_tried_again_at_the_next_requ
     assert store.newest(1, None) == []
 
 
-def test_too_few_brokers_are_told(broker):
+def test_too_few_brokers_are_reported(broker):
     def create(topic):
         raise TooFewBrokers("REPLICATION_FACTOR must be at most 1")
 

@@ -1,4 +1,4 @@
-"""A batch as columns, taken apart by run: every stamped message is in it once, in its order, and no other."""
+"""Splitting a batch of columns by run: every stamped message appears once and in order, and no other message."""
 
 import time
 import uuid
@@ -14,11 +14,11 @@ RUNS = [uuid.UUID(int=number) for number in range(3)]
 Message = tuple[uuid.UUID | None, int]
 
 messages = some.tuples(some.sampled_from([*RUNS, None]), some.integers(0, 1000))
-"""A message as its run, None for a foreign one, and its number."""
+"""A message as its run and its number. The run of a foreign message is None."""
 
 
 def batch_of(described: list[Message]) -> Batch:
-    """A batch in which the value of each message is its place, and partitions take turns."""
+    """A batch. The value of each message is its index, and partitions take turns."""
     keys = [run and stamps(run.bytes, [number])[0] for run, number in described]
     places = range(len(described))
     return Batch("pong", [place % 4 for place in places], keys, [str(place).encode() for place in places], 0.1)

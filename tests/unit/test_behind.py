@@ -1,4 +1,4 @@
-"""How far a paced run is behind its schedule, as its records tell it."""
+"""How far a paced run is behind its schedule, computed from its records."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The benchmarks' own logic: ratios, counts from outside, and what is compared. Nothing is measured here."""
+"""The logic of the benchmarks: ratios, counts from outside, and versions. Nothing is measured here."""
 
 import os
 import subprocess

@@ -17,7 +17,7 @@ FIGURES = {"num_messages": 10}
 
 
 class FakeProxy:
-    """A connection that takes calls, unless it has an error to raise: instead of the call, or of its answer."""
+    """A connection that takes calls. It can raise an error instead of the call, or instead of its answer."""
 
     def __init__(self):
         self.on_call: Exception | None = None
@@ -156,7 +156,7 @@ def test_a_service_that_has_never_run_is_503(calls, proxy):
     assert "ping is not running" in refused(calls.queue, asked()).detail
 
 
-def test_rabbitmq_that_is_absent_is_503_and_its_password_is_not_told(calls, pool):
+def test_absent_rabbitmq_is_503_without_the_password(calls, pool):
     pool.error = ConnectionRefusedError("refused")
     problem = refused(call, calls)
 
@@ -165,7 +165,7 @@ def test_rabbitmq_that_is_absent_is_503_and_its_password_is_not_told(calls, pool
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), BlockingIOError(), ConnectionForced("gone")], ids=repr)
-def test_a_call_that_was_not_confirmed_may_get_there_all_the_same(calls, proxy, error):
+def test_an_unconfirmed_call_may_still_arrive(calls, proxy, error):
     proxy.on_call = error
 
     assert isinstance(refused(call, calls), NotTaken)

@@ -1,4 +1,4 @@
-"""Which runs an API process knows."""
+"""The catalog of runs that an API process knows."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""The commit policy: a batch is passed once it, and all before it, are handled, answered and on record."""
+"""The commit policy: a batch passes when it and all batches before it are handled, answered and on record."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def checkpoints(journal):
 
 
 def passed(checkpoints: Checkpoints) -> dict[Partition, int]:
-    """What may be committed after every step that is possible now."""
+    """Return what may be committed after all steps that are possible now."""
     checkpoints.advance()
     return checkpoints.uncommitted({})
 
@@ -49,7 +49,7 @@ def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record
     assert passed(checkpoints) == {}
     assert journal.answers == []
 
-    # When they are settled, the journal is told before anything may be committed
+    # When they are settled, the journal counts them before anything may be committed
     journal.holds_back = True
     answers.done = True
     assert passed(checkpoints) == {}
@@ -103,7 +103,7 @@ def test_an_earlier_batch_does_not_wait_for_a_later_one(checkpoints):
     assert not checkpoints.done
 
 
-def test_what_is_confirmed_need_not_be_committed_again(checkpoints):
+def test_confirmed_offsets_are_not_committed_again(checkpoints):
     checkpoints.add(batch(10), {P0: 10, P1: 4}, None)
     checkpoints.advance()
 
@@ -112,7 +112,7 @@ def test_what_is_confirmed_need_not_be_committed_again(checkpoints):
     assert checkpoints.uncommitted({P0: 10, P1: 4}) == {}
 
 
-def test_answers_cost_as_long_as_they_are_under_way(checkpoints):
+def test_answers_take_room_while_they_are_under_way(checkpoints):
     first, second = Answers(), Answers()
     checkpoints.add(batch(10), {P0: 10}, first, cost=1000)
     checkpoints.add(batch(10), {P0: 20}, second, cost=500)
@@ -135,7 +135,7 @@ def test_waiting_is_for_the_oldest_answers_and_says_if_none_are_under_way(checkp
     checkpoints.add(batch(10), {P0: 30}, second)
     checkpoints.advance()
 
-    # Then a wait is for the first answers, and for the second ones once those are settled
+    # Then it waits for the first answers, and for the second ones when the first ones are settled
     assert not checkpoints.wait(5)
     assert (first.waits, second.waits) == ([5], [])
     first.done = True
@@ -143,7 +143,7 @@ def test_waiting_is_for_the_oldest_answers_and_says_if_none_are_under_way(checkp
     assert not checkpoints.wait(4)
     assert (first.waits, second.waits) == ([5, 5], [4])
 
-    # And it says so once all are settled
+    # And it returns True when all are settled
     second.done = True
     assert checkpoints.wait(3)
     assert checkpoints.wait(3)
@@ -158,7 +158,7 @@ def test_waiting_does_not_depend_on_the_record(checkpoints, journal):
     assert not checkpoints.done
 
 
-def test_what_is_forgotten_is_never_committed(checkpoints, journal):
+def test_forgotten_batches_are_never_committed(checkpoints, journal):
     # Given one batch that is passed and one that is under way
     answers = Answers()
     checkpoints.add(batch(10), {P0: 10}, None)
@@ -174,7 +174,7 @@ def test_what_is_forgotten_is_never_committed(checkpoints, journal):
     assert (checkpoints.done, checkpoints.in_flight) == (True, 0)
     assert journal.answers == []
 
-    # And what comes after that counts
+    # And later batches count
     checkpoints.add(batch(5), {P1: 5}, None)
     assert passed(checkpoints) == {P1: 5}
 

@@ -1,4 +1,4 @@
-"""What a sender learns of its runs while it sends, with a Kafka in memory."""
+"""What a sender learns about its runs while it sends, with a Kafka in memory."""
 
 import time
 from uuid import uuid4
@@ -91,7 +91,7 @@ def test_a_run_that_was_ended_shortly_before_the_process_started_is_known(broker
     assert not claims.is_ended(uuid4())
 
 
-def test_what_is_older_than_a_call_can_be_is_not_read(broker, claims):
+def test_records_older_than_any_call_are_not_read(broker, claims):
     for _ in range(1000):
         broker.add(Records(asked()).stop(), milliseconds_ago(RECENT_MS + 60_000))
     broker.add(Records(asked()).stop())
@@ -114,7 +114,7 @@ def test_of_the_runs_that_were_ended_only_the_newest_are_remembered(monkeypatch,
     assert [claims.is_ended(records.request.run) for records in ended] == [False] * 15 + [True] * 10
 
 
-def test_runs_that_nobody_watches_cost_no_decoding(monkeypatch, broker, claims, records):
+def test_unwatched_runs_are_not_decoded(monkeypatch, broker, claims, records):
     decoded = []
 
     def decode(key, value, offset):

@@ -1,4 +1,4 @@
-"""Large texts are compressed for those who ask for it."""
+"""Large texts are compressed if the client asks for it."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Confirmed commits: the newest of each partition, in whatever order the library tells of them."""
+"""Confirmed commits: the newest of each partition counts, whatever the order of the callbacks."""
 
 from messaging.clients.kafka_python.confirmed import Confirmed
 from messaging.clients.protocols import Partition

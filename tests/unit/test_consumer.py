@@ -1,4 +1,4 @@
-"""The entrypoint's loop, when it commits and what, with a consumer and answers that the test controls."""
+"""The entrypoint's loop: when it commits, and what. The test controls the consumer and the answers."""
 
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Given, Polled, Taken
@@ -101,7 +101,7 @@ def test_the_health_file_is_touched_by_the_members_of_a_group_alone(tmp_path):
     service.turn()
     file.unlink()
     service.turn(2)
-    # Then it is not, until it has joined again
+    # Then it is unhealthy until it has joined again
     assert not file.exists()
 
 
@@ -113,7 +113,7 @@ def test_kafka_that_does_not_answer_does_not_end_the_service(monkeypatch, caplog
     # When the service goes on asking
     service.turn(4)
 
-    # Then it works on as soon as Kafka is back
+    # Then it continues as soon as Kafka is back
     assert service.handled == [10, 5]
     assert service.consumer.confirmed == {P0: 15}
     assert caplog.text.count("Kafka does not answer, trying again: gone") == 2
@@ -125,12 +125,12 @@ def test_a_service_that_is_to_stop_finishes_its_work_and_commits_it():
     service = Service(Consumer(fetched(range(10))), lambda batch: answers)
     service.turn()
 
-    # When the service is to stop, and they are acknowledged then
+    # When the service is told to stop, and Kafka acknowledges them after that
     answers.done = True
     service.stop.ask()
     service.entrypoint.run()
 
-    # Then they are committed, and the group is left after that
+    # Then they are committed before the consumer leaves its group
     assert service.consumer.events == ["commit", "close"]
     assert service.consumer.confirmed == {P0: 10}
 

@@ -1,4 +1,4 @@
-"""The entrypoint's loop and its handler: slow ones, ones that raise, and ones that send faster than Kafka."""
+"""The entrypoint's loop with handlers that are slow, that raise, or that send faster than Kafka."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.unit.fakes import Answers
 from tests.unit.service import P0, Consumer, Service, fetched
 
 LARGE = 400_000
-"""Ten messages of this size are as much as may be under way."""
+"""At most ten messages of this size may be under way."""
 
 
 class SettledWhenWaitedFor(Answers):
@@ -26,7 +26,7 @@ def test_a_slow_handler_keeps_the_membership_and_gets_nothing_else_meanwhile():
     # When it works on a batch
     service.entrypoint.turn()
 
-    # Then the consumer was polled all the while, and paused, so that no message came
+    # Then the consumer was paused and polled all the time, so no message came
     assert service.consumer.polled_while_paused > 3
     assert service.handled == [10]
     assert service.consumer.events == ["pause", "resume"]
@@ -76,7 +76,7 @@ def test_a_handler_that_raises_gets_the_same_batch_again_until_it_returns(caplog
     # When it gets a batch
     service.turn()
 
-    # Then it gets that one until it returns, with pauses that grow to a limit, and nothing else meanwhile
+    # Then it gets only this batch until it returns, with pauses that grow to a limit
     assert service.handled == [10] * 4
     assert all(batch is batches[0] for batch in batches)
     again = [message.rpartition("once more in ")[2] for message in caplog.messages]
@@ -106,7 +106,7 @@ def test_a_batch_waits_until_earlier_answers_leave_room():
     service.consumer.poll = poll
     service.turn()
 
-    # Then the consumer was paused, kept its membership, and the batch was handled once there was room
+    # Then the consumer was paused and stayed a member, and the batch was handled when there was room
     assert service.consumer.polled_while_paused >= 3
     assert service.handled == [10, 10]
     assert service.consumer.events == ["pause", "resume"]

@@ -1,7 +1,7 @@
-"""Accepted means carried out: requests with one key in every order that hypothesis can think of.
+"""Accepted means carried out: requests with one key, in every order that hypothesis finds.
 
-Requests, the reading of each API process, the janitor and the service are greenlets of one thread. They let each other
-run wherever one of them touches RabbitMQ or the journal. No wait takes time: what has not come yet does not come.
+Requests, the reading of each API process, the janitor and the service are greenlets of one thread. They switch whenever
+one of them touches RabbitMQ or the journal. No wait takes time: something that has not come yet does not come.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,11 +23,11 @@ from tests.unit.api_fakes import RUN, Records, Topics
 from tests.unit.api_processes import FIGURES, Process, new_run
 
 ENDS = "confirmed", "confirmed too late", "lost", "impossible"
-"""How RabbitMQ may take a call. After the second one it has the call, and the API does not know that."""
+"""What RabbitMQ may do with a call. With the second one, RabbitMQ has the call and the API does not know it."""
 
 
 def others_first() -> None:
-    """Let others run."""
+    """Let the other greenlets run."""
     if getcurrent().parent is not None:
         getcurrent().parent.switch()
 
@@ -48,7 +48,7 @@ class World:
             process.journal.write = partial(self._write, process.journal.write)
 
     def start_process(self) -> Process:
-        """Start an API process, which reads what is on record. A run stalls at once."""
+        """Start an API process. It reads the record. A run counts as stalled at once."""
         process = Process(self.topics, self, stalled_after=0)
         process.store.find(RUN)
         return process
@@ -99,7 +99,7 @@ class World:
         Janitor(process.store, lambda group: 1, 0).look()
 
     def serve(self) -> None:
-        """An instance takes a call: it claims the run, and sends it unless that must not be."""
+        """An instance takes a call: it claims the run, and sends it if that is allowed."""
         if self.in_queue:
             self.in_queue -= 1
             self.claims += 1
@@ -108,7 +108,7 @@ class World:
             self.carried_out |= self.standing().failed is None
 
     def settle(self) -> None:
-        """Let everything come to its end that is under way."""
+        """Let everything that is under way end."""
         while self.in_queue:
             self.serve()
         for process in self.processes:
@@ -116,7 +116,7 @@ class World:
             self.tidy_up(process)
 
     def standing(self) -> Standing:
-        """What is on record."""
+        """The records of the run."""
         standing = Standing()
         for offset, key, value in self.topics.records[RUN_REQUESTS]:
             standing.apply(decode(key, value, offset))
@@ -124,7 +124,7 @@ class World:
 
 
 def play(world: World, turns: list[Callable[[], None]], lives: int = 100) -> None:
-    """Have all of these happen, in an order that the world chooses. The first dies after so many turns."""
+    """Run all of these in an order that the world chooses. The first one dies after this many turns."""
     alive = [greenlet(turn) for turn in turns]
     first = alive[0]
     while alive:
@@ -155,7 +155,7 @@ def check(world: World) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def at_once():
-    """What has not come yet does not come."""
+    """Something that has not come yet does not come."""
     with pytest.MonkeyPatch.context() as patch:
         for name in "store.KAFKA_SECONDS", "store.BEHIND_SECONDS", "dispatch.KAFKA_SECONDS":
             patch.setattr(f"api.runs.{name}", 0)
@@ -164,7 +164,7 @@ def at_once():
 
 @settings(max_examples=200)
 @given(st.data())
-def test_whoever_was_told_that_a_run_is_accepted_or_sent_was_told_the_truth(data):
+def test_a_run_reported_as_accepted_or_sent_really_is(data):
     world = World(lambda options: options[data.draw(st.integers(0, len(options) - 1))])
     first, second = world.processes
     method = st.sampled_from([world.post, world.get])

@@ -1,4 +1,4 @@
-"""A run that is queued: what is put on record when, who waits for it, and how many there may be."""
+"""Queued runs: what is put on record and when, who waits for them, and how many there may be."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -110,7 +110,7 @@ class TestDeath:
 
     @pytest.fixture
     def accepted(self, api, calls):
-        """A run that was accepted by a process that is gone."""
+        """A run that a process has accepted which has ended since."""
         request = new_run()
 
         def die(request):
@@ -194,7 +194,7 @@ class TestRunsPending:
         assert topics.kinds(late.run) == []
         assert (len(calls.queued), calls.called) == (2, [])
 
-    def test_a_known_run_can_be_asked_for_all_the_same(self, topics, calls):
+    def test_a_known_run_can_still_be_asked_for(self, topics, calls):
         api = Process(topics, calls, runs_pending=1)
         request = new_run()
         api.queue(request)

@@ -76,11 +76,11 @@ def test_of_two_callers_at_the_same_time_one_calls_and_the_other_is_409(here, th
 
 
 class TestAFirstRequestThatCannotQueueTheRun:
-    """A second request of the same key waits for it meanwhile."""
+    """Meanwhile, a second request with the same key waits for it."""
 
     @pytest.fixture
     def attempt(self, here, there, calls, pool):
-        """Has both requests made, and the call of the first one end as it is told. Returns both answers."""
+        """Makes both requests. The call of the first one ends as given. Returns both answers."""
 
         def attempt(error: Problem):
             request, may_end = new_run(), threading.Event()

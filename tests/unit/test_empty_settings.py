@@ -1,4 +1,4 @@
-"""An empty setting has its default, wherever it is read: in .env, docker-compose.yml, and in the programs."""
+"""An empty setting means its default, in .env, in docker-compose.yml and in the programs."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from messaging import settings
 
 
 def names() -> list[str]:
-    """The settings in .env that are not made of others."""
+    """The settings in .env that do not refer to others."""
     lines = (line.partition("=") for line in (ROOT / ".env").read_text().splitlines())
     return [name for name, assigned, value in lines if assigned and name[0] != "#" and "$" not in value]
 
@@ -76,7 +76,7 @@ def test_docker_compose_has_the_defaults_of_the_file(tmp_path):
     given, empty_ones = configs
     for service in given["services"].values(), empty_ones["services"].values():
         for one in service:
-            # These reach the programs, which have the defaults.
+            # The programs get these empty, and have the defaults.
             one["environment"] = {
                 name: value
                 for name, value in one.get("environment", {}).items()

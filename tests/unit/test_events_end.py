@@ -29,7 +29,7 @@ def store(topics):
 
 @pytest.fixture
 def client(store):
-    """An EventSource, more or less."""
+    """Behaves like a browser's EventSource."""
     app = Flask(__name__)
     app.extensions["resources"] = SimpleNamespace(store=store, streams=EventStreams(store))
     app.register_blueprint(runs.blueprint)
@@ -82,7 +82,7 @@ def test_while_messages_may_still_arrive_the_stream_goes_on(topics, store):
     assert not EventStreams(store).is_told(run, store.summary(run).version)
 
 
-def test_a_run_whose_messages_did_not_arrive_is_told_as_well(topics, store, client):
+def test_a_run_whose_messages_did_not_arrive_ends_its_stream_too(topics, store, client):
     run = finished(topics, store, "stopped", at=now() - 60_000_000)
 
     assert follow(client, run, store.summary(run).version).status_code == 204

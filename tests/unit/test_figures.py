@@ -1,4 +1,4 @@
-"""Each figure is the time of the event that it names, and not when a loop noticed it. Times are made by the test."""
+"""Each figure is the time of its event, and not when a loop noticed it. The test sets the times."""
 
 import pytest
 

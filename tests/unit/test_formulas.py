@@ -60,7 +60,7 @@ def test_of_messages_from_before_the_first_look_it_is_only_known_that_they_are_o
     assert lags((0, 100, 50), (10, 200, 50), (12, 200, 120)) == [0, 10, pytest.approx(10)]
 
 
-def test_a_topic_that_was_created_anew_begins_anew():
+def test_a_topic_that_was_created_again_begins_again():
     assert lags((0, 100, 100), (2, 10, 0), (4, 10, 0), (6, 20, 10)) == [0, 0, 2, 2]
 
 

@@ -1,4 +1,4 @@
-"""What the API refuses before a route sees it: other names than its own, and what other sites want it to do."""
+"""What the API refuses before a route sees it: foreign names, and requests of other sites."""
 
 import pytest
 from werkzeug.test import Client
@@ -68,7 +68,7 @@ def test_a_page_of_another_site_may_not_send_or_stop(client, method, path, site)
      {"Origin": "http://localhost"}],
     ids=["curl", "our own page behind a proxy", "typed by the user", "our own page in an old browser"],
 )  # fmt: skip
-def test_everyone_else_may(client, method, path, headers):
+def test_everyone_else_is_served(client, method, path, headers):
     assert client.open(path, method=method, headers=headers).status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""A process that starts with a long history needs neither much memory nor much work for it."""
+"""A long history costs a starting process little memory and little work."""
 
 import tracemalloc
 from uuid import UUID
@@ -74,7 +74,7 @@ def test_only_the_newest_are_decoded(monkeypatch):
     store = Store(topics.journal(), KEPT, stalled_after=30)
     newest = store.newest(10, None)
 
-    # Then it has decoded the runs that it keeps, and knows that the others have been
+    # Then it has decoded only the runs that it keeps, and knows the ids of the others
     assert len(decoded) == 3 * KEPT
     assert [run.request.created - CREATED for run in newest] == [*range(9_999, 9_989, -1)]
     assert store.is_dropped(UUID(int=7))
@@ -125,7 +125,7 @@ class TestWhichAreKept:
 
         assert self.kept(history) == self.added
 
-    def test_a_key_of_somebody_else_is_told_or_kept_apart(self):
+    def test_a_foreign_key_is_recognized_or_kept_apart(self):
         history = History(10)
         self.add(history, "a")
         for key in None, b"", b"not one of ours", b"x" * 36:

@@ -1,4 +1,4 @@
-"""Runs that nobody will carry on are ended, with the reason."""
+"""The janitor ends runs that nobody will continue, with a reason."""
 
 from types import SimpleNamespace
 
@@ -37,7 +37,7 @@ def janitor(process, lag):
 
 @pytest.fixture
 def put(topics, process):
-    """Puts a run with these records, made by name, on record. It was created years ago unless told otherwise."""
+    """Records a run with these records, given by name. By default it was created years ago."""
 
     def put(*steps, request=None) -> Records:
         records = Records(request or asked())
@@ -224,7 +224,7 @@ class TestLag:
         assert self.lag([10, 7]) == 3
         assert self.lag([0, 0]) == 20
 
-    def test_what_kafka_has_deleted_does_not_count(self):
+    def test_deleted_messages_do_not_count(self):
         assert self.lag([0, 10], beginnings=(10, 4)) == 0
 
     def test_it_is_not_zero_if_it_is_not_known(self):

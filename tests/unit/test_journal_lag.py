@@ -81,12 +81,12 @@ class TestKeepingUp:
 
         assert writer.keep_up(RUN, MOST)
 
-    def test_a_run_of_which_nothing_is_known_has_nothing_to_keep_up_with(self, writer):
+    def test_an_unknown_run_has_nothing_to_keep_up_with(self, writer):
         assert writer.keep_up(uuid.uuid4(), MOST)
 
 
 class TestRefusing:
-    """A state that Kafka will never take must not stop the commits of others."""
+    """A state that Kafka refuses for good must not stop the commits of others."""
 
     @pytest.fixture
     def refused(self, writer, producer):

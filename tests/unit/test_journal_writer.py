@@ -1,4 +1,4 @@
-"""What a service puts on record, with a producer whose acknowledgements the test makes."""
+"""What a service puts on record. The test decides about acknowledgements."""
 
 import uuid
 
@@ -31,7 +31,7 @@ def writer(producer, clock):
 
 @pytest.fixture
 def publish(writer, clock):
-    """Has the changed states published, a while after the last time."""
+    """Publishes the changed states, some time after the last publication."""
 
     def publish() -> None:
         clock.advance(0.2)
@@ -73,7 +73,7 @@ def test_what_comes_later_does_not_hold_up_an_earlier_mark(writer, producer, pub
     assert not writer.recorded(writer.mark)
 
 
-def test_what_was_not_recorded_is_published_again(writer, producer, publish):
+def test_states_that_were_not_recorded_are_published_again(writer, producer, publish):
     writer.received(batch(range(10)))
     mark = writer.mark
     publish()
@@ -151,7 +151,7 @@ def idle(writer, producer, clock, publish) -> None:
     publish()
 
 
-def test_a_state_that_was_forgotten_begins_anew_under_another_key(writer, producer, clock, publish):
+def test_a_forgotten_state_begins_again_under_another_key(writer, producer, clock, publish):
     writer.received(batch(range(10)))
     idle(writer, producer, clock, publish)
     writer.received(batch(range(5)))

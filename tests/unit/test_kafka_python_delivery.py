@@ -14,7 +14,7 @@ from messaging.clients.kafka_python.producer import KafkaPythonDelivery
 
 @pytest.fixture
 def requests():
-    """What kafka-python waits for of each of three messages."""
+    """The result of each of three messages, which kafka-python waits for."""
     return [FutureProduceResult(TopicPartition("pong", 0)) for _ in range(3)]
 
 

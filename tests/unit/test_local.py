@@ -15,7 +15,7 @@ from local.waiting import wait_until
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """Reads a text as if it stood in .env."""
+    """Reads a text as if it were .env."""
 
     def read(text: str) -> dict[str, str]:
         (tmp_path / ".env").write_text(text)
@@ -46,7 +46,7 @@ def test_without_a_file_there_is_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "65536", "-1", "٣"])
-def test_what_is_not_a_port_is_told(text):
+def test_a_wrong_port_is_reported(text):
     with pytest.raises(LocalError, match=f"API_PORT must be a port, a number from 1 to 65535, not '{text}'"):
         port_from({"API_PORT": text}, "API_PORT", 8000)
 

@@ -14,7 +14,7 @@ TEXT = "%(levelname)s %(message)s"
 
 @pytest.fixture
 def lines(monkeypatch, request):
-    """Has these loggers' lines in the format of the test's parameter."""
+    """Formats the lines of these loggers as the test's parameter says."""
     monkeypatch.setattr("sys.argv", ["/venv/bin/nameko", "run", "--config", "config.yml", "pong"])
     lines: list[str] = []
     handler = logging.Handler()

@@ -1,4 +1,4 @@
-"""What becomes of a producer's messages is counted once, whoever looks and however often."""
+"""The result of each message of a producer is counted once, however often somebody looks."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def meter():
 
 @pytest.fixture
 def send(producer, meter):
-    """Sends so many messages; returns what is seen of the delivery, and the delivery itself."""
+    """Sends this many messages. Returns the metered delivery and the delivery itself."""
     metered = MeteredProducer(producer, meter)
 
     def send(count: int, topic: str = "pong"):
@@ -87,7 +87,7 @@ def test_messages_that_cannot_even_be_handed_over_have_failed(producer, send, me
     assert meter.failed == {("pong", "unavailable"): 5}
 
 
-def test_each_topic_is_counted_by_itself(send, meter):
+def test_each_topic_is_counted_separately(send, meter):
     for topic, count in ("ping", 1), ("pong", 2):
         seen, delivery = send(count, topic)
         delivery.acknowledge()

@@ -1,4 +1,4 @@
-"""The metrics as text and as JSON, what is kept of their past, and what becomes of them when nothing new is seen."""
+"""The metrics as text and as JSON, their history, and what happens when nothing new is seen."""
 
 import os
 import shutil

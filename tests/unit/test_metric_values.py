@@ -1,4 +1,4 @@
-"""The values of the metrics, from looks that are made up. What is not known is absent, and not 0."""
+"""The values of the metrics, from fake looks. A value that is not known is absent, and not 0."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.unit.metrics_fakes import AT, kafka_look, rabbit_look, totals_look
 
 
 def of(metric: Metric, values: Values) -> dict:
-    """The values of a metric by their labels; the only one by itself."""
+    """The values of a metric by their labels. A metric without labels is a number."""
     found = values.numbers.get(metric, {})
     return found[()] if () in found else dict(found)
 
@@ -21,7 +21,7 @@ def kafka(*looks) -> Values:
     return values_at(AT, looks, (), ())
 
 
-def test_nothing_known_is_nothing_told_except_that():
+def test_without_looks_only_this_is_known():
     values = values_at(AT, (), (), ())
 
     assert {metric: of(metric, values) for metric in METRICS if of(metric, values) != {}} == {
@@ -31,7 +31,7 @@ def test_nothing_known_is_nothing_told_except_that():
     assert values.histograms == {}
 
 
-def test_what_answers_is_up():
+def test_brokers_that_answer_are_up():
     assert of(d.KAFKA_UP, values_at(AT, [kafka_look()], (), ())) == 1
     assert of(d.RABBITMQ_UP, values_at(AT, (), [rabbit_look()], ())) == 1
 

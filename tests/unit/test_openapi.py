@@ -1,4 +1,4 @@
-"""The description of the API is proper, complete, and notices what is not as it says."""
+"""The description of the API is valid and complete, and answers that differ from it are noticed."""
 
 import json
 import re

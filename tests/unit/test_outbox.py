@@ -20,7 +20,7 @@ class SettledWhenWaitedFor(Delivery):
 
 
 class Producer:
-    """Takes messages down; `down` says that Kafka does not answer."""
+    """Notes messages. While it is `down`, Kafka does not answer."""
 
     def __init__(self, delivery=Delivery) -> None:
         self.deliveries: list[Delivery] = []
@@ -40,7 +40,7 @@ class Producer:
 
 
 class Overdue(StopRequest):
-    """It is time to give up what is still being waited for."""
+    """The time is over, so waits must end."""
 
     overdue = True
 

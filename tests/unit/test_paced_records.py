@@ -1,4 +1,4 @@
-"""What is on record of a paced run, and records from before there were any."""
+"""The records of a paced run, and older records, from before paced runs existed."""
 
 import json
 

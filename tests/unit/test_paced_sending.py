@@ -24,7 +24,7 @@ class Out(Topic):
     def __init__(self, clock: WallClock, stalls_at: int | None = None, takes_seconds: float = 0, **options):
         super().__init__(**options)
         self.blocks: list[tuple[int, list[int]]] = []
-        """Of each block: when it came after the start, and its numbers."""
+        """For each block: the time since the start, and its numbers."""
         self._clock = clock
         self._stalls_at = stalls_at
         self._takes = round(takes_seconds * SECOND)
@@ -69,7 +69,7 @@ def test_at_a_high_rate_what_is_due_is_sent_together_and_not_late(clock, rate):
     assert all(time == number * SECOND // rate for number, time in out.stamped)
     lateness = [at - number * SECOND // rate for at, numbers in out.blocks for number in numbers]
     assert 0 <= min(lateness) <= max(lateness) <= 2000
-    assert len(out.blocks) <= 5000 / rate * 1000 * 1.2 + 5000 / 200  # about one in a millisecond, and in each block
+    assert len(out.blocks) <= 5000 / rate * 1000 * 1.2 + 5000 / 200  # about one per millisecond, and one per block
 
 
 def test_a_stall_is_in_the_stamps_of_the_messages_that_were_late_and_they_follow_at_once(clock):
@@ -100,7 +100,7 @@ def test_consecutive_numbers_stay_in_one_partition_in_blocks(clock):
     assert {partition for partitions in blocks.values() for partition in partitions} == {0, 1, 2}
 
 
-def test_what_was_sent_before_is_left_out_and_the_rest_keeps_its_times(clock):
+def test_messages_sent_before_are_left_out_and_the_rest_keeps_its_times(clock):
     out = Out(clock)
     send(clock, out, 20, rate=10, sent_before=[*range(5), 7])
 

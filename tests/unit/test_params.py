@@ -1,4 +1,4 @@
-"""What a request says, as typed values."""
+"""The parameters of requests, as typed values."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an instance that takes a run over learns of it, with a Kafka in memory."""
+"""What an instance learns about a run that it takes over, with a Kafka in memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ def sent(broker, request_):
     return sent
 
 
-def test_of_a_run_that_nobody_knows_nothing_is_on_record(read):
+def test_an_unknown_run_has_no_records(read):
     past = read()
 
     assert past == Past()

@@ -1,4 +1,4 @@
-"""Payloads follow from run and number: the same everywhere, each one different, and incompressible."""
+"""Payloads follow from run and number. They are the same everywhere, all different, and do not compress."""
 
 import uuid
 import zlib

@@ -16,7 +16,7 @@ def test_send_sends_to_pong_and_returns_the_figures():
     assert service.pong_topic.send_run.mock_calls == [call(100, 10)]
 
 
-def test_send_says_of_which_run_the_messages_are():
+def test_send_names_the_run_of_the_messages():
     service = worker_factory(PingService)
     service.send(100, 10, run_id="3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", created=7, queued=True)
 

@@ -22,7 +22,7 @@ def answer_to(problem: Problem):
     return app.test_client().get("/")
 
 
-def test_a_problem_has_the_members_of_rfc_9457_and_those_of_its_own():
+def test_a_problem_has_the_members_of_rfc_9457_and_its_own():
     answer = answer_to(Problem(503, "Not now.", failing=["kafka"]))
 
     assert (answer.status_code, answer.content_type) == (503, "application/problem+json")

@@ -1,4 +1,4 @@
-"""The pool of connections to RabbitMQ: who gets which one, and when one is closed."""
+"""The pool of connections to RabbitMQ: which one is used next, and when one is closed."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_a_connection_is_used_again(pool, made):
     assert len(made) == 1
 
 
-def test_those_that_nobody_needs_any_more_are_closed(pool, made, clock):
+def test_unused_connections_are_closed(pool, made, clock):
     use(pool, 5)
     for _ in range(3):
         clock.advance(IDLE_SECONDS / 2)

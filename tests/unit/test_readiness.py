@@ -1,4 +1,4 @@
-"""Would a request go through now? What several probes at once cost, and what a broker that hangs does."""
+"""Readiness: several probes share a check, and a broker that hangs does not block."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ def test_it_is_ready_if_no_check_fails():
     assert Readiness({"rabbitmq": dict, "kafka": dict}).failing() == {}
 
 
-def test_what_fails_is_told_of_every_broker():
+def test_each_failing_broker_is_named():
     checks = {"rabbitmq": lambda: {"ping": "ping is not running"}, "kafka": lambda: {"kafka": "Kafka is away"}}
 
     assert Readiness(checks).failing() == {"ping": "ping is not running", "kafka": "Kafka is away"}
@@ -68,7 +68,7 @@ def test_a_check_that_is_over_is_not_asked_again(slow):
         assert slow.started == count
 
 
-def test_a_broker_that_hangs_is_told_in_time_and_all_probes_share_one_check(monkeypatch, slow, pool):
+def test_a_hanging_broker_is_reported_in_time_and_probes_share_its_check(monkeypatch, slow, pool):
     monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.05)
     ready = Readiness({"rabbitmq": slow, "kafka": dict})
     for failing in [ready.failing(), *pool.map(lambda _: ready.failing(), range(PROBES))]:

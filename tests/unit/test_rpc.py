@@ -1,4 +1,4 @@
-"""Calls over RabbitMQ: how many run at once, and what becomes of each, without RabbitMQ and without workers."""
+"""Calls over RabbitMQ: how many run at once, and how each one ends. Without RabbitMQ and without workers."""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -61,12 +61,12 @@ class Service:
             self.queue.handle_message(self.consumer, {"args": [message.number], "kwargs": {}}, message)
 
     def end(self, number: int, result: object = None, error: Exception | None = None) -> None:
-        """Have a call return, or raise."""
+        """Let a call return, or raise."""
         handle_result = self.running.pop(number)
         handle_result(None, result, error and (type(error), error, None))
 
     def reconnect(self) -> None:
-        """Have the connection come back after it was lost."""
+        """Connect again after the connection was lost."""
         self.queue.on_consume_ready(None, None, None)
 
     def _spawn_worker(self, entrypoint, args, kwargs, context_data, handle_result) -> None:
@@ -146,7 +146,7 @@ class TestHowManyRun:
             assert number in service.running
             service.end(number, error=error)
 
-    def test_a_call_that_cannot_be_put_back_makes_room_all_the_same(self, service):
+    def test_a_call_that_cannot_be_put_back_still_makes_room(self, service):
         for number in range(2 * CALLS_AT_ONCE):
             message = Message(number)
             message.requeue = message.ack = self.broken
@@ -165,7 +165,7 @@ class TestHowManyRun:
         assert all(message.fate == ["acknowledged"] for message in unknown)
         assert sorted(service.running) == [1]
 
-    def test_a_call_that_had_to_wait_is_no_new_call(self, service):
+    def test_a_call_that_had_to_wait_is_not_a_new_call(self, service):
         """Its connection may have been lost meanwhile, and another instance may have it."""
         service.deliver(*messages(CALLS_AT_ONCE + 1))
         service.end(0)
@@ -211,11 +211,11 @@ class TestStopping:
         running, waiting = messages(CALLS_AT_ONCE), messages(3, first=100)
         service.deliver(*running, *waiting)
 
-        # When the service is to stop
+        # When the service is told to stop
         service.stop.ask()
         service.queue.on_iteration()
 
-        # Then no other call begins, and the service goes on until each that runs was answered
+        # Then no other call begins, and the service goes on until each running call is answered
         for message in running:
             assert not service.queue.should_stop
             service.end(message.number)

@@ -1,4 +1,4 @@
-"""A run as its records tell it."""
+"""A run, built from its records."""
 
 import pytest
 

@@ -26,7 +26,7 @@ def test_nothing_is_due_before_the_start(clock):
 
 
 @given(some.integers(1, 1_000_000), some.integers(-2_000_000, 2_000_000), some.sets(some.integers(0, 5000), min_size=1))
-def test_what_is_due_is_exactly_what_is_due_at_this_time_or_earlier(rate, elapsed, chosen):
+def test_messages_are_due_at_their_time_and_after_it(rate, elapsed, chosen):
     schedule, numbers = Schedule(rate, START, WallClock(START + elapsed)), sorted(chosen)
     due, later = schedule.split(numbers)
 

@@ -1,4 +1,4 @@
-"""How a call to send a run is carried out: put on record, and with an end that the caller can rely on."""
+"""How a call to send a run is carried out, recorded and ended."""
 
 import threading
 from concurrent.futures import Future
@@ -58,7 +58,7 @@ def test_numbers_out_of_range_are_refused_and_leave_nothing_behind(instance, cou
 
 
 def test_a_run_on_record_whose_numbers_are_refused_has_failed():
-    """The limits of the service may be others than those of the API."""
+    """The limits of the service may differ from those of the API."""
     instance = Instance()
     with pytest.raises(ValueError, match="num_messages"):
         instance.send(1_000_001, 5, queued=True, created=1)
@@ -77,7 +77,7 @@ def test_all_that_was_acknowledged_is_recorded(instance):
     assert (request.service, request.num_messages) == ("ping", 1234)
 
 
-def test_a_failure_is_told_and_recorded_with_what_was_acknowledged():
+def test_a_failure_is_reported_and_recorded_with_the_acknowledged_messages():
     instance = Instance(error=Unavailable("OSError('gone')"))
     with pytest.raises(DeliveryFailed, match="Kafka acknowledged 0 of 5 messages, then: OSError"):
         instance.send(5, 5)
@@ -144,14 +144,14 @@ class TestTheRecord:
         assert len(instance.topic.messages) == len(instance.writer.numbers) == UNRECORDED + 200
         assert instance.writer.outcomes[RUN] == "failed"
 
-    def test_an_outcome_that_does_not_get_on_record_is_answered_all_the_same(self, instance):
+    def test_a_call_is_answered_even_if_its_outcome_is_not_recorded(self, instance):
         instance.writer.stuck = True
 
         assert instance.send(1000, 5).num_messages == 1000
 
 
 class TestUnexpectedErrors:
-    """They leave a run failed, not sending, and say why."""
+    """They leave a run as failed, not as sending, and say why."""
 
     def broken(self, *arguments):
         raise RuntimeError("a bug")
@@ -177,7 +177,7 @@ class TestUnexpectedErrors:
 
 
 class Gate:
-    """Lets messages through only once it is opened."""
+    """Lets no messages through until it is opened."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -188,7 +188,7 @@ class Gate:
         self.opened.wait(10)
 
 
-def test_a_call_that_is_delivered_again_meanwhile_ends_as_the_first_one_does(monkeypatch, instance):
+def test_a_call_delivered_again_meanwhile_ends_like_the_first_one(monkeypatch, instance):
     # Given a run that is being sent
     second_waits = threading.Event()
 

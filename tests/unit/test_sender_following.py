@@ -1,4 +1,4 @@
-"""An instance that sends learns of newer claims, stops and failures, and of what came while it was frozen."""
+"""An instance that sends notices newer claims, stops and failures, also those that came while it was frozen."""
 
 import pytest
 

@@ -15,12 +15,12 @@ def instance():
 
 
 class TestTheOwnerBefore:
-    """It is waited for until it has yielded, but not for ever."""
+    """The instance waits until the owner before has yielded, but not for ever."""
 
     OLD = "host:2/b.1"
 
     def before(self, instance, *claims: str, **states: State):
-        """Put these on record before the claim of this instance, which gets number 1."""
+        """Record these before the claim of this instance. That claim gets number 1."""
         instance.past.past = Past(claimed(*claims, "host:1/a.1"), states)
 
     def test_until_it_has_yielded(self, instance):
@@ -57,7 +57,7 @@ class TestTheOwnerBefore:
         assert numbers(instance) == [*range(1, 1000)]
 
     def test_within_the_time_that_everything_may_take(self, instance):
-        """A look may be slow. None is allowed more time than is left."""
+        """A look may be slow. Its timeout is at most the time that is left."""
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.clock.advance(PAST_SECONDS - 1)
         instance.send(1000, 5, **KNOWN)

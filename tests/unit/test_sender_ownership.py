@@ -52,7 +52,7 @@ class TestBeforeItSends:
 
         assert instance.topic.messages == []
 
-    def test_what_another_instance_has_sent_is_not_sent_again(self, instance):
+    def test_messages_of_another_instance_are_not_sent_again(self, instance):
         states = {"host:2/b": sent([*range(500)], "yielded"), "host:3/c": sent([700], "sending", claim="host:3/c.1")}
         instance.past.past = Past(claimed("host:3/c.1", "host:2/b.1"), states)
         instance.send(1000, 5, **KNOWN)

@@ -1,4 +1,4 @@
-"""A paced run has one start, which is on record before its first message, and which whoever takes it over keeps."""
+"""A paced run has one start. It is on record before the first message, and a new owner keeps it."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def times(instance: Instance) -> list[int]:
 
 
 def begun(numbers, outcome: str, start: int):
-    """What another instance has put on record of a paced run."""
+    """The record of a paced run by another instance."""
     state = sent(numbers, outcome)
     return replace(state, sender=replace(state.sender, start=start))
 
@@ -62,7 +62,7 @@ def test_a_run_that_is_taken_over_keeps_its_start(instance, call, outcome):
     # When its call comes to this instance
     instance.send(100, 5, rate=10, **call)
 
-    # Then it sends at once what is due, and the rest when it is
+    # Then it sends at once the messages that are due, and the rest when they are
     assert numbers(instance) == [*range(10, 100)]
     assert times(instance) == [start + number * SECOND // 10 for number in range(10, 100)]
     assert instance.writer.start == start
@@ -87,10 +87,10 @@ def test_a_run_whose_start_does_not_get_on_record_has_failed_and_nothing_is_sent
 
 
 class TestWhileItWaits:
-    """Messages are due once in a second, and things happen in between."""
+    """One message is due each second, and things happen in between."""
 
     def happens(self, instance, what):
-        """Have this happen 2.5 s after the start."""
+        """Do this 2.5 s after the start."""
         at = instance.wall_clock.at + round((START_SECONDS + 2.5) * SECOND)
         instance.wall_clock.on_sleep = lambda: instance.wall_clock.at >= at and what()
 

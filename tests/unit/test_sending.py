@@ -1,4 +1,4 @@
-"""How a run is cut into messages, with a topic that only takes them down."""
+"""How a run is split into messages, with a topic that only notes them."""
 
 import uuid
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ def acknowledged():
 
 @pytest.fixture
 def sending(topic, acknowledged):
-    """Makes the sending of a run, with what else it needs."""
+    """Creates the sending of a run, with everything that it needs."""
 
     def sending(count: int, size: int, run=RUN, topic=topic, stop=None, sent_before=()) -> Sending:
         def report(block):
@@ -97,13 +97,13 @@ def test_a_report_says_the_size_of_all_messages_and_their_partition(topic):
     assert report.sent_times == pytest.approx([unpack(key)[2] for key, _, _ in topic.messages], abs=1_000_000)
 
 
-def test_what_was_sent_before_is_not_sent_again(topic, sending):
+def test_messages_sent_before_are_not_sent_again(topic, sending):
     sending(1000, 5, sent_before=[*range(500), 700]).send()
 
     assert [unpack(key)[1] for key, _, _ in topic.messages] == [*range(500, 700), *range(701, 1000)]
 
 
-def test_a_failure_is_told_with_how_many_were_acknowledged(sending, acknowledged):
+def test_a_failure_says_how_many_were_acknowledged(sending, acknowledged):
     run = sending(5, 5, topic=Topic(error=Unavailable("OSError('gone')")))
     with pytest.raises(DeliveryFailed, match="Kafka acknowledged 0 of 5 messages, then: OSError"):
         run.send()
@@ -111,7 +111,7 @@ def test_a_failure_is_told_with_how_many_were_acknowledged(sending, acknowledged
     assert (acknowledged, run.acknowledged, list(run.failed)) == ([], 0, [*range(5)])
 
 
-def test_messages_too_large_for_kafka_are_told_as_such(sending):
+def test_messages_too_large_for_kafka_are_reported_as_such(sending):
     with pytest.raises(TooLarge, match="Kafka acknowledged 0 of 5 messages: it does not take 5 bytes"):
         sending(5, 5, topic=Topic(error=MessageTooLarge("limit"))).send()
 
@@ -123,7 +123,7 @@ def test_a_run_that_finds_no_room_has_failed(sending):
 
 
 def test_a_run_that_is_to_stop_says_how_far_it_came(topic, sending):
-    # Given a run that is to stop once a message was sent
+    # Given a run that must stop after its first message
     class Stop:
         overdue = False
         asked = property(lambda self: len(topic.messages) > 0)

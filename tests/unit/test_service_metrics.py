@@ -129,7 +129,7 @@ def test_promtool_finds_nothing_wrong(start):
     assert (check.returncode, check.stderr.decode()) == (0, "")
 
 
-def test_the_longest_stall_of_the_last_minute_is_told():
+def test_the_longest_stall_of_the_last_minute_is_shown():
     clock = Clock()
     stalls = Stalls(clock)
     assert stalls.longest == 0
@@ -145,7 +145,7 @@ def test_the_longest_stall_of_the_last_minute_is_told():
     assert stalls.longest == 0
 
 
-def test_a_greenthread_that_lets_nobody_run_is_noticed():
+def test_a_greenthread_that_blocks_the_others_is_noticed():
     clock, pauses = Clock(), iter([0.0, 1.5, 0.0])
     stalls = Stalls(clock, lambda seconds: clock.advance(seconds + next(pauses)))
     with pytest.raises(StopIteration):

@@ -1,4 +1,4 @@
-"""The settings: what each may be, the sentence that rejects other values, and the default of an empty one."""
+"""The settings: allowed values, the sentence that rejects others, and the default of an empty one."""
 
 import pytest
 

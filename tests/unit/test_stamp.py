@@ -1,4 +1,4 @@
-"""The stamp: what a message's key says, and which keys are foreign."""
+"""The stamp: what the key of a message says, and which keys are foreign."""
 
 import time
 import uuid
@@ -24,7 +24,7 @@ def test_a_stamp_holds_run_number_and_time_in_32_bytes():
 
 
 @given(some.uuids(), some.lists(some.integers(0, LARGEST_NUMBER), min_size=1))
-def test_what_was_stamped_is_read_back(run, numbers):
+def test_a_stamp_is_read_back(run, numbers):
     before = time.time_ns() // 1000
     keys = stamps(run.bytes, numbers)
     row = words(keys)

@@ -1,4 +1,4 @@
-"""What topic `run-requests` says of a run: its records, and the order that decides between them."""
+"""What topic `run-requests` says about a run: its records, and their order, which decides."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -40,7 +40,7 @@ def test_a_record_comes_back_as_it_was_written(kind):
      (f"{RUN}/reconsidered/".encode(), b"{}"), (f"{RUN}/accepted/".encode(), b"{}"),
      (f"{RUN}/failed/".encode(), b"[]")],
 )  # fmt: skip
-def test_what_is_not_a_record_is_told(key, value):
+def test_foreign_records_are_logged(key, value):
     with pytest.raises((ValueError, KeyError, TypeError)):
         decode(key, value, 0)
 

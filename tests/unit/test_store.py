@@ -22,7 +22,7 @@ def topics():
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """What does not come at once does not come in these tests."""
+    """In these tests, what does not come at once does not come."""
     monkeypatch.setattr("api.runs.store.BEHIND_SECONDS", 0.01)
     monkeypatch.setattr("api.runs.store.KAFKA_SECONDS", 0.01)
 
@@ -171,7 +171,7 @@ def test_many_threads_can_begin_with_it_at_once(topics):
 
 
 class TestHistory:
-    """What was on record before the process started."""
+    """Records from before the start of the process."""
 
     def test_a_process_that_starts_later_knows_the_same(self, topics):
         before = store_of(topics)

@@ -1,4 +1,4 @@
-"""The summary of a stage: states that each instance has counted, added up over all of them."""
+"""The summary of a stage: the states of all instances, merged."""
 
 import json
 import time
@@ -15,7 +15,7 @@ NOW = time.time_ns() // 1000
 
 
 def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = NOW) -> tuple[str, Stage]:
-    """A state as it comes out of its record, of batches with ten bytes per message; `latency` in microseconds."""
+    """A state read from its record, of batches with ten bytes per message. `latency` is in microseconds."""
     stage = Stage()
     for numbers in batches:
         stage.add(numbers, 10 * len(numbers), [0] * len(numbers), [now - latency] * len(numbers), now)
@@ -43,7 +43,7 @@ def test_redelivered_messages_are_duplicates_and_unseen_ones_missing():
     assert summary.instances == {"a": 80, "b": 25}
 
 
-def test_instances_that_vanish_and_appear_are_told():
+def test_instances_that_vanish_and_appear_are_shown():
     old = [state(range(1000 * second, 1000 * second + 1000), now=NOW + second * 1_000_000) for second in range(3)]
     new = [
         state(range(1000 * second, 1000 * second + 1000), instance="b", now=NOW + second * 1_000_000)
@@ -57,12 +57,12 @@ def test_instances_that_vanish_and_appear_are_told():
     assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
 
 
-def test_missing_is_of_what_was_sent_and_of_all_for_the_sending_itself():
+def test_missing_counts_sent_messages_and_in_stage_sent_all():
     assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
     assert summarize([state(range(10))], None, 100).missing == 90
 
 
-def test_rates_are_of_what_came_after_the_first_moment_in_the_time_from_first_to_last():
+def test_rates_count_messages_after_the_first_moment_until_the_last():
     later = state(range(500, 1000), now=NOW + 20_000)
     summary = summarize([state(range(500)), later], None, 1000)
 
@@ -70,7 +70,7 @@ def test_rates_are_of_what_came_after_the_first_moment_in_the_time_from_first_to
     assert summary.byte_rate == pytest.approx(0.25)
 
 
-def test_what_all_instances_saw_in_the_first_moment_is_left_out_of_the_rate():
+def test_messages_of_the_first_moment_do_not_count_in_the_rate():
     states = [state(range(10)), state(range(10, 30), instance="b"), state(range(30, 60), now=NOW + 1_000_000)]
 
     assert summarize(states, None, 60).message_rate == pytest.approx(30)

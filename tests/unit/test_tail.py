@@ -96,7 +96,7 @@ def test_it_can_start_before_kafka_does(broker, tail, values):
 
 
 def test_a_topic_whose_partitions_are_not_known_yet_is_waited_for(broker, values):
-    """Kafka may need a moment to tell of a topic that was created just now."""
+    """Kafka may need a moment before it knows a new topic."""
     broker.partitions_of[RUN_STATES] = 0
     tail = Tail(
         broker, lambda reader: reader.beginnings(reader.partitions(RUN_STATES)), lambda *raw: values.append(raw)

@@ -26,7 +26,7 @@ CREATED = asked().created
 
 
 class Out(Topic):
-    """The topic, as one instance sends to it. After `stop_after` messages it waits until it may go on."""
+    """The topic of one instance. After `stop_after` messages it blocks until it may go on."""
 
     def __init__(self, stop_after: int = 0):
         super().__init__()
@@ -96,7 +96,7 @@ def twice(*instances: Instance) -> int:
 
 @pytest.mark.parametrize("call", [{"created": CREATED}, {"created": CREATED, "queued": True}], ids=repr)
 def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, pool, call):
-    # Given a run half of which is sent
+    # Given a run that is half sent
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send, **call)
     assert old.out.reached.wait(10)
@@ -115,7 +115,7 @@ def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, poo
     assert len(new.out.messages) < MESSAGES // 2 + 1000
 
 
-def test_an_owner_that_had_no_time_to_claim_costs_no_more_than_what_was_not_on_record(monkeypatch, broker, start, pool):
+def test_an_owner_without_a_claim_costs_at_most_what_was_not_on_record(monkeypatch, broker, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.CLAIM_SECONDS", 60)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send)
@@ -133,7 +133,7 @@ def test_an_owner_that_had_no_time_to_claim_costs_no_more_than_what_was_not_on_r
     assert claims_of(broker) == 1
 
 
-def test_an_owner_that_is_dead_costs_no_more_than_what_was_not_on_record(monkeypatch, start, pool):
+def test_a_dead_owner_costs_at_most_what_was_not_on_record(monkeypatch, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 0.2)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send, created=CREATED)
@@ -142,7 +142,7 @@ def test_an_owner_that_is_dead_costs_no_more_than_what_was_not_on_record(monkeyp
 
     assert twice(old, new) <= UNRECORDED + 200
 
-    # And one that was only frozen sends nothing more when it wakes up
+    # And an instance that was only frozen sends nothing more when it wakes up
     old.out.may_go_on.set()
     with pytest.raises(Superseded):
         first.result(10)

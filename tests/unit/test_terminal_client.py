@@ -29,7 +29,7 @@ LOST = RUN | {"stages": {"sent": STAGE, "ping_received": EMPTY}}
 
 
 class FakeApi:
-    """Answers each request for a path with the next of its answers: status, headers, body."""
+    """Answers requests. Each path has a list of answers (status, headers, body), which it gives in turn."""
 
     def __init__(self):
         self.answers: dict[str, list[tuple[int, dict[str, str], str]]] = {}
@@ -151,7 +151,7 @@ class TestExitCode:
         monkeypatch.setattr("client.__main__.watch", interrupt)
 
         assert main(["ping", "1000", "100", "--api", api.url]) == 130
-        assert f"the run goes on: {api.url}/runs/1" in capsys.readouterr().err
+        assert f"The run goes on: {api.url}/runs/1" in capsys.readouterr().err
 
 
 class TestFollowing:

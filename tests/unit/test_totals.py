@@ -1,4 +1,4 @@
-"""What the runs of an API process add up to: counters never go back, and every process has the same."""
+"""The totals of an API process: counters never go back, and every process has the same."""
 
 from itertools import count
 
@@ -95,7 +95,7 @@ def test_no_counter_goes_back_when_newer_runs_take_the_place_of_older_ones():
     assert before.latencies.total() == 100
 
 
-def test_what_a_run_did_before_it_was_dropped_counts_even_if_nobody_has_asked_before():
+def test_a_dropped_run_counts_even_if_nobody_asked_before():
     seldom, often = Api(kept=1), Api(kept=1)
     for api in seldom, often:
         for _ in range(3):

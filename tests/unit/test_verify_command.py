@@ -24,7 +24,7 @@ PING = Partition("ping", 0)
 
 
 def run(state="done", stalled=None, distinct=COUNT) -> Run:
-    """A run of pong at one moment; so many messages are on record as sent and received."""
+    """A run of pong at one moment. These numbers of messages are on record as sent and received."""
     stage = {
         "messages": distinct, "distinct": distinct, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,
@@ -44,7 +44,7 @@ def messages(*numbers: int) -> list[Message]:
 
 
 class Stack:
-    """The API, which tells of each of `runs` in turn, the last one again and again, and Kafka with all messages."""
+    """The API and Kafka. The API returns the `runs` in turn, then the last one again. Kafka has all messages."""
 
     def __init__(self):
         self.runs: list[Run | Exception] = [run()]
@@ -54,7 +54,7 @@ class Stack:
         self.asked: list[str] = []
         self.reader = Reader(self.topics)
         self.meanwhile: Callable[[], object] = lambda: None
-        """What happens while the command waits. That takes no time."""
+        """Happens while the command waits. Waiting takes no time."""
 
     def get(self, url: str) -> Run:
         self.asked.append(url)

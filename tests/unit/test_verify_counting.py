@@ -1,4 +1,4 @@
-"""Counting what topics hold of a run."""
+"""Counting the messages of a run in topics."""
 
 import struct
 import uuid
@@ -21,7 +21,7 @@ def payload(number: int) -> bytes:
 
 
 def message(partition: int, number: int, value: bytes | None = b"*") -> tuple[int, bytes, bytes | None]:
-    """A message of the run; its payload is the right one unless the test gives another."""
+    """A message of the run. Its payload is right unless the test gives another."""
     return partition, struct.pack(">16sQQ", RUN.bytes, number, 0), payload(number) if value == b"*" else value
 
 

@@ -1,4 +1,4 @@
-"""Reading topics to their end, and what Kafka has deleted of them."""
+"""Reading topics to their end, and noticing what Kafka has deleted."""
 
 import pytest
 
@@ -69,10 +69,10 @@ def test_kafka_that_brings_nothing_is_given_up(topics):
     [
         (0, 100, False),  # nothing was ever deleted
         (0, 0, False),
-        (2, 103, False),  # message 102 is still there, so those from 103 on are as well
-        (2, 102, True),  # the first one that is there may not have been the first one since then
+        (2, 103, False),  # message 102 is still there, so all from 103 on are there too
+        (2, 102, True),  # earlier messages since then may have been deleted
         (2, 90, True),
-        (5, 90, True),  # nothing is there any more
+        (5, 90, True),  # everything was deleted
         (5, 200, True),
     ],
 )

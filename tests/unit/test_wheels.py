@@ -1,4 +1,4 @@
-"""Which locked packages would need a compiler: the second half of `make audit`."""
+"""The second half of `make audit` finds locked packages that need a compiler."""
 
 import importlib.util
 
@@ -22,7 +22,7 @@ def wheels():
 
 @pytest.fixture
 def problems(wheels):
-    """Checks a package that is locked with these markers and for which the index has these files."""
+    """Checks a package that is locked with these markers. The index has these files for it."""
 
     def problems(files: set[str], hashes: int | None = None, **package: str) -> list[str]:
         locked = {"version": "==1.0", "hashes": ["sha256:…"] * (len(files) if hashes is None else hashes), **package}

@@ -20,13 +20,13 @@ def fetched(topic: str, messages: list[tuple[int, bytes | None, bytes | None]]) 
 
 
 class Topics:
-    """Partitions and their messages. `deleted` of them, the oldest ones, Kafka has no longer."""
+    """Partitions and their messages. Kafka has deleted the oldest ones, `deleted` of them."""
 
     def __init__(self, *partitions: Partition):
         self.messages: dict[Partition, list[Message]] = {partition: [] for partition in partitions}
         self.deleted: dict[Partition, int] = dict.fromkeys(partitions, 0)
         self.silent = False
-        """Kafka brings nothing any more."""
+        """Kafka sends nothing any more."""
 
     def add(self, topic: str, number: int, *messages: Message) -> None:
         self.messages.setdefault(Partition(topic, number), []).extend(messages)
@@ -34,7 +34,7 @@ class Topics:
 
 
 class Reader:
-    """Brings one message per poll."""
+    """Returns one message per poll."""
 
     def __init__(self, topics: Topics):
         self._topics = topics

@@ -1,4 +1,4 @@
-"""The adapter for kafka-python 2.0.6, which is the one that nameko-kafka brings."""
+"""The adapter for kafka-python 2.0.6, which comes with nameko-kafka."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
 from messaging.clients.protocols import Cluster, Partition, Topic
 
-# Naming a version saves asking the broker for it, which would take longer than the question itself.
+# With a version, kafka-python does not ask the broker for it. That would take longer than the question itself.
 BROKER_VERSION = 2, 5, 0
 POLL_MS = 20
 
@@ -90,7 +90,7 @@ class KafkaPythonAdmin:
         return sizes
 
     def _ask(self, node: int | None, request: Any) -> Any:
-        """Return the answer of this broker, or of any. kafka-python itself would wait for ever for one that is gone."""
+        """Return the answer of this broker, or of any. kafka-python would wait for ever for a broker that is gone."""
         client, deadline = self._admin._client, time.monotonic() + self._milliseconds / 1000
         while True:
             asked = client.least_loaded_node() if node is None else node

@@ -1,4 +1,4 @@
-"""A member of a consumer group with kafka-python, whose rebalances come out as data."""
+"""A member of a consumer group with kafka-python. It returns rebalances as data."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ CLOSE_SECONDS = 1
 
 
 class _Interrupted(BaseException):
-    """Leads out of kafka-python's poll when the group takes partitions away. It swallows every Exception there."""
+    """Leaves kafka-python's poll when the group takes partitions away. poll catches every Exception, but not this."""
 
 
 class _Listener(ConsumerRebalanceListener):
-    """Makes data of kafka-python's callbacks.
+    """Turns kafka-python's callbacks into data.
 
     kafka-python calls `on_partitions_revoked` inside poll, and gives the partitions away when it returns. The first
     call leaves the poll, so that the caller can finish and commit; the next poll calls it again and goes on.
@@ -59,7 +59,7 @@ class KafkaPythonConsumer:
         read_faster(self._consumer)
         stop_measuring(self._consumer)
         self._consumer.subscribe(topics=topics, listener=self._listener)
-        # A slow handler must not cost the membership, nor delay others that want to join.
+        # With a slow handler, the consumer must stay a member and must not delay others that join.
         self.keep_alive_seconds = min(1.0, self._consumer.config["max_poll_interval_ms"] / 3000)
 
     def poll(self, seconds: float) -> Polled:

@@ -1,4 +1,4 @@
-"""kafka-python's errors in our words."""
+"""Translates kafka-python's errors into ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from messaging.clients.errors import ClientError, TooLarge, Unavailable
 
 
 def translate(error: BaseException) -> ClientError:
-    """Return the error of ours that stands for this one."""
+    """Return our error for this one."""
     if isinstance(error, ClientError):
         return error
     return (TooLarge if isinstance(error, MessageSizeTooLargeError) else Unavailable)(repr(error))
@@ -17,7 +17,7 @@ def translate(error: BaseException) -> ClientError:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise our errors in place of kafka-python's, and of the OSError that it lets through."""
+    """Raise our errors instead of kafka-python's, and instead of an OSError."""
     try:
         yield
     except (KafkaError, OSError) as error:

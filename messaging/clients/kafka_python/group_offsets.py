@@ -16,9 +16,9 @@ RETRY_MS = 20
 
 
 class GroupOffsets:
-    """Finds the group's coordinator once, so that every further question takes a millisecond, not half a second.
+    """Finds the group's coordinator once. Each further question then takes a millisecond instead of half a second.
 
-    kafka-python's own `committed` would wait without end while Kafka is away.
+    kafka-python's own `committed` waits for ever while Kafka is away.
     """
 
     def __init__(self, group: str, options: Mapping[str, Any]):

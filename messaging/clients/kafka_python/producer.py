@@ -1,4 +1,4 @@
-"""Sending with kafka-python: its future per message stays inside, a delivery comes out."""
+"""Sending with kafka-python. Its futures, one per message, stay inside. The caller gets a delivery."""
 
 import time
 from collections import Counter
@@ -18,11 +18,11 @@ from messaging.clients.kafka_python.quiet import stop_measuring
 from messaging.clients.kafka_python.splitting import split_large_batches
 
 ERRORS = KafkaError, OSError, AssertionError
-"""What kafka-python raises if it cannot take a message. A closed producer is an AssertionError, for example."""
+"""The errors of kafka-python if it cannot take a message. A closed producer raises an AssertionError, for example."""
 
 
 class KafkaPythonDelivery:
-    """Messages that were handed to kafka-python together, a future each."""
+    """Messages that were handed to kafka-python together. Each one has a future."""
 
     def __init__(self, futures: Sequence[Future], partitions: Sequence[int]):
         self._futures = futures
@@ -30,7 +30,7 @@ class KafkaPythonDelivery:
         # The messages of a partition are acknowledged in their order, so its last one is enough.
         for future in dict(zip(partitions, futures, strict=True)).values():
             future.add_callback(self._note_time)
-        self._known = 0  # that many futures, from the first one on, are known to be done
+        self._known = 0  # this many futures, from the first one on, are done
 
     @property
     def done(self) -> bool:
@@ -98,7 +98,7 @@ class KafkaPythonProducer:
             reason = Unavailable(repr(error))
             if not futures:
                 raise reason from error
-            # Those before are under way, so the delivery must say what becomes of them.
+            # The messages before are under way, so the delivery must report their results.
             futures += [Future().failure(reason)] * (len(keys) - len(futures))
         return KafkaPythonDelivery(futures, partitions)
 

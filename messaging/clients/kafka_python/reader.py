@@ -45,7 +45,7 @@ class KafkaPythonReader:
         with translated():
             numbers = self._consumer.partitions_for_topic(topic)
         if numbers is None and cluster._last_successful_refresh_ms == before:
-            # kafka-python says nothing of a failed question. It answers as if there were no such topic.
+            # kafka-python hides a failed question. It answers as if the topic did not exist.
             raise Unavailable(f"Kafka did not answer which partitions topic {topic} has")
         return [Partition(topic, number) for number in sorted(numbers or ())]
 

@@ -1,4 +1,4 @@
-"""Reads Kafka's record batches faster: one loop over the bytes, where kafka-python makes a dozen calls per message.
+"""Reads Kafka's record batches in one loop over the bytes. kafka-python makes a dozen calls per message.
 
 Format: https://kafka.apache.org/documentation/#recordbatch, message format v2. Headers and timestamps are skipped
 because nothing here needs them. Depends on the inner parts of kafka-python 2.0.6, so the Pipfile pins it.
@@ -23,13 +23,13 @@ class Message(NamedTuple):
 
 
 def read_faster(consumer: KafkaConsumer) -> None:
-    """Have this consumer return `Message` objects, in place of kafka-python's own."""
+    """Make this consumer return `Message` objects instead of kafka-python's own."""
     fetcher = consumer._fetcher
     fetcher._unpack_message_set = partial(_unpack, fetcher._subscriptions)
 
 
 def _unpack(subscriptions: Any, partition: TopicPartition, records: MemoryRecords) -> list[Message]:
-    """Stands in for the fetcher's own method."""
+    """Replaces a method of the fetcher."""
     messages: list[Message] = []
     while (batch := records.next_batch()) is not None:
         if isinstance(batch, DefaultRecordBatch):
@@ -54,7 +54,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             length, pos = _varint(buffer, pos)
             end = pos + length
             pos += 1  # attributes
-            while buffer[pos] & 0x80:  # the time since that of the batch
+            while buffer[pos] & 0x80:  # the time, relative to that of the batch
                 pos += 1
             delta, pos = _varint(buffer, pos + 1)
             # Most lengths have one byte and need no call.
@@ -65,7 +65,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             key = None if size < 0 else buffer[pos : (pos := pos + size)]
             size, pos = _varint(buffer, pos)
             value = None if size < 0 else buffer[pos : (pos := pos + size)]
-            if pos >= end:  # the number of headers follows at least
+            if pos >= end:  # at least the number of headers follows
                 raise CorruptRecordException(f"a record ends at {pos}, not before {end}")
             pos = end
             messages.append(Message(base_offset + delta, partition, key, value))

@@ -1,7 +1,7 @@
-"""Splits the batches that Kafka refuses because they are too large. kafka-python 2.0.6 cannot, so it would drop them.
+"""Splits the batches that Kafka refuses because they are too large. kafka-python 2.0.6 would drop them.
 
-Kafka's limit is for a whole batch, so the messages in it may well fit. The parts take the place of the batch in its
-partition's queue, so the order stays.
+Kafka's limit is for a whole batch, so each of its messages may fit. The parts replace the batch in the queue of its
+partition, so the order stays.
 """
 
 import io
@@ -19,10 +19,10 @@ SMALLEST_BATCH = 1024
 
 
 def split_large_batches(producer: KafkaProducer) -> None:
-    """Have the producer split each batch that is too large, and make smaller ones from then on.
+    """Make the producer split each batch that is too large, and build smaller ones from then on.
 
     A message that is too large by itself fails. Needs `max_in_flight_requests_per_connection=1`: with more, the next
-    batch of the partition is under way already.
+    batch of the partition is already under way.
     """
     sender, accumulator = producer._sender, producer._accumulator
     complete: Callable[..., None] = sender._complete_batch
@@ -57,10 +57,10 @@ def _parts(batch: ProducerBatch, most: int) -> Iterator[ProducerBatch]:
 
 
 def _replace(accumulator: Any, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
-    """Put the parts in the place of the batch, and let its messages' futures wait for them."""
+    """Replace the batch by its parts, and let the futures of its messages wait for them."""
     whole = batch.produce_future
     messages = iter([callback.__self__ for callback in whole._callbacks if _is_of_message(callback)])  # in their order
-    # What is left waits for the whole batch, because that is a part itself.
+    # The rest is a part of its own, and keeps the futures of the batch.
     whole._callbacks = [callback for callback in whole._callbacks if not _is_of_message(callback)]
     whole._errbacks = [callback for callback in whole._errbacks if not _is_of_message(callback)]
     waiting = list(parts)
@@ -82,7 +82,7 @@ def _is_of_message(callback: Any) -> bool:
 
 
 def _end(whole: FutureProduceResult, waiting: list[ProducerBatch], part: ProducerBatch) -> None:
-    """Wake those who wait for the whole batch once its last part is done."""
+    """When the last part is done, wake those who wait for the whole batch."""
     waiting.remove(part)
     if not waiting:
         whole.success((-1, None, None))

@@ -1,4 +1,4 @@
-"""The contract of what concerns the whole cluster: topics and groups."""
+"""The contract of an admin: topics and groups of the cluster."""
 
 import uuid
 
@@ -36,7 +36,7 @@ class AdminContract:
         assert not admin.create(Topic(name, 1, 3))
 
     def test_a_topic_that_is_deleted_can_be_created_again(self, admin, reader, name):
-        admin.delete(name)  # which does not exist, so that nothing happens
+        admin.delete(name)  # it does not exist, so nothing happens
         admin.create(Topic(name, 3, 1))
         admin.delete(name)
 

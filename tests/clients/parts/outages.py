@@ -1,4 +1,4 @@
-"""The contract of a client while Kafka is frozen or gone: waits end in time, errors are ours, and it goes on after."""
+"""The contract of a client while Kafka is frozen or gone: waits end in time, errors are ours, and work continues."""
 
 import time
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def frozen(kafka):
 
 @contextmanager
 def gone(kafka):
-    """Kafka is killed, and started again after that."""
+    """Kafka is killed, and later started again."""
     kafka.kill()
     try:
         yield

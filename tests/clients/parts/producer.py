@@ -1,4 +1,4 @@
-"""The contract of a producer: columns go in, one delivery comes out, and it says what became of each message."""
+"""The contract of a producer: columns go in, one delivery comes out, and it says what happened to each message."""
 
 import threading
 

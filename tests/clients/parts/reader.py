@@ -1,4 +1,4 @@
-"""The contract of a reader: it reads the partitions it chooses, from where it chooses, and knows where they end."""
+"""The contract of a reader: it reads given partitions from given offsets, and knows where they end."""
 
 import time
 
@@ -50,7 +50,7 @@ class ReaderContract:
         reader.assign({Partition(topic, 0): 4, Partition(topic, 1): 9})
         messages = receive(reader, 7)
 
-        # Then it is these messages, in the order of each partition
+        # Then these messages come, in the order of each partition
         assert sorted(message[:2] for message in messages) == [*((0, offset) for offset in range(4, 10)), (1, 9)]
         assert numbers(message for message in messages if message.partition == 0) == [8, 10, 12, 14, 16, 18]
 
@@ -67,7 +67,7 @@ class ReaderContract:
             assert {len(column) for column in columns} == {len(each)}
             assert each.topic == topic
             assert each.seconds >= 0
-            last = dict(zip(each.partitions, each.offsets, strict=True))  # of each partition its last offset
+            last = dict(zip(each.partitions, each.offsets, strict=True))  # the last offset of each partition
             assert each.next_offsets == {Partition(topic, number): offset + 1 for number, offset in last.items()}
             next_offsets |= each.next_offsets
         assert next_offsets == {Partition(topic, 0): 3, Partition(topic, 1): 3}

@@ -1,4 +1,4 @@
-"""The contract of a group with several members: changes come as data, and nothing is lost or doubled if all commit."""
+"""The contract of a group with several members: changes come as data, and nothing is lost or repeated."""
 
 import pytest
 
@@ -34,7 +34,7 @@ class RebalanceContract:
         second = member(topic)
         until(lambda: len(first.partitions) == len(second.partitions) == 2)
 
-        # Then the first one was told what was taken before it was told what it has now
+        # Then the first one got what was taken before it got what it has now
         everything = frozenset(Partition(topic, number) for number in range(4))
         *_, taken, given = first.changes
         assert isinstance(taken, Taken)

@@ -1,6 +1,6 @@
 // The requests to the API.
 
-/** An error that the API or the network answers with. `status` is 0 if there was no answer. */
+/** An error from the API or the network. `status` is 0 if there was no answer. */
 export class Failure extends Error {
   constructor(status, detail, problem = {}) {
     super(detail);

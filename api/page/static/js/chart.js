@@ -1,4 +1,4 @@
-// A chart by uPlot with what a picture alone does not give: a legend with dashes, a list of marks, a table.
+// A chart by uPlot, with a legend, a list of marks, and a table for those who cannot see it.
 
 import { h, setText, svg, table } from "./dom.js";
 import { STAGES } from "./run.js";

@@ -23,7 +23,7 @@ function fill(element, properties, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Change a text only if it differs, so that nothing is selected, announced or drawn anew without need. */
+/** Change a text only if it differs, so that nothing is announced or drawn again without need. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -45,7 +45,7 @@ export function announce(text) {
   setText(byId("news"), text);
 }
 
-/** Call `look` now and again, while the tab is shown. It returns the milliseconds until the next time. */
+/** Call `look` again and again while the tab is shown. It returns the milliseconds until the next call. */
 export function whileShown(look) {
   let timer = null;
   const turn = async () => {

@@ -80,5 +80,5 @@ export function distribution(run, name) {
     .map((key) => [1 / (1 - Number(`0.${key.slice(1).replace("_", "")}`)), latency[key]]);
 }
 
-/** Return the name of a percentile by its place on that axis. */
+/** Return the name of the percentile at a place on this axis. */
 export const percentile = (x) => `p${Number((100 - 100 / x).toFixed(3))}`;

@@ -37,7 +37,7 @@ older.addEventListener("click", async () => {
   }
 });
 
-/** Take in what is newer about a run than the list. */
+/** Update a run in the list if this one is newer. */
 export function updateInList(run) {
   const index = runs.findIndex(({ id }) => id === run.id);
   if (index < 0 || runs[index].state === run.state) return;
@@ -45,7 +45,7 @@ export function updateInList(run) {
   draw();
 }
 
-/** Draw the list anew. The focus stays on the link that has it. */
+/** Draw the list again. The focus stays on its link. */
 export function draw() {
   const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   list.replaceChildren(...runs.map(item));

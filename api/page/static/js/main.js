@@ -49,7 +49,7 @@ function welcome() {
     "div",
     { class: "card welcome" },
     h("h2", {}, "Start a run, and watch every message"),
-    h("p", {}, "Each run sends messages through Kafka. The page shows what became of each one, while it happens."),
+    h("p", {}, "Each run sends messages through Kafka. The page shows live what happens to each one."),
     h(
       "ol",
       { class: "path" },
@@ -62,7 +62,7 @@ function welcome() {
   );
 }
 
-/** Bring a run that has just been started into sight, on a phone below the form. */
+/** Scroll to a run that has just been started. On a phone it is below the form. */
 function onStarted() {
   refreshList();
   if (box.getBoundingClientRect().top > innerHeight / 2) box.scrollIntoView();

@@ -18,7 +18,7 @@ export const STATES = {
 
 export const PERCENTILES = { p50: "p50", p90: "p90", p99: "p99", p99_9: "p99.9", p99_99: "p99.99", max: "max" };
 
-const EDGE = 0.3; // the least part of a step that tells a rate
+const EDGE = 0.3; // a shorter part of a step tells no rate
 const STALL_SECONDS = 2;
 const SAME_SECONDS = 2;
 const VERBS = {
@@ -71,7 +71,7 @@ export function rates(run, name, now) {
   return points;
 }
 
-/** Return what happened to instances and stages, in the order of time: {at, kind, text}. What is alike is one mark. */
+/** Return what happened to instances and stages, ordered by time: {at, kind, text}. Similar events become one mark. */
 export function marks(run, now) {
   const found = [...stalls(run, now), ...comingsAndGoings(run)].sort((one, other) => one.at - other.at);
   const joined = [];
@@ -95,7 +95,7 @@ function stalls(run, now) {
   });
 }
 
-/** Return the times without messages, from the last one before to the next one; null if there is no next one yet. */
+/** Return the pauses, each from the message before to the message after, or to null if none has come yet. */
 function gaps(run, name, before, now) {
   const stage = run.stages[name];
   const found = [];

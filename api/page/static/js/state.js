@@ -1,4 +1,4 @@
-// What the page shows, which is what its address says: /?run=ID, and a second run to compare as /?run=ID&with=ID.
+// The address says what the page shows: /?run=ID, or /?run=ID&with=ID to compare two runs.
 
 const listeners = [];
 

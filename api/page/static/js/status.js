@@ -16,7 +16,7 @@ const NAMES = {
 
 let before = null;
 
-/** Begin to look. `onBack` is called when everything is there again. */
+/** Begin to look. `onBack` is called when everything works again. */
 export function watch(onBack) {
   whileShown(() => look(onBack));
 }
@@ -50,7 +50,7 @@ function tell(trouble, onBack) {
     const hint = "This page tries again by itself.";
     banner.replaceChildren(h("strong", {}, `${trouble.title}.`), ` ${trouble.detail} ${hint}`);
   } else if (before) {
-    announce("Everything is there again.");
+    announce("Everything works again.");
     onBack();
   }
   before = title;

@@ -45,7 +45,7 @@ export function follow(id, onRun, onGone) {
     source = new EventSource(eventsPath(id));
     source.addEventListener("run", (event) => take(JSON.parse(event.data)));
     source.addEventListener("end", end);
-    // It connects again by itself, unless the API has answered with an error or that there is nothing more.
+    // It connects again by itself, unless the API has answered with an error or with 204.
     source.addEventListener("error", () => source?.readyState === EventSource.CLOSED && again());
   }
 

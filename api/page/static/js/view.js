@@ -1,4 +1,4 @@
-// One run on the page: what it is, how far it is, its charts and its tables.
+// One run on the page: its head, its progress, its charts and its tables.
 
 import { now, runPath, stopRun } from "./api.js";
 import { Chart } from "./chart.js";
@@ -150,7 +150,7 @@ export class View {
     announce([`Run ${words}`, ...counts].join(", ") + ".");
   }
 
-  /** Announce new marks. Those that were there when the view was opened are not news. */
+  /** Announce new marks, but not those that the view had when it was opened. */
   tellMarks(found) {
     const fresh = this.drawnOnce ? found.slice(this.told) : [];
     if (this.speaks && fresh.length) announce(fresh.map(({ text }) => text).join(". "));

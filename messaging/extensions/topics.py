@@ -6,7 +6,7 @@ import nameko_kafka
 
 from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
-from messaging.delivery.answers import Answers, Columns
+from messaging.delivery.answers import Answers, Columns, SentAnswers
 from messaging.delivery.metering import Meter
 from messaging.delivery.outbox import Outbox
 from messaging.delivery.record import Journal
@@ -38,7 +38,7 @@ class Topic:
         """
         count = self._producer.partitions(self.name)
         partitions = [number % count for number in batch.partitions]
-        return Answers(self._hand_over, Columns(batch.keys, batch.values, partitions), on_again=self._note_again)
+        return SentAnswers(self._hand_over, Columns(batch.keys, batch.values, partitions), on_again=self._note_again)
 
     def send_run(
         self,

@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID
@@ -18,8 +18,8 @@ from pyroaring import BitMap
 
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
+from messaging.journal.counting import Counting, Name
 from messaging.journal.states import RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
-from messaging.runs.batch import Batch
 from messaging.runs.request import Request
 from messaging.runs.sending import Acknowledged
 from messaging.runs.stage import Stage
@@ -59,14 +59,11 @@ class Entry:
         return self.acknowledged == self.changed
 
 
-Name = tuple[UUID, str]
-"""Run and stage of an entry."""
-
 Wanted = Callable[[Name, Entry], bool]
 """Says which entries an operation is about."""
 
 
-class JournalWriter:
+class JournalWriter(Counting):
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
 
     def __init__(self, producer: Producer, service: str, clock: Callable[[], float] = time.monotonic):
@@ -82,21 +79,6 @@ class JournalWriter:
         self._born = 0
         self.mark = 0
         """The number of changes so far, for `recorded`."""
-
-    def received(self, batch: Batch) -> None:
-        """Count a batch that the service's handler has done its work on, at the time when it was received."""
-        self._count(f"{self._service}_received", batch, batch.received_at)
-
-    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
-        if not refused:
-            self._count(f"{self._service}_answered", batch, at)
-            return
-        taken, left_out = batch.split(refused)
-        self._count(f"{self._service}_answered", taken, at)
-        for part in left_out.by_run():
-            stage = self._entry((part.run, f"{self._service}_answered")).stage
-            stage.failed |= BitMap(part.numbers)
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
         """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
@@ -182,10 +164,8 @@ class JournalWriter:
                 if not entry.clean and is_new and wanted(name, entry):
                     self._publish(name, entry)
 
-    def _count(self, stage: str, batch: Batch, at: int) -> None:
-        for part in batch.by_run():
-            entry = self._entry((part.run, stage))
-            entry.stage.add(part.numbers, part.size, part.partitions, part.sent_times, at)
+    def _stage(self, name: Name) -> Stage:
+        return self._entry(name).stage
 
     def _entry(self, name: Name) -> Entry:
         entry = self._entries.get(name)

@@ -7,10 +7,11 @@ import nameko_kafka
 from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
 from messaging.delivery.answers import Answers, Columns, SentAnswers
+from messaging.delivery.calls import Call
 from messaging.delivery.metering import Meter
 from messaging.delivery.outbox import Outbox
 from messaging.delivery.record import Journal
-from messaging.delivery.sender import Call, Sender
+from messaging.delivery.sender import Sender
 from messaging.extensions.journal import RunJournal
 from messaging.extensions.metrics import ServiceMetrics
 from messaging.extensions.rpc import REDELIVERED
@@ -49,7 +50,7 @@ class Topic:
         created: int | None = None,
         rate: int | None = None,
     ) -> dict[str, float]:
-        """Send a run of random messages and return its five figures; see `messaging.delivery.sender.Sender`."""
+        """Send a run of random messages and return its five figures; see `messaging.delivery.calls.RunSender`."""
         call = Call(num_messages, size, run_id, queued, created, self._redelivered, rate)
         return self._sender.send_run(call).as_json()
 

@@ -44,6 +44,9 @@ class AtLeastOnce:
                 self._give_back()
             else:
                 self._on_change(change)
+        if polled.reached:
+            nothing = Batch("", (), (), (), 0)
+            self._checkpoints.add(nothing, polled.reached, None)
         return polled.fetched
 
     def pause(self) -> None:

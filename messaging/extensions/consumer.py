@@ -16,15 +16,21 @@ import nameko_kafka
 from eventlet import Timeout
 from eventlet.event import Event
 
-from messaging.clients.errors import Unavailable
-from messaging.clients.protocols import Client, Consumer, Fetched, Given
+from messaging.clients.errors import Transactional, Unavailable
+from messaging.clients.protocols import Client, Fetched, Given
 from messaging.clients.protocols import Topic as NewTopic
 from messaging.delivery.at_least_once import AtLeastOnce
+from messaging.delivery.exactly_once.receiving import KAFKA_SECONDS, Clients, ExactlyOnce
+from messaging.delivery.metering import MeteredTransactions
 from messaging.delivery.outbox import cost_of
 from messaging.delivery.receiving import Receiving
 from messaging.extensions.journal import RunJournal
+from messaging.extensions.metrics import ServiceMetrics
+from messaging.extensions.slots import take_slot
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
+from messaging.journal.counts import Counts, keys_of
+from messaging.journal.states import EXACTLY_ONCE
 from messaging.runs.batch import Batch
 from messaging.stopping import STOP_SECONDS
 
@@ -52,12 +58,14 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     stopping = Stopping()
     journal = RunJournal()
+    metrics = ServiceMetrics()
 
     def __init__(self, *topics: str, **options: Any):
         super().__init__(*topics, **options)
         # nameko-kafka's own copy leaves out those that are false. Other options are nameko's.
         self.options = {name: value for name, value in options.items() if name in self._consumer_cls.DEFAULT_CONFIG}
         self._thread: Any = None
+        self._slot: str | None = None
         self._joined = False  # a member of the group, though perhaps one without partitions
         self._next_commit = 0.0
 
@@ -70,12 +78,28 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         settings = settings_of(self.container)
         partitions, replicas = settings.topic_partitions, settings.replication_factor
         topics = [NewTopic(name, partitions, replicas) for name in self._topics]
+        make = self._exactly_once if settings.delivery == EXACTLY_ONCE else self._at_least_once
+        self.prepare(connected(self.container, topics, make, self.stopping))
 
-        def make(client: Client) -> Consumer:
-            return client.consumer(self.group, self._topics, **self.options)
+    def _at_least_once(self, client: Client) -> Receiving:
+        consumer = client.consumer(self.group, self._topics, **self.options)
+        return AtLeastOnce(consumer, self.journal.opened().writer, self.stopping, self.changed)
 
-        consumer = connected(self.container, topics, make, self.stopping)
-        self.prepare(AtLeastOnce(consumer, self.journal.opened().writer, self.stopping, self.changed))
+    def _exactly_once(self, client: Client) -> Receiving:
+        self._slot = self._slot or take_slot(self.group)
+        slot, meter, writer = self._slot, self.metrics.meter, self.journal.opened().writer
+
+        def connect() -> Clients:
+            producer = MeteredTransactions(client.transactional_producer(slot), meter)
+            try:
+                producer.start(KAFKA_SECONDS)  # before joining: this aborts what a killed predecessor has left open
+                return Clients(producer, client.transactional_consumer(self.group, self._topics, **self.options))
+            except BaseException:
+                producer.close(0)
+                raise
+
+        counts = Counts(self.group, keys_of(f"{writer.process}.received"), writer.partitions)
+        return ExactlyOnce(connect, counts, self.changed)
 
     def prepare(self, receiving: Receiving, clock: Callable[[], float] = time.monotonic) -> None:
         """Work on what this brings, and commit by this clock."""
@@ -127,6 +151,9 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
     def _poll(self, seconds: float) -> Sequence[Fetched]:
         try:
             return self._receiving.poll(seconds)
+        except Transactional as error:
+            log.critical("%s", error)
+            raise SystemExit(1) from None
         except Unavailable as error:
             log.warning("Kafka does not answer, trying again: %s", error)
             time.sleep(POLL_RETRY_SECONDS)

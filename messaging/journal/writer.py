@@ -19,7 +19,7 @@ from pyroaring import BitMap
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
 from messaging.journal.counting import Counting, Name
-from messaging.journal.states import RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
+from messaging.journal.states import AT_LEAST_ONCE, RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
 from messaging.runs.request import Request
 from messaging.runs.sending import Acknowledged
 from messaging.runs.stage import Stage
@@ -66,11 +66,18 @@ Wanted = Callable[[Name, Entry], bool]
 class JournalWriter(Counting):
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
 
-    def __init__(self, producer: Producer, service: str, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        producer: Producer,
+        service: str,
+        clock: Callable[[], float] = time.monotonic,
+        delivery: str = AT_LEAST_ONCE,
+    ):
         self._producer = producer
+        self._delivery = delivery
         self._clock = clock
         self._service = service
-        self._partitions = producer.partitions(RUN_STATES)
+        self.partitions = producer.partitions(RUN_STATES)
         self.process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
         """This process from start to end. The id alone is not enough: in containers it repeats."""
         self._entries: dict[Name, Entry] = {}
@@ -82,7 +89,9 @@ class JournalWriter(Counting):
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
         """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
-        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING, start=start)
+        self._entry((request.run, SENT)).sender = Sender(
+            request, claim, SENDING, delivery=self._delivery, start=start
+        )
 
     def sent(self, run: UUID, block: Acknowledged) -> None:
         """Count messages of a run that Kafka has acknowledged."""
@@ -189,7 +198,7 @@ class JournalWriter(Counting):
         entry.not_before = self._clock() + len(value) / STATE_BYTES_PER_SECOND
         try:
             delivery = self._producer.send(
-                RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self._partitions)]
+                RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self.partitions)]
             )
         except ClientError as error:
             extra = {"run": str(run)}

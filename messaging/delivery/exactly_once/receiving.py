@@ -64,6 +64,8 @@ class ExactlyOnce:
         self._begun = 0.0
         self._committed: dict[Partition, int] = {}
         """Where each partition goes on after an abort, as far as messages of it have come."""
+        self._reached: dict[Partition, int] = {}
+        """The ends that were reached. Marks of transactions may lie between them and the last message."""
         self.epoch = 0
 
     @property
@@ -88,6 +90,7 @@ class ExactlyOnce:
         if epoch != self.epoch and polled.fetched:
             self._read_again()  # these came before what was sought
             return ()
+        self._reached |= polled.reached
         self._idle = not polled.fetched
         return polled.fetched
 
@@ -116,6 +119,9 @@ class ExactlyOnce:
     def advance(self) -> None:
         if self._idle:
             self.commit()
+            ends = {p: offset for p, offset in self._reached.items() if offset > self._committed.get(p, -1)}
+            if ends:
+                self._attempt(lambda clients: self._commit_ends(clients, ends))
 
     def commit(self) -> None:
         self._commit(KAFKA_SECONDS)
@@ -173,6 +179,13 @@ class ExactlyOnce:
         self._fenced = False
         self._narrowing.committed()
 
+    def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
+        """Commit offsets alone, so that nobody takes the marks of transactions for messages that are left to do."""
+        clients.producer.begin()
+        clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
+        self._committed |= ends
+        self._reached.clear()
+
     def _give_back(self, taken: Taken) -> None:
         """Commit what was handled, before others get these partitions. What is in hand comes again where it belongs."""
         self._on_change(None)
@@ -208,6 +221,7 @@ class ExactlyOnce:
     def _read_again(self) -> None:
         """Go on after what was committed, in all partitions that this instance still has."""
         self.epoch += 1
+        self._reached.clear()
         if self._clients:
             for partition, offset in self._committed.items():
                 self._clients.consumer.seek(partition, offset)
@@ -221,6 +235,7 @@ class ExactlyOnce:
         self.epoch += 1
         self._handled = []
         self._committed.clear()
+        self._reached.clear()
         self._counts.aborted()
         self._on_change(None)
         try:

@@ -49,7 +49,8 @@ class Producer:
             self.kafka.add_offsets(self.name, group, offsets, member)
         self.step()
         self._check()
-        if self.kafka.open[self.name].is_refused:
+        transaction = self.kafka.open.get(self.name)
+        if transaction and transaction.is_refused:
             raise TooLarge("too large")
         lost, self.kafka.lost = self.kafka.lost, None
         if lost != "before":
@@ -108,7 +109,8 @@ class Consumer:
         if self._generation != group.generation:
             self._generation, self._owned, self._positions = group.generation, group.members[self.member], {}
             return Polled(changes=[Given(self._owned)])
-        return Polled(list(self._fetch()))
+        came = list(self._fetch())
+        return Polled(came, reached={} if came else self._reached())
 
     def seek(self, partition: Partition, offset: int) -> None:
         assert partition in self._owned
@@ -125,6 +127,10 @@ class Consumer:
         if group.joining is not None:
             return self.member not in group.joining
         return self.member not in group.members
+
+    def _reached(self) -> dict[Partition, int]:
+        positions = self._positions.items()
+        return {p: position for p, position in positions if position == self.kafka.stable_end(p)}
 
     def _fetch(self) -> Iterator[Fetched]:
         for partition in sorted(self._owned):

@@ -110,6 +110,9 @@ def violations(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
         total, distinct = sum(state.stage.messages for state in states), union(state.stage for state in states)
         if total != MESSAGES or distinct != BitMap(range(MESSAGES)):
             wrong.append(f"on record as {stage}: {total} messages, {len(distinct)} distinct")
+    for group in "pong", "ping":
+        left = {p: len(kafka.logs[p]) - kafka.groups[group].offsets.get(p, 0) for p in view(kafka, group)}
+        wrong += [f"lag of {group}: {left}"] if any(left.values()) else []
     outcomes = [state.sender.outcome for state in states_of(kafka, "sent", view) if state.sender]
     return wrong if outcomes.count(DONE) == 1 else [*wrong, f"outcomes {outcomes}"]
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import nameko_kafka
 from eventlet import Timeout
@@ -19,6 +19,7 @@ from eventlet.event import Event
 from messaging.clients.errors import Transactional, Unavailable
 from messaging.clients.protocols import Client, Fetched, Given
 from messaging.clients.protocols import Topic as NewTopic
+from messaging.clients.transactions import TransactionalClient
 from messaging.delivery.at_least_once import AtLeastOnce
 from messaging.delivery.exactly_once.receiving import KAFKA_SECONDS, Clients, ExactlyOnce
 from messaging.delivery.metering import MeteredTransactions
@@ -86,6 +87,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         return AtLeastOnce(consumer, self.journal.opened().writer, self.stopping, self.changed)
 
     def _exactly_once(self, client: Client) -> Receiving:
+        client = cast(TransactionalClient, client)
         self._slot = self._slot or take_slot(self.group)
         slot, meter, writer = self._slot, self.metrics.meter, self.journal.opened().writer
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import nameko_kafka
 
 from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
-from messaging.clients.transactions import TransactionalProducer
+from messaging.clients.transactions import TransactionalClient, TransactionalProducer
 from messaging.delivery.answers import Answers
 from messaging.delivery.calls import Call, RunSender
 from messaging.delivery.exactly_once.sender import TransactionalSender
@@ -85,16 +85,16 @@ class TopicProducer(nameko_kafka.KafkaProducer):
         self._producer = self.metrics.metered(self._connected(make), name)
         outbox = Outbox(name, self._producer, self.stopping)
         journal = Journal(*self.journal.opened())
-        self._forward = Forwarder(name, self._producer, self.metrics.meter)
-        self._sender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
+        self._forward: Forward = Forwarder(name, self._producer, self.metrics.meter)
+        self._sender: RunSender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
 
     def _set_up_transactions(self) -> None:
         """Send runs in transactions. Answers go into those of the consumer."""
         settings, name, service = settings_of(self.container), self._topic_name, self.container.service_name
 
-        def make(client: Client) -> tuple[Client, int]:
+        def make(client: Client) -> tuple[TransactionalClient, int]:
             with closing(client.reader()) as reader:
-                return client, len(reader.partitions(name))
+                return cast(TransactionalClient, client), len(reader.partitions(name))
 
         client, partitions = self._connected(make)
         meter = self.metrics.meter

@@ -19,7 +19,17 @@ from pyroaring import BitMap
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
 from messaging.journal.counting import Counting, Name
-from messaging.journal.states import AT_LEAST_ONCE, RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
+from messaging.journal.states import (
+    AT_LEAST_ONCE,
+    KAFKA_PYTHON,
+    RUN_STATES,
+    SENDING,
+    SENT,
+    Sender,
+    State,
+    partition_of,
+    state_key,
+)
 from messaging.runs.request import Request
 from messaging.runs.sending import Acknowledged
 from messaging.runs.stage import Stage
@@ -71,9 +81,11 @@ class JournalWriter(Counting):
         producer: Producer,
         service: str,
         clock: Callable[[], float] = time.monotonic,
+        client: str = KAFKA_PYTHON,
         delivery: str = AT_LEAST_ONCE,
     ):
         self._producer = producer
+        self._client = client
         self._delivery = delivery
         self._clock = clock
         self._service = service
@@ -89,9 +101,8 @@ class JournalWriter(Counting):
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
         """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
-        self._entry((request.run, SENT)).sender = Sender(
-            request, claim, SENDING, delivery=self._delivery, start=start
-        )
+        sender = Sender(request, claim, SENDING, client=self._client, delivery=self._delivery, start=start)
+        self._entry((request.run, SENT)).sender = sender
 
     def sent(self, run: UUID, block: Acknowledged) -> None:
         """Count messages of a run that Kafka has acknowledged."""

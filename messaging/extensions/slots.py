@@ -1,16 +1,13 @@
 """Names for instances that stay the same when an instance is started again, also after it was killed."""
 
 import fcntl
+import os
 import socket
 import tempfile
 from itertools import count
 from pathlib import Path
-from typing import IO
 
 DIRECTORY = Path(tempfile.gettempdir()) / "nameko-kafka-slots"
-
-_held: list[IO[str]] = []
-"""The lock files of this process. The lock goes with the process, however it ends."""
 
 
 def take_slot(service: str, directory: Path = DIRECTORY) -> str:
@@ -19,13 +16,16 @@ def take_slot(service: str, directory: Path = DIRECTORY) -> str:
     In a container the host name alone tells instances apart, and all have slot 0.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for number in count():
-        file = (directory / f"{service}.{number}").open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-        else:
-            _held.append(file)
-            return f"{service}-{socket.gethostname()}-{number}"
-    raise AssertionError("the numbers do not end")
+    number = next(number for number in count() if _is_taken(directory / f"{service}.{number}"))
+    return f"{service}-{socket.gethostname()}-{number}"
+
+
+def _is_taken(path: Path) -> bool:
+    """Lock a file for as long as this process lives, however it ends; return False if another one has it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    return True

@@ -222,9 +222,13 @@ class ExactlyOnce:
         """Go on after what was committed, in all partitions that this instance still has."""
         self.epoch += 1
         self._reached.clear()
-        if self._clients:
+        if self._clients is None:
+            return
+        try:
             for partition, offset in self._committed.items():
                 self._clients.consumer.seek(partition, offset)
+        except Unavailable as error:
+            self._renew(error)
 
     def _renew(self, error: Exception) -> None:
         """Drop both clients. New ones with the same id settle what has become of the transaction. Raises Fenced."""

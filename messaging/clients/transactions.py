@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NewType, Protocol
 
-from messaging.clients.protocols import Consumer, Partition
+from messaging.clients.protocols import Client, Consumer, Partition
 
 Membership = NewType("Membership", object)
 """A consumer's place in its group at one moment. Kafka refuses offsets that come with an old one."""
@@ -65,3 +65,15 @@ class TransactionalProducer(Protocol):
 
     def close(self, seconds: float) -> None:
         """Give up what is still under way."""
+
+
+class TransactionalClient(Client, Protocol):
+    """A client whose library has transactions. Its readers see committed messages only, and their ends are those of
+    all messages: the position of a reader reaches an end when no transaction before it is open any more.
+    """
+
+    def transactional_producer(self, transactional_id: str, batch_size: int | None = None) -> TransactionalProducer:
+        """Make one, whose batches have at most `batch_size` bytes or one message. Asks Kafka nothing yet."""
+
+    def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
+        """Raises Unavailable."""

@@ -42,7 +42,7 @@ class PastReader(Protocol):
 
 
 class Ownership:
-    """The claim of this instance to one run. While it sends, `asked` says when it must stop."""
+    """This instance's claim to one run. While it sends, `asked` says when it must stop."""
 
     def __init__(
         self,
@@ -65,14 +65,12 @@ class Ownership:
         """True if this instance could not look for newer claims. Then another instance may send the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
-        """Claim the run. Wait until that was read back and the owner before has stopped; return all that is on record.
+        """Claim the run. Wait until that was read back and the owner before has stopped. Return all that is on record.
 
         Raises Unavailable if that takes longer than PAST_SECONDS.
         """
         deadline = self._clock() + PAST_SECONDS
-        delivery = self._write()
-        if not delivery.wait(PAST_SECONDS) or delivery.failures:
-            raise Unavailable(f"Kafka did not take the claim to run {request.run}")
+        self.write(request.run)
         if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
             raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
         known = past.read(request.run, request.created, deadline - self._clock())
@@ -82,6 +80,12 @@ class Ownership:
             known = past.read(request.run, request.created, deadline - self._clock())
         self._looked = self._clock()
         return known
+
+    def write(self, run: UUID) -> None:
+        """Write the claim, and wait until Kafka has taken it. Raises Unavailable after PAST_SECONDS."""
+        delivery = self._write()
+        if not delivery.wait(PAST_SECONDS) or delivery.failures:
+            raise Unavailable(f"Kafka did not take the claim to run {run}")
 
     def claim_later(self) -> None:
         """Claim the run within CLAIM_SECONDS, or when `claim_now` is called."""
@@ -124,8 +128,13 @@ class Ownership:
         if claims and self.claim not in claims and not self.superseded:  # which of the claims is newer?
             self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
         self._looked = self._clock()
-        is_over = self._standing.stopped or self._standing.failed is not None
-        return self._stop.asked or is_over or self.superseded or self.unsure
+        return self.is_over or self.unsure
+
+    @property
+    def is_over(self) -> bool:
+        """True once this instance must send no more, by what has come on record so far."""
+        is_ended = self._standing.stopped or self._standing.failed is not None
+        return self._stop.asked or is_ended or self.superseded
 
     def _caught_up(self) -> bool:
         """Wait until everything is read that is on record now. Give up when the service must stop."""
@@ -138,3 +147,18 @@ class Ownership:
     @property
     def overdue(self) -> bool:
         return self._stop.overdue
+
+
+class Hints:
+    """Says when to stop by what has come on record so far. For senders that Kafka fences: they need not look."""
+
+    def __init__(self, ownership: Ownership):
+        self._ownership = ownership
+
+    @property
+    def asked(self) -> bool:
+        return self._ownership.is_over
+
+    @property
+    def overdue(self) -> bool:
+        return self._ownership.overdue

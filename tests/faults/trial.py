@@ -1,5 +1,6 @@
 """One fault: the runs that it meets, and their audit."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,9 @@ from dataclasses import dataclass
 from tests.faults.audit import Books, check_committed
 from tests.integration.ledger import Ledger
 from tests.integration.processes import FINAL, Stack, eventually
+
+EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
+"""True if the services are to repeat nothing, whatever goes wrong."""
 
 
 @dataclass
@@ -98,3 +102,5 @@ class Trial:
             books.check(run)
             assert run["state"] in states, run
         check_committed(self.ledger)
+        if EXACTLY_ONCE:
+            assert self.duplicates == 0

@@ -13,7 +13,6 @@ from benchmarks.processes import output_of, service
 from local.brokers import Brokers
 from local.processes import Process
 from messaging.clients import connect
-from messaging.clients.protocols import Client
 from messaging.settings import KafkaSettings
 
 
@@ -24,7 +23,6 @@ class Site:
     directory: Path
     kafka: str
     """Kafka's address."""
-    client: Client
     observer: Observer
 
     @classmethod
@@ -35,7 +33,7 @@ class Site:
             os.environ.update(brokers.environment)  # for everything that is started from here
             client = connect(KafkaSettings(brokers.kafka_bootstrap, consumer={}, producer={}))
             with closing(Observer(client)) as observer:
-                yield cls(Path(directory), brokers.kafka_bootstrap, client, observer)
+                yield cls(Path(directory), brokers.kafka_bootstrap, observer)
 
     def log(self, name: str) -> Path:
         return self.directory / f"{name}.log"

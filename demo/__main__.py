@@ -45,7 +45,7 @@ def demonstrate_one(site: Site, design: Design, part: Part) -> Result:
     finally:
         services.end()
     part.status = "Counting the messages in the topics ..."
-    tallies = count(site.client, bounced.run, design.messages)
+    tallies = count(site.kafka, bounced.run, design.messages)
     part.status = ""
     return Result.of(design.name, design.client, design.messages, tallies, bounced.kills, bounced.seconds)
 
@@ -72,10 +72,13 @@ def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> None:
         sys.exit(f"Failed: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
-    if asked.svg:
-        screen.save(asked.svg)
     if asked.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
+    if asked.svg:
+        try:
+            screen.save(asked.svg)
+        except OSError as error:
+            sys.exit(f"Failed: {asked.svg} cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,8 @@ def _call_textbook(run: str, messages: int) -> int:
         return int(ping.send(run, messages, SIZE))
 
 
+CONFLUENT = "confluent-kafka"
 DESIGNS = (
     Design("textbook", "kafka-python", 30_000, Textbook),
-    Design("at-least-once", "kafka-python", 1_000_000, partial(Ours, client="kafka-python", delivery="at-least-once")),
+    Design("at-least-once", CONFLUENT, 1_000_000, partial(Ours, client=CONFLUENT, delivery="at-least-once")),
 )

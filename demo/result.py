@@ -9,7 +9,8 @@ from uuid import UUID
 from client.verify.counting import Counter, Tally
 from client.verify.judging import TOPICS
 from client.verify.reading import Reading
-from messaging.clients.protocols import Client
+from messaging.clients import connect
+from messaging.settings import KafkaSettings
 
 SIZE = 100
 """Bytes of payload in each message."""
@@ -51,8 +52,12 @@ class Result:
         )
 
 
-def count(client: Client, run: UUID, messages: int) -> Mapping[str, Tally]:
-    """Read topics pong and ping from their beginning; return what each holds of the run. Raises Unavailable."""
+def count(servers: str, run: UUID, messages: int) -> Mapping[str, Tally]:
+    """Read topics pong and ping from their beginning; return what each holds of the run. Raises Unavailable.
+
+    librdkafka reads all of them: it leaves out what was aborted, and kafka-python does not.
+    """
+    client = connect(KafkaSettings(servers, consumer={}, producer={}, client="confluent-kafka"))
     counter = Counter()
     tallies = {topic: counter.expect(topic, run, messages, SIZE) for topic in TOPICS["ping"]}
     with closing(client.reader()) as reader:

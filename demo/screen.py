@@ -23,7 +23,7 @@ COLUMNS = {
     "seconds": "{:.1f}",
     "message_rate": "{:,.0f}",
 }
-TITLES = {"out_of_order": "out of order", "message_rate": "messages/s"}
+TITLES = {"out_of_order": "out of\norder", "message_rate": "messages/s"}
 SVG_WIDTH = 100
 
 
@@ -50,7 +50,7 @@ class Part:
             self._bars.update(self._tasks[name], completed=count)
 
     def killed(self, service: str, answers: int) -> None:
-        line = f"  {service} killed by SIGKILL when topic ping held {answers:,} messages, and started again"
+        line = f"  {service} killed by SIGKILL at {answers:,} answers, and started again"
         self._kills.append(Text(line, "red"))
 
     def __rich__(self) -> RenderableType:
@@ -96,7 +96,7 @@ class Screen:
 def table(results: Sequence[Result]) -> Table:
     """Return the table with a row for each design."""
     headings = [Column(TITLES.get(name, name), justify="right") for name in COLUMNS]
-    drawn = Table("design", *headings, box=box.SIMPLE, show_edge=False)
+    drawn = Table(Column("design", no_wrap=True), *headings, box=box.SIMPLE, show_edge=False)
     for result in results:
         figures = (form.format(getattr(result, name)) for name, form in COLUMNS.items())
         drawn.add_row(result.design, *figures)

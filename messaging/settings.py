@@ -17,11 +17,13 @@ KAFKA_PORT = 9092
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """Where Kafka is, and the options of the client library for consumers and for producers."""
+    """Where Kafka is, and the options for consumers and for producers, by kafka-python's names."""
 
     servers: str
     consumer: Mapping[str, Any]
     producer: Mapping[str, Any]
+    client: str = "kafka-python"
+    """The client library, one of KAFKA_CLIENT."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ AMQP_URI = Address(
     "must be amqp://, amqps:// or pyamqp:// and a host, such as amqp://user:password@host:5672",
     _rabbitmq,
 )
+KAFKA_CLIENT = Choice(("kafka-python", "confluent-kafka"))
 LOG_FORMAT = Choice(("text", "json"))
 KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
 METRICS_HOST = Address("127.0.0.1", "must be an IP address", lambda text: str(ip_address(text)))
@@ -167,7 +170,10 @@ def check(config: dict[str, Any]) -> Settings:
     return Settings(
         amqp_uri=config["AMQP_URI"],
         kafka=KafkaSettings(
-            servers, consumer | {"bootstrap_servers": servers}, producer | {"bootstrap_servers": servers}
+            servers,
+            consumer | {"bootstrap_servers": servers},
+            producer | {"bootstrap_servers": servers},
+            parse("KAFKA_CLIENT", KAFKA_CLIENT, config.get("KAFKA_CLIENT")),
         ),
         metrics_host=parse("METRICS_HOST", METRICS_HOST, config.get("METRICS_HOST")),
         api_hosts=frozenset(hosts.split(",")) - {""},

@@ -9,4 +9,4 @@ from messaging.clients.protocols import Client, Waiting, directly
 
 def client_at(servers: str, waiting: Waiting = directly, library: str = "kafka-python") -> Client:
     """Return a client for the brokers at this address."""
-    return connect(replace(settings.load().kafka, servers=servers), waiting, library)
+    return connect(replace(settings.load().kafka, servers=servers, client=library), waiting)

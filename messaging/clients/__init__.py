@@ -6,10 +6,10 @@ from typing import cast
 from messaging.clients.protocols import Client, Waiting, directly
 from messaging.settings import KafkaSettings
 
-ADAPTERS = {"kafka-python": "messaging.clients.kafka_python"}
+ADAPTERS = {"kafka-python": "messaging.clients.kafka_python", "confluent-kafka": "messaging.clients.confluent"}
 """The module of each client library; its `connect` makes a `Client`."""
 
 
-def connect(settings: KafkaSettings, waiting: Waiting = directly, library: str = "kafka-python") -> Client:
-    """Return a client of the library. It opens no connection yet."""
-    return cast(Client, import_module(ADAPTERS[library]).connect(settings, waiting))
+def connect(settings: KafkaSettings, waiting: Waiting = directly) -> Client:
+    """Return a client of the library that the settings name. It opens no connection yet."""
+    return cast(Client, import_module(ADAPTERS[settings.client]).connect(settings, waiting))

@@ -54,7 +54,7 @@ class RunJournal(SharedExtension):
         topics = [requests_topic(replicas), states_topic(settings.topic_partitions, replicas)]
         client, producer = connected(self.container, topics, make, self.stopping)
         self._producer = producer
-        writer = JournalWriter(producer, self.container.service_name)
+        writer = JournalWriter(producer, self.container.service_name, client=settings.kafka.client)
         requests = RequestsWriter(lambda: producer)
         self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client)))
 

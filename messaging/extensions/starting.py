@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from eventlet import Timeout
+from eventlet import Timeout, tpool
 
 from messaging.clients import connect
 from messaging.clients.errors import TooFewBrokers, Unavailable
-from messaging.clients.protocols import Client, Topic
+from messaging.clients.protocols import Client, Topic, Waiting
 from messaging.clients.topics import create_missing
 from messaging.extensions.stopping import settings_of
 from messaging.stopping import StopRequest
@@ -32,9 +32,22 @@ def green(call: Callable[[], T], seconds: float | None = None) -> T:
         return call()
 
 
+def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
+    """Make a blocking call of a library in C, which eventlet cannot interrupt, in a native thread.
+
+    Raises Unavailable after `seconds`; the thread then goes on by itself until the call returns.
+    """
+    return green(lambda: tpool.execute(call), seconds)
+
+
+WAITING: dict[str, Waiting] = {"kafka-python": green, "confluent-kafka": in_a_thread}
+"""How each library's blocking calls are made here."""
+
+
 def client_of(container: Any) -> Client:
     """Return a client for the cluster of a service's settings."""
-    return connect(settings_of(container).kafka, green)
+    kafka = settings_of(container).kafka
+    return connect(kafka, WAITING[kafka.client])
 
 
 def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], T], stop: StopRequest) -> T:

@@ -18,7 +18,7 @@ from pyroaring import BitMap
 
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
-from messaging.journal.states import RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
+from messaging.journal.states import KAFKA_PYTHON, RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
 from messaging.runs.batch import Batch
 from messaging.runs.request import Request
 from messaging.runs.sending import Acknowledged
@@ -69,8 +69,15 @@ Wanted = Callable[[Name, Entry], bool]
 class JournalWriter:
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
 
-    def __init__(self, producer: Producer, service: str, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        producer: Producer,
+        service: str,
+        clock: Callable[[], float] = time.monotonic,
+        client: str = KAFKA_PYTHON,
+    ):
         self._producer = producer
+        self._client = client
         self._clock = clock
         self._service = service
         self._partitions = producer.partitions(RUN_STATES)
@@ -100,7 +107,7 @@ class JournalWriter:
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
         """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
-        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING, start=start)
+        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING, client=self._client, start=start)
 
     def sent(self, run: UUID, block: Acknowledged) -> None:
         """Count messages of a run that Kafka has acknowledged."""

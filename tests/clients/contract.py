@@ -29,4 +29,6 @@ class ClientContract(
     quick_rebalances = {"heartbeat_interval_ms": 200}  # noqa: RUF012
     """A member learns soon that another one joins or leaves."""
     short_membership = {"max_poll_interval_ms": 1500}  # noqa: RUF012
-    """The group takes a member for dead that does not poll for 1.5 s."""
+    """The group soon takes a member for dead that does not poll."""
+    splits_batches = True
+    """The client sends the messages of a batch that is too large again, in smaller ones, and counts them."""

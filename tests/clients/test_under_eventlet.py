@@ -10,7 +10,7 @@ from local.brokers import Brokers
 from local.processes import Process
 
 
-@pytest.mark.parametrize("contract", ["test_kafka_python.py"])
+@pytest.mark.parametrize("contract", ["test_kafka_python.py", "test_confluent_kafka.py"])
 def test_the_contract_is_kept_under_eventlet_as_well(tmp_path, contract):
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")

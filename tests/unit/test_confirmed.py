@@ -1,6 +1,6 @@
 """Confirmed commits: the newest of each partition, in whatever order the library tells of them."""
 
-from messaging.clients.kafka_python.confirmed import Confirmed
+from messaging.clients.confirmed import Confirmed
 from messaging.clients.protocols import Partition
 
 P0, P1 = Partition("pong", 0), Partition("pong", 1)

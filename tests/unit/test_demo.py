@@ -135,6 +135,6 @@ def test_the_picture_shows_bars_kills_and_the_table(tmp_path):
     lines = console.file.getvalue().splitlines()
     assert lines[0].split() == ["textbook", "30,000", "messages,", "kafka-python"]
     assert (lines[2].split()[0], lines[2].split()[-1]) == ("answered", "12,345")
-    assert "pong killed by SIGKILL when topic ping held 10,001 messages" in lines[3]
+    assert "pong killed by SIGKILL at 10,001 answers" in lines[3]
     assert lines[-1].split() == ["textbook", "10", "3", "3", "1", "4.0", "2"]
     assert "<svg" in (tmp_path / "demo.svg").read_text()

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaConsumer
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaTimeoutError,
@@ -14,7 +14,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
     for_code,
 )
-from kafka.protocol.admin import DescribeLogDirsRequest
+from kafka.protocol.admin import DescribeConfigsRequest, DescribeLogDirsRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from messaging.clients.errors import TooFewBrokers
@@ -88,6 +88,16 @@ class KafkaPythonAdmin:
                         # A partition that moves to another disk is on both of them.
                         sizes[Partition(topic, number)] = sizes.get(Partition(topic, number), 0) + size
         return sizes
+
+    def batch_limit(self, topic: str) -> int:
+        """Return the most bytes that a batch of this topic may have. Raises Unavailable, also if there is no topic."""
+        resource = ConfigResourceType.TOPIC, topic, ["max.message.bytes"]
+        with translated():
+            answer = self._ask(None, DescribeConfigsRequest[1](resources=[resource], include_synonyms=False))
+            [(error, _, _, _, entries)] = answer.resources
+            if error:
+                raise for_code(error)
+        return int(entries[0][1])
 
     def _ask(self, node: int | None, request: Any) -> Any:
         """Return the answer of this broker, or of any. kafka-python itself would wait for ever for one that is gone."""

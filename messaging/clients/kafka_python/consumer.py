@@ -7,7 +7,7 @@ from typing import Any
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from messaging.clients.kafka_python.confirmed import Confirmed
+from messaging.clients.confirmed import Confirmed
 from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
 from messaging.clients.kafka_python.reader import fetch

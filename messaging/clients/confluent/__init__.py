@@ -1,0 +1,49 @@
+"""The adapter for confluent-kafka, which is librdkafka's Python client.
+
+No call here blocks but through the injected `Waiting`, and no callback touches more than plain attributes: in services
+they run in a native thread, where a lock or a logger of eventlet's would hang.
+"""
+
+from collections.abc import Sequence
+
+from messaging.clients.confluent.consumer import ConfluentConsumer
+from messaging.clients.confluent.options import consumer_options, producer_options
+from messaging.clients.confluent.producer import ConfluentProducer
+from messaging.clients.confluent.reader import ConfluentReader
+from messaging.clients.kafka_python.admin import KafkaPythonAdmin
+from messaging.clients.protocols import Waiting
+from messaging.settings import KafkaSettings
+
+
+def connect(settings: KafkaSettings, waiting: Waiting) -> "Confluent":
+    return Confluent(settings, waiting)
+
+
+class Confluent:
+    """Makes producers, readers and consumers with the options of the settings."""
+
+    def __init__(self, settings: KafkaSettings, waiting: Waiting):
+        self._settings = settings
+        self._waiting = waiting
+        self.servers = settings.servers
+
+    def producer(self, **options: object) -> ConfluentProducer:
+        translated = producer_options({**self._settings.producer, "bootstrap_servers": self.servers, **options})
+        return ConfluentProducer(translated, self.admin, self._waiting)
+
+    def reader(self) -> ConfluentReader:
+        return ConfluentReader(self._consumer_options("no-group"), self._waiting)
+
+    def consumer(self, group: str, topics: Sequence[str], **options: object) -> ConfluentConsumer:
+        return ConfluentConsumer(topics, self._consumer_options(group, **options), self._waiting)
+
+    def admin(self, seconds: float = 10) -> KafkaPythonAdmin:
+        """Return kafka-python's, which nameko-kafka brings anyway.
+
+        librdkafka's own cannot ask for the sizes of logs, and its futures never wake a waiter under eventlet.
+        """
+        return KafkaPythonAdmin(self.servers, seconds)
+
+    def _consumer_options(self, group: str, **options: object) -> dict[str, object]:
+        ours = {**self._settings.consumer, "bootstrap_servers": self.servers, "group_id": group}
+        return consumer_options({**ours, **options})

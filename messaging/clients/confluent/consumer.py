@@ -1,0 +1,156 @@
+"""A member of a consumer group with librdkafka, whose rebalances come out as data."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from messaging.clients.confirmed import Confirmed
+from messaging.clients.confluent.errors import translated
+from messaging.clients.confluent.messages import columns, take, without_events
+from messaging.clients.confluent.partitions import ours, theirs
+from messaging.clients.errors import ClientError, Unavailable
+from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 3
+CLOSE_SECONDS = 1
+
+
+class ConfluentConsumer:
+    """Belongs to one greenthread. librdkafka calls its callbacks inside `consume`, `poll` and `close`."""
+
+    def __init__(self, topics: Sequence[str], options: Mapping[str, object], waiting: Waiting):
+        options = dict(options)
+        self._waiting = waiting
+        self._most = int(str(options.pop("max_poll_records")))
+        self.keep_alive_seconds = min(1.0, int(str(options["max.poll.interval.ms"])) / 3000)
+        self._changes: list[Taken | Given] = []
+        self._is_paused = False
+        self._owes_unassign = False
+        self._confirmed = Confirmed()
+        self._asked: deque[tuple[int, Mapping[Partition, int]]] = deque()
+        self._commit_errors: list[KafkaError] = []
+        self._unavailable: KafkaError | None = None
+        callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
+        with translated():
+            self._consumer = Consumer({**options, **callbacks})
+            waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
+            self._consumer.subscribe(
+                list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            )
+
+    def poll(self, seconds: float) -> Polled:
+        self._unassign()
+        started = time.perf_counter()
+        messages = take(self._consumer, self._most, seconds, self._waiting)
+        took = time.perf_counter() - started
+        messages = without_events(messages, self._on_event)
+        changes, self._changes = self._changes, []
+        if changes:
+            self._confirmed.forget()
+        if self._owes_unassign:
+            messages = []  # of partitions that go away: whoever gets them gets these messages as well
+        self._tell()
+        if not messages and not changes:
+            self._raise_if_unavailable()
+        return Polled(columns(messages, took), changes)
+
+    def pause(self) -> None:
+        self._is_paused = True
+        with translated():
+            self._consumer.pause(self._consumer.assignment())
+
+    def resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            with translated():
+                self._consumer.resume(self._consumer.assignment())
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        with translated():
+            self._consumer.seek(TopicPartition(*partition, offset))
+
+    def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
+        number, commit = self._confirmed.next_commit(), theirs(offsets)
+        with translated():
+            done = self._waiting(lambda: self._consumer.commit(offsets=commit, asynchronous=False), seconds)
+        for partition in done:
+            if partition.error:
+                raise Unavailable(partition.error.str())
+        self._confirmed.add(number, offsets)
+
+    def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
+        asked = self._confirmed.next_commit(), dict(offsets)
+        try:
+            with translated():
+                self._consumer.commit(offsets=theirs(offsets), asynchronous=True)
+        except ClientError as error:
+            log.warning("offsets were not committed, the next commit has them too: %s", error)
+        else:
+            self._asked.append(asked)
+
+    @property
+    def confirmed(self) -> Mapping[Partition, int]:
+        return self._confirmed.offsets
+
+    def close(self) -> None:
+        with translated(), suppress(RuntimeError):  # which says that it is closed
+            self._waiting(self._consumer.close, CLOSE_SECONDS)
+
+    def _unassign(self) -> None:
+        """Give back what was taken, which `_on_revoke` has put off."""
+        if self._owes_unassign:
+            self._owes_unassign = False
+            with translated():
+                self._consumer.unassign()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.assign(partitions)
+        if self._is_paused:
+            consumer.pause(partitions)
+        self._changes.append(Given(ours(partitions)))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Put off giving the partitions back until the next poll, so that the caller can finish and commit.
+
+        The client would give them back as soon as this returns, unless it has made any call that changes the
+        assignment. This one is refused, because it does not go with these assignors, and so changes nothing.
+        """
+        with suppress(KafkaException):
+            consumer.incremental_assign([])
+        self._owes_unassign = True
+        if partitions:
+            self._changes.append(Taken(ours(partitions)))
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Note the outcome of the oldest commit; librdkafka tells them in their order."""
+        number, offsets = self._asked.popleft()
+        failed = {Partition(each.topic, each.partition): each.error for each in partitions if each.error}
+        if error:
+            self._commit_errors.append(error)
+        else:
+            self._commit_errors += failed.values()
+            self._confirmed.add(number, {p: offset for p, offset in offsets.items() if p not in failed})
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._unavailable = error
+
+    def _on_event(self, error: KafkaError, message: Message) -> None:
+        self._on_error(error)
+
+    def _tell(self) -> None:
+        """Log what callbacks have noted, which must not log themselves."""
+        errors, self._commit_errors = self._commit_errors, []
+        if errors:
+            log.warning("offsets were not committed, the next commit has them too: %s", errors[0].str())
+
+    def _raise_if_unavailable(self) -> None:
+        error, self._unavailable = self._unavailable, None
+        if error:
+            raise Unavailable(error.str())

@@ -1,0 +1,37 @@
+"""librdkafka's errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import KafkaError, KafkaException
+
+from messaging.clients.errors import ClientError, Refused, TooLarge, Unavailable
+
+TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+REFUSED = frozenset({KafkaError.INVALID_RECORD})
+
+ERRORS = KafkaException, BufferError, RuntimeError
+"""What librdkafka's calls raise. A closed client, or one that another thread is in, is a RuntimeError."""
+
+
+def translate(error: KafkaError) -> ClientError:
+    """Return the error of ours that stands for this one."""
+    if error.code() in TOO_LARGE:
+        return TooLarge(error.str())
+    return (Refused if error.code() in REFUSED else Unavailable)(error.str())
+
+
+def cause_of(error: BaseException) -> KafkaError | None:
+    """Return librdkafka's error inside an exception of its client."""
+    cause = error.args[0] if isinstance(error, KafkaException) and error.args else None
+    return cause if isinstance(cause, KafkaError) else None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise our errors in place of those of librdkafka's client."""
+    try:
+        yield
+    except ERRORS as error:
+        cause = cause_of(error)
+        raise (translate(cause) if cause else Unavailable(repr(error))) from error

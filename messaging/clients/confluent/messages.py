@@ -1,0 +1,61 @@
+"""Takes messages out of a consumer of librdkafka, and makes columns of them."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message
+
+from messaging.clients.confluent.errors import translated
+from messaging.clients.protocols import Fetched, Partition, Waiting
+
+
+def take(consumer: Consumer, most: int, seconds: float, waiting: Waiting) -> list[Message]:
+    """Return the messages and events that there are, at most so many; wait for the first one no longer than this.
+
+    librdkafka's `consume` with a time would wait until it has `most` messages, or all that time.
+    """
+    with translated():
+        # What is there already is had without a change of threads.
+        messages = consumer.consume(most, 0)
+        if messages or not seconds:
+            time.sleep(0)  # other greenthreads have their turn, even if there are always messages
+            return messages
+        return waiting(lambda: _wait(consumer, most, seconds))
+
+
+def _wait(consumer: Consumer, most: int, seconds: float) -> list[Message]:
+    first = consumer.poll(seconds)
+    return [] if first is None else [first, *consumer.consume(most, 0)]
+
+
+def without_events(messages: list[Message], on_event: Callable[[KafkaError, Message], object]) -> list[Message]:
+    """Return the messages alone; call `on_event` for each event among them."""
+    if not any(map(Message.error, messages)):
+        return messages
+    for message in messages:
+        if error := message.error():
+            on_event(error, message)
+    return [message for message in messages if not message.error()]
+
+
+def columns(messages: Sequence[Message], seconds: float) -> list[Fetched]:
+    """Return the messages by topic, as columns."""
+    topics: dict[Any, list[Message]] = {}
+    if messages:
+        names = list(map(Message.topic, messages))
+        if len(set(names)) == 1:
+            topics[names[0]] = list(messages)
+        else:
+            for name, message in zip(names, messages, strict=True):
+                topics.setdefault(name, []).append(message)
+    return [_columns(topic, of_topic, seconds) for topic, of_topic in topics.items()]
+
+
+def _columns(topic: str, messages: Sequence[Message], seconds: float) -> Fetched:
+    partitions: list[Any] = list(map(Message.partition, messages))
+    offsets: list[Any] = list(map(Message.offset, messages))
+    last = dict(zip(partitions, offsets, strict=True))  # of each partition its last offset
+    next_offsets = {Partition(topic, number): offset + 1 for number, offset in last.items()}
+    keys, values = list(map(Message.key, messages)), list(map(Message.value, messages))
+    return Fetched(topic, partitions, offsets, keys, values, next_offsets, seconds)

@@ -1,0 +1,72 @@
+"""librdkafka's options. The settings have kafka-python's names; those that librdkafka shares are translated."""
+
+from collections.abc import Mapping
+
+SHARED = {
+    "bootstrap_servers": "bootstrap.servers",
+    "connections_max_idle_ms": "connections.max.idle.ms",
+    "reconnect_backoff_ms": "reconnect.backoff.ms",
+    "reconnect_backoff_max_ms": "reconnect.backoff.max.ms",
+}
+CONSUMER = SHARED | {
+    "auto_offset_reset": "auto.offset.reset",
+    "fetch_min_bytes": "fetch.min.bytes",
+    "fetch_max_wait_ms": "fetch.wait.max.ms",
+    "group_id": "group.id",
+    "heartbeat_interval_ms": "heartbeat.interval.ms",
+    "max_partition_fetch_bytes": "max.partition.fetch.bytes",
+    "max_poll_interval_ms": "max.poll.interval.ms",
+    "max_poll_records": "max_poll_records",
+    "request_timeout_ms": "socket.timeout.ms",
+    "session_timeout_ms": "session.timeout.ms",
+}
+PRODUCER = SHARED | {
+    "batch_size": "batch.size",
+    "compression_type": "compression.type",
+    "linger_ms": "linger.ms",
+    "max_request_size": "message.max.bytes",
+    "request_timeout_ms": "message.timeout.ms",
+}
+
+QUIET = {"log_level": 2}
+"""librdkafka writes to stderr, and while Kafka is away several lines a second."""
+
+CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "fetch.wait.max.ms": 100,
+    "heartbeat.interval.ms": 3000,
+    "max.poll.interval.ms": 300_000,
+    "max_poll_records": 2000,  # ours: the most messages of one poll
+    "partition.assignment.strategy": "range,roundrobin",  # kafka-python's, so members with either client get on
+    "session.timeout.ms": 10_000,  # kafka-python's; 45 s would leave the partitions of a killed process alone so long
+    "topic.metadata.refresh.interval.ms": 60_000,
+}
+PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
+    "acks": "all",
+    "enable.idempotence": True,
+    "linger.ms": 1,
+    "queue.buffering.max.messages": 200_000,  # twice MOST_QUEUED of the producer
+}
+
+
+def consumer_options(options: Mapping[str, object]) -> dict[str, object]:
+    """Return librdkafka's options for these. `max_poll_records` is ours, because librdkafka takes it with each call."""
+    made = {**CONSUMER_DEFAULTS, **_translated(options, CONSUMER)}
+    # librdkafka refuses a session that lasts longer than a member may go without a poll.
+    made["session.timeout.ms"] = min(_number(made, "session.timeout.ms"), _number(made, "max.poll.interval.ms"))
+    return made
+
+
+def producer_options(options: Mapping[str, object]) -> dict[str, object]:
+    return {**PRODUCER_DEFAULTS, **_translated(options, PRODUCER)}
+
+
+def _translated(options: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """Return the options that librdkafka has. Names with dots are its own already; the others are kafka-python's."""
+    ours = {names[name]: value for name, value in options.items() if name in names}
+    return ours | {name: value for name, value in options.items() if "." in name}
+
+
+def _number(options: Mapping[str, object], name: str) -> int:
+    return int(str(options[name]))

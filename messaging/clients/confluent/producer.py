@@ -1,0 +1,137 @@
+"""Sending with librdkafka: its report per message stays inside, a delivery comes out."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from confluent_kafka import KafkaError, Producer
+
+from messaging.clients.confluent.delivery import ConfluentDelivery, Failure, Part
+from messaging.clients.confluent.errors import TOO_LARGE, translate, translated
+from messaging.clients.confluent.producers import CONNECT_SECONDS, Limits, Producers
+from messaging.clients.errors import ClientError, Refused, Unavailable
+from messaging.clients.protocols import Waiting
+
+MOST_QUEUED = 100_000
+"""How many messages may be under way. librdkafka's own limit is higher, because there it would take later messages of a
+batch and leave out earlier ones."""
+
+AT_ONCE = 1000
+"""How many messages librdkafka gets in one call, which takes about 1 ms."""
+
+FLUSH_SLEEP = 0.001
+
+
+class ConfluentProducer:
+    """Idempotent. Safe to be used by many threads, as librdkafka's own producer is."""
+
+    def __init__(self, options: Mapping[str, object], limits: Callable[[], Limits], waiting: Waiting):
+        self._waiting = waiting
+        self._producers = Producers(options, limits, waiting)
+
+    @property
+    def sent_again(self) -> Mapping[str, int]:
+        """Always empty, because librdkafka does not tell. Kafka drops what an idempotent producer sends twice."""
+        return MappingProxyType({})
+
+    def partitions(self, topic: str) -> int:
+        producer = self._producers.of(topic)
+        with translated():
+            return len(self._waiting(lambda: producer.list_topics(topic, CONNECT_SECONDS)).topics[topic].partitions)
+
+    def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        partitions: Sequence[int],
+    ) -> ConfluentDelivery:
+        producer = self._producers.of(topic)
+        parts = []
+        failures = _nothing_to_send(keys, values)
+        for number, indices in by_partition(partitions).items():
+            indices = [index for index in indices if index not in failures] if failures else indices
+            parts.append(Part(indices, 0))
+            for start in range(0, len(indices), AT_ONCE):
+                some = indices[start : start + AT_ONCE]
+                messages = [{"key": keys[index], "value": values[index]} for index in some]
+                rejected = self._hand_over(producer, topic, number, messages, parts[-1])
+                failures.update((some[at], error) for at, error in rejected.items())
+        if len(failures) == len(keys) and all(isinstance(error, Unavailable) for error in failures.values()):
+            for error in failures.values():
+                raise error
+        serve, explain = partial(_serve, producer), partial(self._explain, topic)
+        return ConfluentDelivery(keys, values, parts, failures, serve, explain)
+
+    def _hand_over(
+        self, producer: Producer, topic: str, number: int, messages: list[dict[str, Any]], part: Part
+    ) -> dict[int, ClientError]:
+        """Hand messages of one partition over; return why some were not taken."""
+        rejected: dict[int, ClientError] = {}
+        with translated():
+            room = MOST_QUEUED - len(producer)
+            part.left += len(messages)
+            taken = producer.produce_batch(topic, messages[:room], number, part.report) if room > 0 else 0
+        if taken < len(messages):
+            for at, message in enumerate(messages):
+                if at >= room:
+                    rejected[at] = Unavailable(f"{MOST_QUEUED} messages are under way already")
+                elif "_error" in message:
+                    rejected[at] = translate(message["_error"])
+                    if message["_error"].code() == KafkaError._FATAL:
+                        self._producers.retire(producer)
+            part.left -= len(rejected)
+        return rejected
+
+    def _explain(self, topic: str, failure: Failure) -> ClientError:
+        """Return why a message has failed. It is not its fault if a batch was larger than the topic allows by now."""
+        error, key, value = failure
+        if error.code() in TOO_LARGE and self._producers.fits(topic, len(key or b"") + len(value or b"")):
+            self._producers.forget(topic)
+            return Unavailable(f"topic {topic} takes smaller batches than before")
+        return translate(error)
+
+    def flush(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not self._is_idle():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(FLUSH_SLEEP)
+        return True
+
+    def _is_idle(self) -> bool:
+        for producer in self._producers.all():
+            _serve(producer)
+        return not any(map(len, self._producers.all()))
+
+    def close(self, seconds: float) -> None:
+        with suppress(RuntimeError):  # which says that it is closed
+            self.flush(seconds)
+        self._producers.close()
+
+
+def by_partition(partitions: Sequence[int]) -> dict[int, Sequence[int]]:
+    """Return the indices of the messages for each partition, in their order."""
+    if partitions and partitions.count(partitions[0]) == len(partitions):
+        return {partitions[0]: range(len(partitions))}
+    indices: dict[int, list[int]] = {}
+    for index, number in enumerate(partitions):
+        indices.setdefault(number, []).append(index)
+    return dict(indices)
+
+
+def _nothing_to_send(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> dict[int, ClientError]:
+    """Return the messages that have neither a key nor a value. Kafka would take them, but kafka-python cannot."""
+    if None not in values:
+        return {}
+    refused = Refused("a message must have a key or a value")
+    return {index: refused for index, message in enumerate(zip(keys, values, strict=True)) if message == (None, None)}
+
+
+def _serve(producer: Producer) -> None:
+    """Have librdkafka report what has become of messages."""
+    with suppress(RuntimeError):  # it is closed, and everything was reported
+        producer.poll(0)

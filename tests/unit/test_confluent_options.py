@@ -1,0 +1,40 @@
+"""kafka-python's options in librdkafka's words."""
+
+from messaging import settings
+from messaging.clients.confluent.options import consumer_options, producer_options
+
+
+def test_options_that_both_libraries_have_are_translated_and_others_are_left_out():
+    made = producer_options({"batch_size": 5, "max_request_size": 7, "retries": 1000, "buffer_memory": 1})
+
+    assert made["batch.size"] == 5
+    assert made["message.max.bytes"] == 7
+    assert not [name for name in made if "." not in name and name not in ("acks", "log_level")]
+
+
+def test_options_with_librdkafka_s_own_names_stand_over_translated_ones():
+    assert producer_options({"linger_ms": 5, "linger.ms": 7, "queue.buffering.backpressure.threshold": 2}).items() >= {
+        "linger.ms": 7, "queue.buffering.backpressure.threshold": 2
+    }.items()  # fmt: skip
+
+
+def test_a_producer_is_idempotent_and_a_consumer_commits_nothing_by_itself():
+    assert producer_options({"acks": 0, "max_in_flight_requests_per_connection": 1})["enable.idempotence"] is True
+    assert producer_options({"acks": 0})["acks"] == "all"
+    assert consumer_options({"enable_auto_commit": True})["enable.auto.commit"] is False
+
+
+def test_a_session_lasts_no_longer_than_a_member_may_go_without_a_poll():
+    assert consumer_options({"max_poll_interval_ms": 6000})["session.timeout.ms"] == 6000
+    assert consumer_options({"max_poll_interval_ms": "60000"})["session.timeout.ms"] == 10_000
+
+
+def test_the_options_of_config_yml_are_translated():
+    loaded = settings.load().kafka
+
+    assert consumer_options(loaded.consumer).items() >= {
+        "auto.offset.reset": "earliest", "max.poll.interval.ms": 30_000, "reconnect.backoff.max.ms": 1000
+    }.items()  # fmt: skip
+    assert producer_options(loaded.producer).items() >= {
+        "message.timeout.ms": 120_000, "message.max.bytes": 2_097_152, "batch.size": 131_072
+    }.items()  # fmt: skip

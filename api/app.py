@@ -19,9 +19,11 @@ from api.routes import docs, health, metrics, runs, sending
 from api.rpc.calls import Calls
 from api.rpc.proxy import ProxyPool
 from api.rule import Rule
+from api.runs.catalog import Catalog
 from api.runs.dispatch import Dispatcher
 from api.runs.janitor import Janitor, Lag
 from api.runs.journal import Journal
+from api.runs.model import Manner
 from api.runs.store import Store
 from api.runs.totals import TotalsKeeper
 from messaging.clients import connect
@@ -48,7 +50,8 @@ def make_resources(settings: Settings) -> Resources:
     kafka = connect(settings.kafka)
     journal = Journal(kafka, settings.topic_partitions, settings.replication_factor)
     keeper = TotalsKeeper()
-    store = Store(journal, settings.runs_kept, settings.run_stalled, keeper)
+    catalog = Catalog(settings.runs_kept, keeper, Manner(settings.kafka.client, settings.delivery))
+    store = Store(journal, settings.runs_kept, settings.run_stalled, catalog)
     pool = ProxyPool(settings.amqp_uri, settings.request_timeout)
     return Resources(
         settings=settings,

@@ -32,6 +32,8 @@ class Settings:
 
     amqp_uri: str
     kafka: KafkaSettings
+    delivery: str
+    """One of DELIVERY."""
     topic_partitions: int
     replication_factor: int
     consumer_metric_batch: int
@@ -140,6 +142,7 @@ AMQP_URI = Address(
     _rabbitmq,
 )
 KAFKA_CLIENT = Choice(("kafka-python", "confluent-kafka"))
+DELIVERY = Choice(("at-least-once", "exactly-once"))
 LOG_FORMAT = Choice(("text", "json"))
 KAFKA_SERVERS = Address(f"localhost:{KAFKA_PORT}", "must be host:port, or several with commas", _kafka)
 METRICS_HOST = Address("127.0.0.1", "must be an IP address", lambda text: str(ip_address(text)))
@@ -175,11 +178,22 @@ def check(config: dict[str, Any]) -> Settings:
             producer | {"bootstrap_servers": servers},
             parse("KAFKA_CLIENT", KAFKA_CLIENT, config.get("KAFKA_CLIENT")),
         ),
+        delivery=_delivery(config),
         metrics_host=parse("METRICS_HOST", METRICS_HOST, config.get("METRICS_HOST")),
         api_hosts=frozenset(hosts.split(",")) - {""},
         health_file=Path(health_file) if health_file else None,
         **numbers,
     )
+
+
+def _delivery(config: Mapping[str, Any]) -> str:
+    delivery: str = parse("DELIVERY", DELIVERY, config.get("DELIVERY"))
+    client = parse("KAFKA_CLIENT", KAFKA_CLIENT, config.get("KAFKA_CLIENT"))
+    if delivery == "exactly-once" and client != "confluent-kafka":
+        raise SystemExit(
+            f"DELIVERY={delivery} needs KAFKA_CLIENT=confluent-kafka, because {client} has no transactions."
+        )
+    return delivery
 
 
 def parse(name: str, setting: Number | Choice | Address, value: object) -> Any:

@@ -7,6 +7,7 @@ from messaging.clients import connect
 from messaging.clients.protocols import Client, Waiting, directly
 
 
-def client_at(servers: str, waiting: Waiting = directly, library: str = "kafka-python") -> Client:
-    """Return a client for the brokers at this address."""
-    return connect(replace(settings.load().kafka, servers=servers, client=library), waiting)
+def client_at(servers: str, waiting: Waiting = directly, library: str | None = None) -> Client:
+    """Return a client for the brokers at this address, by default that of KAFKA_CLIENT."""
+    kafka = settings.load().kafka
+    return connect(replace(kafka, servers=servers, client=library or kafka.client), waiting)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from api.runs.history import History
-from api.runs.model import Run
+from api.runs.model import Manner, Run
 from api.runs.totals import RunTotals, TotalsKeeper
 from messaging.journal.requests import RequestRecord, decode
 from messaging.journal.states import State, decode_state
@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 class Catalog:
     """Takes the records of all runs and keeps the `kept` newest runs. Of older ones it knows only the ids."""
 
-    def __init__(self, kept: int, keeper: TotalsKeeper | None = None):
+    def __init__(self, kept: int, keeper: TotalsKeeper | None = None, manner: Manner | None = None):
         self._kept = kept
+        self._manner = manner or Manner()
         self._keeper = keeper or TotalsKeeper()
         self._runs: dict[UUID, Run] = {}
         self._strangers: dict[UUID, Run] = {}
@@ -36,7 +37,7 @@ class Catalog:
     def _apply(self, run_id: UUID, change: Callable[[Run], None]) -> Run | None:
         if run_id.bytes in self._dropped:
             return None
-        run = self._runs.get(run_id) or self._strangers.setdefault(run_id, Run(run_id))
+        run = self._runs.get(run_id) or self._strangers.setdefault(run_id, Run(run_id, manner=self._manner))
         change(run)
         if run.asked and run.id in self._strangers:
             self._runs[run.id] = self._strangers.pop(run.id)

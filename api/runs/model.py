@@ -1,6 +1,7 @@
 """A run as its records tell it. Pure: no Kafka, no HTTP, no threads. Times are in microseconds since the epoch."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from pyroaring import BitMap
@@ -34,6 +35,13 @@ RECORD_SECONDS = 1
 """How long it takes at most, usually, until a message that was sent is on record."""
 
 
+class Manner(NamedTuple):
+    """How the messages of a run are sent."""
+
+    client: str = KAFKA_PYTHON
+    delivery: str = AT_LEAST_ONCE
+
+
 @dataclass(eq=False)
 class Run:
     """A run, built from its records. `apply_request` and `apply_state` take those of each topic in their order."""
@@ -42,6 +50,8 @@ class Run:
     standing: Standing = field(default_factory=Standing)
     states: dict[str, dict[str, State]] = field(default_factory=dict)
     """By stage and state key."""
+    manner: Manner = field(default_factory=Manner)
+    """The API's own settings. What a sender says counts for more."""
     asked: Request | None = None
     """The request for it, None until a record has it."""
     _offsets: list[int] = field(default_factory=lambda: [0, 0])
@@ -157,8 +167,8 @@ class Run:
         state, reason = self.state()
         stalled = self.waiting_stage() if self.is_stalled(now, stalled_after) else None
         sender = next(iter(self._senders()), None)
-        client, delivery = (sender.client, sender.delivery) if sender else (KAFKA_PYTHON, AT_LEAST_ONCE)
-        return RunSummary(self.request, state, reason, stalled, self.last_change, client, delivery, self.version)
+        manner = Manner(sender.client, sender.delivery) if sender else self.manner
+        return RunSummary(self.request, state, reason, stalled, self.last_change, *manner, self.version)
 
     def view(self, now: int, stalled_after: float) -> RunView:
         """As `summary`, with the stages."""

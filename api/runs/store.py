@@ -16,7 +16,7 @@ from api.runs.catalog import Catalog
 from api.runs.clock import now as now
 from api.runs.history import History
 from api.runs.model import Run
-from api.runs.totals import RunTotals, TotalsKeeper
+from api.runs.totals import RunTotals
 from api.runs.view import RunSummary, RunView, Stall
 from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
@@ -52,10 +52,10 @@ class Store:
     A method that needs Kafka raises Problem 503 if it does not answer in time.
     """
 
-    def __init__(self, journal: Journal, runs_kept: int, stalled_after: float, keeper: TotalsKeeper | None = None):
+    def __init__(self, journal: Journal, runs_kept: int, stalled_after: float, catalog: Catalog | None = None):
         self._journal = journal
         self._stalled_after = stalled_after
-        self._catalog = Catalog(runs_kept, keeper)
+        self._catalog = catalog or Catalog(runs_kept)
         self._history: History | None = History(runs_kept)
         self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # until all were read; by key
         self._changed = threading.Condition()

@@ -22,7 +22,7 @@ from client.verify.judging import TOPICS, Verdict, judge
 from client.verify.reading import NoSuchTopic, Reading
 from client.verify.report import print_json, print_table
 from messaging.clients import connect
-from messaging.clients.errors import ClientError
+from messaging.clients.errors import ClientError, Transactional
 from messaging.clients.protocols import Client, Reader
 from messaging.settings import KAFKA_SERVERS, load
 
@@ -59,6 +59,8 @@ def verify_and_report(api: Api, asked: argparse.Namespace) -> int:
     try:
         with Console(stderr=True).status("Reading the topics ..."), closing(kafka_at(asked.kafka).reader()) as reader:
             run, verdict = verify(lambda: api.get(f"{api.url}/runs/{asked.run}"), reader, asked.exact)
+    except Transactional as error:
+        return _cannot_tell(str(error))
     except ClientError as error:
         return _cannot_tell(f"Kafka at {asked.kafka} does not answer ({error}). Say with --kafka where it is.")
     except NoSuchTopic as topic:

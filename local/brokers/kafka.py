@@ -37,6 +37,8 @@ offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
+# How often it looks for transactions whose time is over. A killed service holds readers up until then; 10 s by default.
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
 # By default a new consumer group waits 3 s for more members before it gets anything.
 group.initial.rebalance.delay.ms=0

@@ -35,3 +35,13 @@ class Aborted(ClientError):
 
 class OutcomeUnknown(ClientError):
     """Nobody can say now if the transaction was committed. Make a new producer with the same id: that settles it."""
+
+
+class Transactional(ClientError):
+    """A library that cannot tell committed messages from aborted ones has met a transaction."""
+
+    def __init__(self, topic: str):
+        super().__init__(
+            f"Topic {topic} has messages of DELIVERY=exactly-once, and kafka-python also reads those that were aborted."
+            " Set KAFKA_CLIENT=confluent-kafka, or use fresh topics."
+        )

@@ -57,6 +57,10 @@ class Polled:
 
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
+    reached: Mapping[Partition, int] = field(default_factory=dict)
+    """The ends that a consumer has reached after these messages. Marks of transactions may lie before them.
+
+    They take offsets too. Only who commits these offsets as well has a lag of 0 by the end of a topic."""
 
 
 class Delivery(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NewType, Protocol
 
-from messaging.clients.protocols import Consumer, Partition
+from messaging.clients.protocols import Client, Consumer, Partition
 
 Membership = NewType("Membership", object)
 """A consumer's place in its group at one moment. Kafka refuses offsets that come with an old one."""
@@ -65,3 +65,13 @@ class TransactionalProducer(Protocol):
 
     def close(self, seconds: float) -> None:
         """Give up what is still under way."""
+
+
+class TransactionalClient(Client, Protocol):
+    """A client whose library has transactions."""
+
+    def transactional_producer(self, name: str) -> TransactionalProducer:
+        """Make one with this transactional id. It opens no transaction yet. Raises Unavailable."""
+
+    def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
+        """Raises Unavailable."""

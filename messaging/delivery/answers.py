@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from messaging.clients.errors import ClientError, Refused
@@ -31,7 +32,19 @@ class Columns(NamedTuple):
 
 
 class Answers:
-    """Messages that must reach Kafka: what has failed for a passing reason is handed over again, after a pause.
+    """Messages that a handler sends on. Its batch is done once they have reached Kafka for good."""
+
+
+@dataclass(frozen=True)
+class PlannedAnswers(Answers):
+    """Messages that go into the transaction which commits their batch."""
+
+    topic: str
+    columns: Columns
+
+
+class SentAnswers(Answers):
+    """Messages on their way: what has failed for a passing reason is handed over again, after a pause.
 
     `on_again` is told how many messages were handed over again.
     """

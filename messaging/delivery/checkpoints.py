@@ -10,7 +10,7 @@ from messaging.runs.batch import Batch
 
 
 class Pending(Protocol):
-    """Answers that a handler has sent. `messaging.delivery.answers.Answers` is one."""
+    """Answers that a handler has sent. `messaging.delivery.answers.SentAnswers` is one."""
 
     @property
     def refused(self) -> Sequence[int]: ...

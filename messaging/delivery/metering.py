@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from messaging.clients.errors import ClientError, Refused
-from messaging.clients.protocols import Delivery, Producer
+from messaging.clients.protocols import Delivery, Partition, Producer
+from messaging.clients.transactions import Membership, TransactionalProducer
 
 REASONS = TOO_LARGE, REFUSED, UNAVAILABLE = "too_large", "refused", "unavailable"
 
@@ -111,3 +112,43 @@ class _MeteredDelivery:
             for error in failures.values():
                 self._meter.fail(self._topic, error)
         return done
+
+
+class MeteredTransactions:
+    """A transactional producer whose messages are counted: as acknowledged once their transaction is committed."""
+
+    def __init__(self, producer: TransactionalProducer, meter: Meter):
+        self._producer = producer
+        self._meter = meter
+        self._open: Counter[str] = Counter()
+        self.start = producer.start
+        self.partitions = producer.partitions
+        self.begin = producer.begin
+        self.close = producer.close
+
+    def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        partitions: Sequence[int],
+        seconds: float,
+    ) -> None:
+        if topic in self._meter.acknowledged:  # and not the states of runs
+            self._open[topic] += len(keys)
+        self._producer.send(topic, keys, values, partitions, seconds)
+
+    def commit(
+        self,
+        seconds: float,
+        offsets: Mapping[Partition, int] | None = None,
+        membership: Membership | None = None,
+    ) -> None:
+        self._producer.commit(seconds, offsets, membership)
+        self._meter.acknowledged.update(self._open)
+        self._open.clear()
+
+    def abort(self, seconds: float) -> None:
+        self._meter.sent_again.update(self._open)
+        self._open.clear()
+        self._producer.abort(seconds)

@@ -63,8 +63,7 @@ class Ownership:
         Raises Unavailable if that takes longer than PAST_SECONDS.
         """
         deadline = self._clock() + PAST_SECONDS
-        if not delivery.wait(PAST_SECONDS) or delivery.failures:
-            raise Unavailable(f"Kafka did not take the claim to run {request.run}")
+        self.claimed(request.run, delivery)
         if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
             raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
         known = past.read(request.run, request.created, deadline - self._clock())
@@ -74,6 +73,11 @@ class Ownership:
             known = past.read(request.run, request.created, deadline - self._clock())
         self._looked = self._clock()
         return known
+
+    def claimed(self, run: UUID, delivery: Delivery) -> None:
+        """Wait until Kafka has taken the claim. Raises Unavailable after PAST_SECONDS."""
+        if not delivery.wait(PAST_SECONDS) or delivery.failures:
+            raise Unavailable(f"Kafka did not take the claim to run {run}")
 
     def _waits_for_owner(self, known: Past) -> bool:
         """Return True while the owner before may still be sending."""
@@ -97,8 +101,13 @@ class Ownership:
         if self._standing.claims and self.claim not in self._standing.claims:  # which of the claims is newer?
             self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
         self._looked = self._clock()
-        is_over = self._standing.stopped or self._standing.failed is not None
-        return self._stop.asked or is_over or self.superseded or self.unsure
+        return self.is_over or self.unsure
+
+    @property
+    def is_over(self) -> bool:
+        """True once this instance must send no more, by what has come on record so far."""
+        is_ended = self._standing.stopped or self._standing.failed is not None
+        return self._stop.asked or is_ended or self.superseded
 
     def _caught_up(self) -> bool:
         """Wait until everything is known that is on record now; give up when the service is to stop."""
@@ -111,3 +120,18 @@ class Ownership:
     @property
     def overdue(self) -> bool:
         return self._stop.overdue
+
+
+class Hints:
+    """Says when to stop by what has come on record so far. For senders that Kafka fences: they need not look."""
+
+    def __init__(self, ownership: Ownership):
+        self._ownership = ownership
+
+    @property
+    def asked(self) -> bool:
+        return self._ownership.is_over
+
+    @property
+    def overdue(self) -> bool:
+        return self._ownership.overdue

@@ -1,30 +1,37 @@
 """Receiving from Kafka: nameko-kafka's entrypoint, made to hand over polled batches and to commit only what is done.
 
 One greenthread alone touches the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
-service, one at a time, and may return `Answers`: its batch is done once Kafka has acknowledged those, while the next
-batches are worked on already. Offsets are committed on a clock, and only up to what is done. What a killed service had
-not finished comes again.
+service, one at a time, and may return `Answers`: its batch is done once those have reached Kafka. When that is, and how
+it is committed, is the matter of `messaging.delivery`.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 import nameko_kafka
 from eventlet import Timeout
 from eventlet.event import Event
 
-from messaging.clients.errors import Unavailable
-from messaging.clients.protocols import Client, Consumer, Fetched, Given, Partition, Polled, Taken
+from messaging.clients.errors import Transactional, Unavailable
+from messaging.clients.protocols import Client, Fetched, Given
 from messaging.clients.protocols import Topic as NewTopic
-from messaging.delivery.checkpoints import Checkpoints, Pending
-from messaging.delivery.outbox import IN_FLIGHT_BYTES, cost_of
+from messaging.clients.transactions import TransactionalClient
+from messaging.delivery.at_least_once import AtLeastOnce
+from messaging.delivery.exactly_once.receiving import KAFKA_SECONDS, Clients, ExactlyOnce
+from messaging.delivery.metering import MeteredTransactions
+from messaging.delivery.outbox import cost_of
+from messaging.delivery.receiving import Receiving
 from messaging.extensions.journal import RunJournal
+from messaging.extensions.metrics import ServiceMetrics
+from messaging.extensions.slots import take_slot
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
-from messaging.journal.writer import JournalWriter
+from messaging.journal.counts import Counts, keys_of
+from messaging.journal.states import EXACTLY_ONCE
 from messaging.runs.batch import Batch
 from messaging.stopping import STOP_SECONDS
 
@@ -33,15 +40,13 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
-REBALANCE_SECONDS = 3
-"""How long a rebalance may be held up by work in hand. The work that is not done by then comes again."""
 FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
 """The shortest and the longest time between two attempts at a batch whose handler raises."""
 
 
 class Result(NamedTuple):
-    answers: Pending | None
+    answers: Any
     failed: bool
 
 
@@ -54,14 +59,15 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     stopping = Stopping()
     journal = RunJournal()
+    metrics = ServiceMetrics()
 
     def __init__(self, *topics: str, **options: Any):
         super().__init__(*topics, **options)
         # nameko-kafka's own copy leaves out those that are false. Other options are nameko's.
         self.options = {name: value for name, value in options.items() if name in self._consumer_cls.DEFAULT_CONFIG}
         self._thread: Any = None
+        self._slot: str | None = None
         self._joined = False  # a member of the group, though perhaps one without partitions
-        self._epoch = 0  # grows with each rebalance
         self._next_commit = 0.0
 
     @property
@@ -73,18 +79,34 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         settings = settings_of(self.container)
         partitions, replicas = settings.topic_partitions, settings.replication_factor
         topics = [NewTopic(name, partitions, replicas) for name in self._topics]
+        make = self._exactly_once if settings.delivery == EXACTLY_ONCE else self._at_least_once
+        self.prepare(connected(self.container, topics, make, self.stopping))
 
-        def make(client: Client) -> Consumer:
-            return client.consumer(self.group, self._topics, **self.options)
+    def _at_least_once(self, client: Client) -> Receiving:
+        consumer = client.consumer(self.group, self._topics, **self.options)
+        return AtLeastOnce(consumer, self.journal.opened().writer, self.stopping, self.changed)
 
-        self.prepare(connected(self.container, topics, make, self.stopping), self.journal.opened().writer)
+    def _exactly_once(self, client: Client) -> Receiving:
+        client = cast(TransactionalClient, client)
+        self._slot = self._slot or take_slot(self.group)
+        slot, meter, writer = self._slot, self.metrics.meter, self.journal.opened().writer
 
-    def prepare(self, consumer: Consumer, writer: JournalWriter, clock: Callable[[], float] = time.monotonic) -> None:
-        """Work with this consumer, put on record with this writer, and commit by this clock."""
-        self._consumer = consumer
-        self._writer = writer
+        def connect() -> Clients:
+            producer = MeteredTransactions(client.transactional_producer(slot), meter)
+            try:
+                producer.start(KAFKA_SECONDS)  # before joining: this aborts what a killed predecessor has left open
+                return Clients(producer, client.transactional_consumer(self.group, self._topics, **self.options))
+            except BaseException:
+                producer.close(0)
+                raise
+
+        counts = Counts(self.group, keys_of(f"{writer.process}.received"), writer.partitions)
+        return ExactlyOnce(connect, counts, self.changed)
+
+    def prepare(self, receiving: Receiving, clock: Callable[[], float] = time.monotonic) -> None:
+        """Work on what this brings, and commit by this clock."""
+        self._receiving = receiving
         self._clock = clock
-        self._checkpoints = Checkpoints(writer)
         self._health_file = settings_of(self.container).health_file
 
     def start(self) -> None:
@@ -108,63 +130,47 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         try:
             while not self.stopping.asked:
                 self.turn()
-            self._finish(STOP_SECONDS)
+            self._receiving.finish(STOP_SECONDS)
         finally:
             try:
-                self._consumer.close()
+                self._receiving.close()
             except Unavailable as error:
                 log.warning("the consumer did not leave its group: %s", error)
 
     def turn(self) -> None:
         """Poll once, hand over what came, and commit if it is time."""
-        polled = self._poll(POLL_SECONDS)
-        epoch = self._epoch
-        for fetched in polled.fetched:
-            self._work_on(fetched, epoch)
-        self._checkpoints.advance()
+        fetched = self._poll(POLL_SECONDS)
+        epoch = self._receiving.epoch
+        for part in chain.from_iterable(map(self._receiving.parts, fetched)):
+            self._work_on(part, epoch)
+        self._receiving.advance()
         if self._clock() >= self._next_commit:
             self._next_commit = self._clock() + COMMIT_SECONDS
-            self._commit()
+            self._receiving.commit()
+            if self._health_file and self._joined:
+                self._health_file.touch()
 
-    def _poll(self, seconds: float) -> Polled:
+    def _poll(self, seconds: float) -> Sequence[Fetched]:
         try:
-            polled = self._consumer.poll(seconds)
+            return self._receiving.poll(seconds)
+        except Transactional as error:
+            log.critical("%s", error)
+            raise SystemExit(1) from None
         except Unavailable as error:
             log.warning("Kafka does not answer, trying again: %s", error)
             time.sleep(POLL_RETRY_SECONDS)
-            return Polled()
-        for change in polled.changes:
-            if isinstance(change, Taken):
-                self._give_back()
-            else:
-                self._join(change)
-        return polled
+            return ()
 
     def _work_on(self, fetched: Fetched, epoch: int) -> None:
         batch = Batch(fetched.topic, fetched.partitions, fetched.keys, fetched.values, fetched.seconds)
         cost = cost_of(batch.keys, batch.values)
-        self._stay_until(partial(self._has_room, cost))
-        if epoch != self._epoch:
+        self._stay_until(partial(self._receiving.has_room, cost))
+        if epoch != self._receiving.epoch:
             return  # the group has other partitions for us by now, and this batch comes again where it belongs
-        offsets: Mapping[Partition, int] = fetched.next_offsets
         answers = self._handle(batch)
-        self._writer.received(batch)
-        if epoch != self._epoch:
-            offsets = {}  # not ours to commit: others have got these messages as well by now
-        self._checkpoints.add(batch, offsets, answers, cost)
-        self._checkpoints.advance()
+        self._receiving.handled(fetched, batch, answers, epoch)
 
-    def _has_room(self, cost: int, seconds: float) -> bool:
-        """Return True if there is room for answers to another batch; wait for it, but no longer than this."""
-        deadline = time.monotonic() + seconds
-        while 0 < self._checkpoints.in_flight > IN_FLIGHT_BYTES - cost and not self.stopping.overdue:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            self._checkpoints.wait(left)
-        return True
-
-    def _handle(self, batch: Batch) -> Pending | None:
+    def _handle(self, batch: Batch) -> Any:
         """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""
         pause: float = FIRST_RETRY_SECONDS
         while True:
@@ -186,46 +192,20 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         `happens` takes the longest time, in seconds, that it may wait.
         """
         paused = False
-        while not happens(self._consumer.keep_alive_seconds):
+        while not happens(self._receiving.keep_alive_seconds):
             if not paused:
-                self._consumer.pause()
+                self._receiving.pause()
                 paused = True
             self._poll(0)
         if paused:
-            self._consumer.resume()
+            self._receiving.resume()
 
-    def _commit(self) -> None:
-        offsets = self._checkpoints.uncommitted(self._consumer.confirmed)
-        if offsets:
-            self._consumer.commit_soon(offsets)
-        if self._health_file and self._joined:
-            self._health_file.touch()
-
-    def _finish(self, seconds: float) -> None:
-        """Wait until everything that was handed over is done, and commit it, both within this time."""
-        deadline = time.monotonic() + seconds
-        while not self._checkpoints.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() < deadline:
-            pass
-        self._writer.flush(deadline - time.monotonic())
-        self._checkpoints.advance()
-        offsets = self._checkpoints.uncommitted(self._consumer.confirmed)
-        if offsets:
-            try:
-                self._consumer.commit(offsets, max(0.1, deadline - time.monotonic()))
-            except Unavailable as error:
-                log.warning("offsets were not committed, some messages will come again: %s", error)
-
-    def _give_back(self) -> None:
-        """Finish and commit the work in hand before others get the partitions, so that they do not get it again."""
-        self._joined = False
-        self._finish(REBALANCE_SECONDS)
-        self._epoch += 1
-        self._checkpoints.forget()
-
-    def _join(self, given: Given) -> None:
-        self._joined = True
-        names = ", ".join(f"{partition.topic}/{partition.number}" for partition in sorted(given.partitions))
-        log.info("assigned: %s", names or "no partition")
+    def changed(self, given: Given | None) -> None:
+        """Note that the group has given partitions, or takes some away."""
+        self._joined = given is not None
+        if given is not None:
+            names = ", ".join(f"{partition.topic}/{partition.number}" for partition in sorted(given.partitions))
+            log.info("assigned: %s", names or "no partition")
 
 
 def _wait(event: Event, seconds: float) -> bool:

@@ -54,7 +54,8 @@ class RunJournal(SharedExtension):
         topics = [requests_topic(replicas), states_topic(settings.topic_partitions, replicas)]
         client, producer = connected(self.container, topics, make, self.stopping)
         self._producer = producer
-        writer = JournalWriter(producer, self.container.service_name, client=settings.kafka.client)
+        name, kafka_client = self.container.service_name, settings.kafka.client
+        writer = JournalWriter(producer, name, client=kafka_client, delivery=settings.delivery)
         requests = RequestsWriter(lambda: producer)
         self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client)))
 

@@ -1,21 +1,29 @@
 """Sending to a Kafka topic: nameko-kafka's dependency provider, bound to a topic and bounded in memory."""
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, cast
+from uuid import UUID
 
 import nameko_kafka
 
 from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
-from messaging.delivery.answers import Answers, Columns
-from messaging.delivery.metering import Meter
+from messaging.clients.transactions import TransactionalClient, TransactionalProducer
+from messaging.delivery.answers import Answers
+from messaging.delivery.calls import Call, RunSender
+from messaging.delivery.exactly_once.sender import TransactionalSender
+from messaging.delivery.forwarding import Forward, Forwarder, Planner
+from messaging.delivery.metering import MeteredTransactions
 from messaging.delivery.outbox import Outbox
 from messaging.delivery.record import Journal
-from messaging.delivery.sender import Call, Sender
+from messaging.delivery.sender import Sender
 from messaging.extensions.journal import RunJournal
 from messaging.extensions.metrics import ServiceMetrics
 from messaging.extensions.rpc import REDELIVERED
 from messaging.extensions.starting import calm_garbage_collector, connected
 from messaging.extensions.stopping import Stopping, settings_of
+from messaging.journal.states import EXACTLY_ONCE
 from messaging.runs.batch import Batch
 
 CLOSE_SECONDS = 1
@@ -24,21 +32,15 @@ CLOSE_SECONDS = 1
 class Topic:
     """A topic to send to, for one call of the service."""
 
-    def __init__(self, name: str, producer: Producer, sender: Sender, meter: Meter, redelivered: bool = False):
+    def __init__(self, name: str, forward: Forward, sender: RunSender, redelivered: bool = False):
         self.name = name
-        self._producer = producer
+        self._forward = forward
         self._sender = sender
-        self._meter = meter
         self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
-        """Send the messages of a batch on, keys and values unchanged, to the partitions of the same numbers.
-
-        So the order within a partition stays the same from one topic to the next.
-        """
-        count = self._producer.partitions(self.name)
-        partitions = [number % count for number in batch.partitions]
-        return Answers(self._hand_over, Columns(batch.keys, batch.values, partitions), on_again=self._note_again)
+        """Send the messages of a batch on, unchanged. The batch is done once these are."""
+        return self._forward(batch)
 
     def send_run(
         self,
@@ -49,15 +51,9 @@ class Topic:
         created: int | None = None,
         rate: int | None = None,
     ) -> dict[str, float]:
-        """Send a run of random messages and return its five figures; see `messaging.delivery.sender.Sender`."""
+        """Send a run of random messages and return its five figures; see `messaging.delivery.calls.RunSender`."""
         call = Call(num_messages, size, run_id, queued, created, self._redelivered, rate)
         return self._sender.send_run(call).as_json()
-
-    def _hand_over(self, columns: Columns) -> Any:
-        return self._producer.send(self.name, *columns)
-
-    def _note_again(self, count: int) -> None:
-        self._meter.sent_again[self.name] += count
 
 
 class TopicProducer(nameko_kafka.KafkaProducer):
@@ -73,18 +69,48 @@ class TopicProducer(nameko_kafka.KafkaProducer):
         self._topic_name = topic
 
     def setup(self) -> None:
-        settings = settings_of(self.container)
-        topic = NewTopic(self._topic_name, settings.topic_partitions, settings.replication_factor)
+        if settings_of(self.container).delivery == EXACTLY_ONCE:
+            self._set_up_transactions()
+        else:
+            self._set_up()
+
+    def _set_up(self) -> None:
+        settings, name = settings_of(self.container), self._topic_name
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(topic.name)  # asks now that Kafka is there; later the question could take a minute
+            producer.partitions(name)  # asks now that Kafka is there; later the question could take a minute
             return producer
 
-        self._producer = self.metrics.metered(connected(self.container, [topic], make, self.stopping), topic.name)
-        outbox = Outbox(topic.name, self._producer, self.stopping)
+        self._producer = self.metrics.metered(self._connected(make), name)
+        outbox = Outbox(name, self._producer, self.stopping)
         journal = Journal(*self.journal.opened())
-        self._sender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
+        self._forward: Forward = Forwarder(name, self._producer, self.metrics.meter)
+        self._sender: RunSender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
+
+    def _set_up_transactions(self) -> None:
+        """Send runs in transactions. Answers go into those of the consumer."""
+        settings, name, service = settings_of(self.container), self._topic_name, self.container.service_name
+
+        def make(client: Client) -> tuple[TransactionalClient, int]:
+            with closing(client.reader()) as reader:
+                return cast(TransactionalClient, client), len(reader.partitions(name))
+
+        client, partitions = self._connected(make)
+        meter = self.metrics.meter
+        meter.begin(name)
+
+        def connect(run: UUID) -> TransactionalProducer:
+            return MeteredTransactions(client.transactional_producer(f"{service}-{run}"), meter)
+
+        journal = Journal(*self.journal.opened())
+        self._forward = Planner(name, partitions)
+        self._sender = TransactionalSender(service, name, connect, journal, self.stopping, settings)
+
+    def _connected(self, make: Callable[[Client], Any]) -> Any:
+        settings = settings_of(self.container)
+        topic = NewTopic(self._topic_name, settings.topic_partitions, settings.replication_factor)
+        return connected(self.container, [topic], make, self.stopping)
 
     def start(self) -> None:
         calm_garbage_collector()
@@ -97,4 +123,4 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def get_dependency(self, worker_ctx: Any) -> Topic:
         redelivered = worker_ctx.data.get(REDELIVERED, False)
-        return Topic(self._topic_name, self._producer, self._sender, self.metrics.meter, redelivered)
+        return Topic(self._topic_name, self._forward, self._sender, redelivered)

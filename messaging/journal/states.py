@@ -21,7 +21,9 @@ SENT = "sent"
 STAGES = SENT, "pong_received", "pong_answered", "ping_received"
 
 KAFKA_PYTHON = "kafka-python"
+CONFLUENT_KAFKA = "confluent-kafka"
 AT_LEAST_ONCE = "at-least-once"
+EXACTLY_ONCE = "exactly-once"
 
 SENDING = "sending"
 YIELDED = "yielded"

@@ -1,16 +1,20 @@
 """Reads topics of the journal in a thread and goes on reading."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 
-from messaging.clients.errors import Unavailable
+from messaging.clients.errors import Transactional, Unavailable
 from messaging.clients.protocols import Client, Partition, Reader
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 1
+
+GIVE_UP = 4
+"""An exit code after which gunicorn starts no other worker."""
 
 Apply = Callable[[Partition, int, bytes | None, bytes | None], None]
 """Called with the partition, offset, key and value of each record."""
@@ -59,6 +63,9 @@ class Tail:
         while not self._stopped.is_set():
             try:
                 self._read()
+            except Transactional as error:
+                log.critical("%s", error)
+                os._exit(GIVE_UP)  # from this thread nothing else ends the process
             except Exception as error:  # any: without this thread the process would learn nothing any more
                 log.warning("cannot read the record of runs, trying again: %r", error)
                 self._stopped.wait(RETRY_SECONDS)

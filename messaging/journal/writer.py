@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from uuid import UUID
@@ -18,8 +18,18 @@ from pyroaring import BitMap
 
 from messaging.clients.errors import ClientError, Refused
 from messaging.clients.protocols import Delivery, Producer
-from messaging.journal.states import KAFKA_PYTHON, RUN_STATES, SENDING, SENT, Sender, State, partition_of, state_key
-from messaging.runs.batch import Batch
+from messaging.journal.counting import Counting, Name
+from messaging.journal.states import (
+    AT_LEAST_ONCE,
+    KAFKA_PYTHON,
+    RUN_STATES,
+    SENDING,
+    SENT,
+    Sender,
+    State,
+    partition_of,
+    state_key,
+)
 from messaging.runs.request import Request
 from messaging.runs.sending import Acknowledged
 from messaging.runs.stage import Stage
@@ -59,14 +69,11 @@ class Entry:
         return self.acknowledged == self.changed
 
 
-Name = tuple[UUID, str]
-"""Run and stage of an entry."""
-
 Wanted = Callable[[Name, Entry], bool]
 """Says which entries an operation is about."""
 
 
-class JournalWriter:
+class JournalWriter(Counting):
     """Counts what a service has seen, and publishes it. Safe to be used by many greenthreads."""
 
     def __init__(
@@ -75,12 +82,14 @@ class JournalWriter:
         service: str,
         clock: Callable[[], float] = time.monotonic,
         client: str = KAFKA_PYTHON,
+        delivery: str = AT_LEAST_ONCE,
     ):
         self._producer = producer
         self._client = client
+        self._delivery = delivery
         self._clock = clock
         self._service = service
-        self._partitions = producer.partitions(RUN_STATES)
+        self.partitions = producer.partitions(RUN_STATES)
         self.process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
         """This process from start to end. The id alone is not enough: in containers it repeats."""
         self._entries: dict[Name, Entry] = {}
@@ -90,24 +99,10 @@ class JournalWriter:
         self.mark = 0
         """The number of changes so far, for `recorded`."""
 
-    def received(self, batch: Batch) -> None:
-        """Count a batch that the service's handler has done its work on, at the time when it was received."""
-        self._count(f"{self._service}_received", batch, batch.received_at)
-
-    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
-        if not refused:
-            self._count(f"{self._service}_answered", batch, at)
-            return
-        taken, left_out = batch.split(refused)
-        self._count(f"{self._service}_answered", taken, at)
-        for part in left_out.by_run():
-            stage = self._entry((part.run, f"{self._service}_answered")).stage
-            stage.failed |= BitMap(part.numbers)
-
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
         """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
-        self._entry((request.run, SENT)).sender = Sender(request, claim, SENDING, client=self._client, start=start)
+        sender = Sender(request, claim, SENDING, client=self._client, delivery=self._delivery, start=start)
+        self._entry((request.run, SENT)).sender = sender
 
     def sent(self, run: UUID, block: Acknowledged) -> None:
         """Count messages of a run that Kafka has acknowledged."""
@@ -189,10 +184,8 @@ class JournalWriter:
                 if not entry.clean and is_new and wanted(name, entry):
                     self._publish(name, entry)
 
-    def _count(self, stage: str, batch: Batch, at: int) -> None:
-        for part in batch.by_run():
-            entry = self._entry((part.run, stage))
-            entry.stage.add(part.numbers, part.size, part.partitions, part.sent_times, at)
+    def _stage(self, name: Name) -> Stage:
+        return self._entry(name).stage
 
     def _entry(self, name: Name) -> Entry:
         entry = self._entries.get(name)
@@ -216,7 +209,7 @@ class JournalWriter:
         entry.not_before = self._clock() + len(value) / STATE_BYTES_PER_SECOND
         try:
             delivery = self._producer.send(
-                RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self._partitions)]
+                RUN_STATES, [state_key(run, stage, entry.key)], [value], [partition_of(run, self.partitions)]
             )
         except ClientError as error:
             extra = {"run": str(run)}

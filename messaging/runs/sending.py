@@ -5,23 +5,16 @@ Kafka sets the pace, or in a paced run the schedule: each message is sent when i
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple, Protocol
 
 from pyroaring import BitMap
 
+from messaging.runs.blocks import Blocks
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
-from messaging.runs.payload import payloads
 from messaging.runs.request import Request
 from messaging.runs.schedule import Schedule
-from messaging.runs.stamp import stamps
-
-BLOCK_MESSAGES = 200
-"""That many messages with consecutive numbers go to one partition, the next ones to the next partition."""
-
-BLOCK_BYTES = 2**20
-"""At most this much is handed over at once: large messages must leave other greenthreads their turns."""
 
 ACKNOWLEDGE_SECONDS = 150
 """How long to wait for the last acknowledgements; longer than the client's own timeout."""
@@ -87,8 +80,8 @@ Report = Callable[[Acknowledged], object]
 """Told what Kafka has acknowledged."""
 
 
-class Block(NamedTuple):
-    """Messages that were handed over together, with the times in their stamps."""
+class HandedOver(NamedTuple):
+    """A block under way, with the times in the stamps of its messages."""
 
     numbers: Sequence[int]
     partition: int
@@ -113,8 +106,8 @@ class Sending:
         self._stop = stop
         self._report = report
         self._sent_before = sent_before or BitMap()
-        self._schedule = schedule
-        self._pending: deque[Block] = deque()
+        self._blocks = Blocks(request, sent_before, schedule)
+        self._pending: deque[HandedOver] = deque()
         self._error: str | None = None
         self._too_large = False
         self.first_sent: int | None = None
@@ -128,7 +121,7 @@ class Sending:
         """Send the messages and wait for Kafka's acknowledgements. Raises DeliveryFailed or RunStopped."""
         stopped = False
         partitions = self._out.partitions
-        for numbers in self._due_blocks(self._schedule) if self._schedule else self._blocks():
+        for numbers in self._blocks.numbers():
             stopped = self._must_stop()
             if stopped or self._error:
                 break
@@ -146,46 +139,15 @@ class Sending:
             self._error = str(error)
             return True
 
-    def _blocks(self) -> Iterator[Sequence[int]]:
-        """Yield sequence numbers to send at once: blocks, or parts of blocks if the messages are large."""
-        count, size = self._request.num_messages, self._request.size
-        step = max(1, min(BLOCK_MESSAGES, BLOCK_BYTES // max(size, 1)))
-        for block in range(0, count, BLOCK_MESSAGES):
-            end = min(block + BLOCK_MESSAGES, count)
-            for start in range(block, end, step):
-                numbers: Sequence[int] = range(start, min(start + step, end))
-                if self._sent_before:
-                    numbers = list(BitMap(numbers) - self._sent_before)
-                if numbers:
-                    yield numbers
-
-    def _due_blocks(self, schedule: Schedule) -> Iterator[Sequence[int]]:
-        """Yield what is due of the blocks. While nothing is due, yield nothing from time to time: look around then."""
-        for numbers in self._blocks():
-            while numbers:
-                due, numbers = schedule.split(numbers)
-                if not due:
-                    schedule.wait_for(numbers[0])
-                yield due
-
     def _hand_over(self, numbers: Sequence[int], partitions: int) -> None:
-        run = self._request.run
-        # Runs begin at different partitions, so that many small ones spread as well.
-        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
-        if self._schedule:
-            sent_times = list(map(self._schedule.due_at, numbers))
-            keys = stamps(run.bytes, numbers, sent_times)
-        else:
-            sent_times = [time.time_ns() // 1000] * len(numbers)
-            keys = stamps(run.bytes, numbers)
-        self.first_sent = self.first_sent or sent_times[0]
+        block = self._blocks.make(numbers, partitions)
+        self.first_sent = self.first_sent or block.sent_times[0]
         try:
-            values = payloads(run.bytes, numbers, self._request.size)
-            delivery = self._out.send(keys, values, [partition] * len(keys))
+            delivery = self._out.send(block.keys, self._blocks.values(block), [block.partition] * len(block.keys))
         except DeliveryFailed as error:
             self._error = str(error)
         else:
-            self._pending.append(Block(numbers, partition, sent_times, delivery))
+            self._pending.append(HandedOver(block.numbers, block.partition, block.sent_times, delivery))
 
     def _await(self) -> None:
         deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
@@ -195,7 +157,7 @@ class Sending:
             self._account(block)
         self._pending.clear()
 
-    def _account(self, block: Block) -> None:
+    def _account(self, block: HandedOver) -> None:
         """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
         is_acknowledged = block.delivery.acknowledged  # computed anew at each use
         acknowledged = list(compress(block.numbers, is_acknowledged))
@@ -215,14 +177,20 @@ class Sending:
             self._too_large = failure is not None and failure.too_large
 
     def _raise_if_incomplete(self, stopped: bool) -> None:
-        count, size = self._request.num_messages, self._request.size
-        if self._too_large:
-            raise TooLarge(
-                f"Kafka acknowledged {self.acknowledged} of {count} messages: it does not take {size} bytes. Ask for"
-                " smaller ones, lower MAX_SIZE, or raise Kafka's message.max.bytes"
-            )
+        count = self._request.num_messages
         if self._error:
-            raise DeliveryFailed(f"Kafka acknowledged {self.acknowledged} of {count} messages, then: {self._error}")
+            raise incomplete(self._request, self.acknowledged, self._error, self._too_large)
         sent = len(self._sent_before) + self.acknowledged
         if stopped and sent < count:
             raise RunStopped(f"stopped; {sent} of {count} messages were sent")
+
+
+def incomplete(request: Request, acknowledged: int, error: str, too_large: bool) -> DeliveryFailed:
+    """Return what the caller is told if Kafka has not acknowledged every message."""
+    known = f"Kafka acknowledged {acknowledged} of {request.num_messages} messages"
+    if not too_large:
+        return DeliveryFailed(f"{known}, then: {error}")
+    return TooLarge(
+        f"{known}: it does not take {request.size} bytes. Ask for smaller ones, lower MAX_SIZE, or raise Kafka's"
+        " message.max.bytes"
+    )

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 
 from pyroaring import BitMap
 
+from messaging.runs.blocks import BLOCK_MESSAGES
 from messaging.runs.latencies import Latencies
 from messaging.runs.presence import find_presence
-from messaging.runs.sending import BLOCK_MESSAGES
 from messaging.runs.stage import Stage, not_taken, union
 from messaging.runs.timeline import Timeline
 

@@ -11,6 +11,7 @@ import eventlet
 from messaging import settings
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Fetched, Partition, Polled
+from messaging.delivery.at_least_once import AtLeastOnce
 from messaging.extensions.consumer import COMMIT_SECONDS, BatchConsumer
 from messaging.extensions.stopping import SETTINGS
 from messaging.runs.batch import Batch
@@ -110,7 +111,8 @@ class Service:
             config={SETTINGS: replace(settings.load(), health_file=health_file)}, spawn_worker=self._spawn_worker
         )
         self.entrypoint.stopping = self.stop
-        self.entrypoint.prepare(consumer, self.journal, self.clock)
+        receiving = AtLeastOnce(consumer, self.journal, self.stop, self.entrypoint.changed)
+        self.entrypoint.prepare(receiving, self.clock)
 
     def turn(self, times: int = 1) -> None:
         """Have the loop turn, each time late enough for a commit."""

@@ -4,7 +4,7 @@ import pytest
 
 from messaging.clients.errors import Refused, TooLarge, Unavailable
 from messaging.clients.protocols import Partition
-from messaging.delivery.answers import LONGEST_PAUSE, Answers, Columns
+from messaging.delivery.answers import LONGEST_PAUSE, Columns, SentAnswers
 from messaging.delivery.checkpoints import Checkpoints
 from messaging.runs.batch import Batch
 from tests.unit.fakes import Clock, Delivery, Journal
@@ -40,10 +40,10 @@ def clock():
 
 @pytest.fixture
 def answers(out, clock):
-    return Answers(out, COLUMNS, clock)
+    return SentAnswers(out, COLUMNS, clock)
 
 
-def settle_again(answers: Answers, clock: Clock) -> None:
+def settle_again(answers: SentAnswers, clock: Clock) -> None:
     """Have what has failed be sent again: once that is seen, and the pause is over."""
     for _ in range(2):
         assert not answers.settled()
@@ -73,7 +73,7 @@ def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(out, an
 
 def test_it_is_told_how_many_messages_were_handed_over_again(out, clock):
     again: list[int] = []
-    answers = Answers(out, COLUMNS, clock, again.append)
+    answers = SentAnswers(out, COLUMNS, clock, again.append)
     for delivery in 0, 1:
         assert len(again) == delivery
         out.deliveries[delivery].fail(Unavailable("too late"))

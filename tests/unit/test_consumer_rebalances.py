@@ -3,7 +3,7 @@
 import pytest
 
 from messaging.clients.protocols import Given, Partition, Polled, Taken
-from messaging.extensions import consumer as consumer_module
+from messaging.delivery import receiving
 from tests.unit.fakes import Answers
 from tests.unit.service import P0, P1, Consumer, Service, fetched
 
@@ -14,7 +14,7 @@ GIVEN = Polled(changes=[Given(frozenset({P0}))])
 @pytest.fixture
 def hasty(monkeypatch):
     """A rebalance is held up by nothing."""
-    monkeypatch.setattr(consumer_module, "REBALANCE_SECONDS", 0)
+    monkeypatch.setattr(receiving, "REBALANCE_SECONDS", 0)
 
 
 def test_work_that_is_done_is_committed_before_others_get_its_partitions():

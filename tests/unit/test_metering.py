@@ -2,8 +2,8 @@
 
 import pytest
 
-from messaging.clients.errors import Refused, TooLarge, Unavailable
-from messaging.delivery.metering import Meter, MeteredProducer
+from messaging.clients.errors import Aborted, Refused, TooLarge, Unavailable
+from messaging.delivery.metering import Meter, MeteredProducer, MeteredTransactions
 from tests.unit.fakes import Delivery
 
 
@@ -104,3 +104,49 @@ def test_everything_else_is_the_producers(producer, meter):
     metered.close(2)
     assert producer.asked == ["flush in 1 s", "close in 2 s"]
     assert metered.sent_again == {"pong": 7}
+
+
+class Transactions:
+    """A transactional producer. Its next commit raises `error`."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def start(self, seconds: float) -> None: ...
+    def begin(self) -> None: ...
+    def close(self, seconds: float) -> None: ...
+    def abort(self, seconds: float) -> None: ...
+    def send(self, topic, keys, values, partitions, seconds) -> None: ...
+
+    def partitions(self, topic: str) -> int:
+        return 4
+
+    def commit(self, seconds, offsets=None, membership=None) -> None:
+        if self.error:
+            raise self.error
+
+
+def test_messages_in_a_transaction_are_counted_when_it_is_committed_and_if_it_is_aborted_as_sent_again(meter):
+    # Given a producer that sends messages of a topic that is counted, and of another one
+    producer = Transactions()
+    metered = MeteredTransactions(producer, meter)
+    meter.begin("ping")
+
+    def send(count: int) -> None:
+        metered.begin()
+        metered.send("ping", [b"k"] * count, [b"v"] * count, [0] * count, 1)
+        metered.send("run-states", [b"k"], [b"v"], [0], 1)
+
+    # When one transaction is committed, and one is not
+    send(3)
+    assert meter.acknowledged["ping"] == 0
+    metered.commit(1)
+    send(5)
+    producer.error = Aborted("not a member any more")
+    with pytest.raises(Aborted):
+        metered.commit(1)
+    metered.abort(1)
+
+    # Then only the first one's messages are acknowledged
+    assert meter.acknowledged == {"ping": 3}
+    assert meter.sent_again == {"ping": 5}

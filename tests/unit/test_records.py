@@ -2,14 +2,17 @@
 
 import random
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from kafka import TopicPartition
 from kafka.errors import CorruptRecordException
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from messaging.clients.kafka_python.records import Message, read_batch
+from messaging.clients.errors import Transactional
+from messaging.clients.kafka_python.records import Message, read_batch, read_faster
 
 GZIP = DefaultRecordBatch.CODEC_GZIP
 
@@ -77,3 +80,16 @@ def test_bytes_that_are_no_records_are_corrupt_and_nothing_else(value, at):
 
     with suppress(CorruptRecordException):  # or it is read with other bytes, which the checksum of the batch finds
         read_batch(DefaultRecordBatch(data), 0)
+
+
+def test_a_batch_of_a_transaction_is_not_read_because_it_may_be_aborted():
+    builder = DefaultRecordBatchBuilder(2, 0, True, 1, 0, 0, 10**9)
+    builder.append(0, 1_700_000_000_000, b"k", b"v", [])
+    batch = DefaultRecordBatch(bytearray(builder.build()))
+    records = SimpleNamespace(next_batch=lambda: batch)
+
+    subscriptions = SimpleNamespace(assignment={TopicPartition("pong", 0): SimpleNamespace()})
+    consumer = SimpleNamespace(_fetcher=SimpleNamespace(_subscriptions=subscriptions))
+    read_faster(consumer)
+    with pytest.raises(Transactional, match=r"Topic pong .* Set KAFKA_CLIENT=confluent-kafka, or use fresh topics\."):
+        consumer._fetcher._unpack_message_set(TopicPartition("pong", 0), records)

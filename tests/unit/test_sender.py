@@ -197,7 +197,7 @@ def test_a_call_that_is_delivered_again_meanwhile_ends_as_the_first_one_does(mon
             second_waits.set()
             return super().result(timeout)
 
-    monkeypatch.setattr("messaging.delivery.sender.Future", Outcome)
+    monkeypatch.setattr("messaging.delivery.calls.Future", Outcome)
     gate = instance.topic.on_send = Gate()
     ends: list[Figures] = []
     first, second = (threading.Thread(target=lambda: ends.append(instance.send(100, 5))) for _ in range(2))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from messaging.delivery.backpressure import KEEP_UP_SECONDS
-from messaging.delivery.sender import START_SECONDS
+from messaging.delivery.calls import START_SECONDS
 from messaging.journal.past import Past
 from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
 from messaging.runs.stamp import unpack

@@ -158,3 +158,23 @@ def test_a_run_within_both_limits_may_be_too_large_as_a_whole():
 
     with pytest.raises(ValueError, match=r"times size must be at most 1000000000 .*, not 1001000000"):
         check_limits(1_000_000, 1001, limits)
+
+
+def test_exactly_once_needs_the_client_that_has_transactions(monkeypatch):
+    monkeypatch.setenv("DELIVERY", "exactly-once")
+    monkeypatch.setenv("KAFKA_CLIENT", "kafka-python")
+    with pytest.raises(SystemExit) as ended:
+        settings.load()
+    assert ended.value.code == (
+        "DELIVERY=exactly-once needs KAFKA_CLIENT=confluent-kafka, because kafka-python has no transactions."
+    )
+
+    monkeypatch.setenv("KAFKA_CLIENT", "confluent-kafka")
+    assert settings.load().delivery == "exactly-once"
+
+
+def test_a_delivery_that_does_not_exist_is_refused(monkeypatch):
+    monkeypatch.setenv("DELIVERY", "at-most-once")
+    with pytest.raises(SystemExit) as ended:
+        settings.load()
+    assert ended.value.code == "DELIVERY must be at-least-once or exactly-once, not 'at-most-once'."

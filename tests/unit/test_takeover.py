@@ -8,8 +8,9 @@ import pytest
 
 from messaging import settings
 from messaging.delivery.backpressure import UNRECORDED
+from messaging.delivery.calls import Call
 from messaging.delivery.record import Journal
-from messaging.delivery.sender import Call, Sender
+from messaging.delivery.sender import Sender
 from messaging.journal.claims import Claims
 from messaging.journal.past import PastReader
 from messaging.journal.requests_writer import RequestsWriter

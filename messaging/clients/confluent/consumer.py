@@ -5,12 +5,13 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from messaging.clients.confirmed import Confirmed
 from messaging.clients.confluent.errors import translated
-from messaging.clients.confluent.messages import columns, take, without_events
+from messaging.clients.confluent.messages import columns, end_of, take, without_events
 from messaging.clients.confluent.partitions import ours, theirs
 from messaging.clients.errors import ClientError, Unavailable
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
@@ -36,9 +37,12 @@ class ConfluentConsumer:
         self._asked: deque[tuple[int, Mapping[Partition, int]]] = deque()
         self._commit_errors: list[KafkaError] = []
         self._unavailable: KafkaError | None = None
+        self._next: dict[Partition, int] = {}
+        """Where each partition goes on, as far as its last poll has told."""
         callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
         with translated():
-            self._consumer = Consumer({**options, **callbacks})
+            # The event tells of marks of transactions that lie before the end of a partition.
+            self._consumer = Consumer({**options, **callbacks, "enable.partition.eof": True})
             waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
             self._consumer.subscribe(
                 list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
@@ -49,16 +53,28 @@ class ConfluentConsumer:
         started = time.perf_counter()
         messages = take(self._consumer, self._most, seconds, self._waiting)
         took = time.perf_counter() - started
-        messages = without_events(messages, self._on_event)
+        reached: dict[Partition, int] = {}
+        messages = without_events(messages, partial(self._on_event, reached))
         changes, self._changes = self._changes, []
         if changes:
             self._confirmed.forget()
+            self._next.clear()
         if self._owes_unassign:
             messages = []  # of partitions that go away: whoever gets them gets these messages as well
+            reached = {}
         self._tell()
         if not messages and not changes:
             self._raise_if_unavailable()
-        return Polled(columns(messages, took), changes)
+        fetched = columns(messages, took)
+        for each in fetched:
+            self._next.update(each.next_offsets)
+        return Polled(fetched, changes, self._beyond(reached))
+
+    def _beyond(self, reached: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """Return those of the ends before which something else lies than messages."""
+        beyond = {partition: offset for partition, offset in reached.items() if self._next.get(partition) != offset}
+        self._next.update(beyond)
+        return beyond
 
     def pause(self) -> None:
         self._is_paused = True
@@ -141,8 +157,12 @@ class ConfluentConsumer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._unavailable = error
 
-    def _on_event(self, error: KafkaError, message: Message) -> None:
-        self._on_error(error)
+    def _on_event(self, reached: dict[Partition, int], error: KafkaError, message: Message) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            [(partition, offset)] = end_of(message).items()
+            reached[partition] = offset
+        else:
+            self._on_error(error)
 
     def _tell(self) -> None:
         """Log what callbacks have noted, which must not log themselves."""

@@ -59,3 +59,12 @@ def _columns(topic: str, messages: Sequence[Message], seconds: float) -> Fetched
     next_offsets = {Partition(topic, number): offset + 1 for number, offset in last.items()}
     keys, values = list(map(Message.key, messages)), list(map(Message.value, messages))
     return Fetched(topic, partitions, offsets, keys, values, next_offsets, seconds)
+
+
+def end_of(event: Message) -> dict[Partition, int]:
+    """Return the partition that has come to its end, and the offset of that."""
+    topic, number, offset = event.topic(), event.partition(), event.offset()
+    assert topic is not None
+    assert number is not None
+    assert offset is not None
+    return {Partition(topic, number): offset}

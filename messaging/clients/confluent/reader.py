@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Message, TopicPartition
 
 from messaging.clients.confluent.errors import translated
-from messaging.clients.confluent.messages import columns, take, without_events
+from messaging.clients.confluent.messages import columns, end_of, take, without_events
 from messaging.clients.confluent.partitions import theirs
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Partition, Polled, Waiting
@@ -104,12 +104,9 @@ class ConfluentReader:
 
     def _on_event(self, error: KafkaError, message: Message) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
-            topic, number, offset = message.topic(), message.partition(), message.offset()
-            assert topic is not None
-            assert number is not None
-            assert offset is not None
-            if Partition(topic, number) in self._positions:  # or it is about what was assigned before
-                self._advance(Partition(topic, number), offset)
+            for partition, offset in end_of(message).items():
+                if partition in self._positions:  # or it is about what was assigned before
+                    self._advance(partition, offset)
         else:
             self._on_error(error)
 

@@ -12,6 +12,8 @@ from kafka.errors import CorruptRecordException
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 
+from messaging.clients.errors import Transactional
+
 
 class Message(NamedTuple):
     """The parts of a message that are read."""
@@ -36,6 +38,8 @@ def _unpack(subscriptions: Any, partition: TopicPartition, records: MemoryRecord
             # Tells kafka-python where to go on after messages that compaction has removed.
             state = subscriptions.assignment[partition]
             state.last_offset_from_message_batch = batch.base_offset + batch.last_offset_delta
+            if batch.is_transactional:
+                raise Transactional(partition.topic)
             if not batch.is_control_batch:
                 messages += read_batch(batch, partition.partition)
         else:  # from before Kafka 0.11

@@ -1,0 +1,70 @@
+"""Finds the message that Kafka refuses. It aborts its whole transaction, and nobody says which one it was."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+
+from messaging.clients.protocols import Fetched, Partition
+
+log = logging.getLogger(__name__)
+
+NORMAL = 4096
+"""From so many messages in a transaction on there is no limit any more."""
+
+
+class Narrowing:
+    """How many messages may go into the next transaction. Half of them after a refusal, until the message is alone."""
+
+    def __init__(self) -> None:
+        self._most: int | None = None
+        self._left_out: tuple[Partition, int] | None = None
+
+    @property
+    def active(self) -> bool:
+        """True while each part of the messages needs a transaction for itself."""
+        return self._most is not None
+
+    def parts(self, fetched: Fetched) -> Iterable[Fetched]:
+        """Return the messages in parts of as many as may be in one transaction."""
+        return (fetched,) if self._most is None else split(fetched, self._most)
+
+    def is_refused(self, fetched: Fetched) -> bool:
+        """Return True if this is the one message that Kafka refuses."""
+        return len(fetched) == 1 and self._left_out == (_partition(fetched, 0), fetched.offsets[0])
+
+    def refuse(self, handled: Sequence[Fetched]) -> None:
+        """Note that a transaction with these messages was refused."""
+        count = sum(map(len, handled))
+        self._most = max(1, count // 2)
+        if count == 1:
+            self._left_out = _partition(handled[0], 0), handled[0].offsets[0]
+            log.error(
+                "topic %s, partition %d, offset %d: Kafka refuses the answer", *self._left_out[0], self._left_out[1]
+            )
+
+    def committed(self) -> None:
+        """Note that a transaction was committed: the next one may have twice as many messages."""
+        if self._most is not None:
+            self._most = None if self._most >= NORMAL else 2 * self._most
+
+
+def split(fetched: Fetched, most: int) -> Iterator[Fetched]:
+    """Yield the messages in parts of at most so many."""
+    for start in range(0, len(fetched), most):
+        rows = slice(start, start + most)
+        partitions, offsets = fetched.partitions[rows], fetched.offsets[rows]
+        is_last = start + most >= len(fetched)
+        pairs = zip(partitions, offsets, strict=True)
+        next_offsets = {Partition(fetched.topic, number): offset + 1 for number, offset in pairs}
+        yield Fetched(
+            fetched.topic,
+            partitions,
+            offsets,
+            fetched.keys[rows],
+            fetched.values[rows],
+            fetched.next_offsets if is_last else next_offsets,
+            fetched.seconds,
+        )
+
+
+def _partition(fetched: Fetched, index: int) -> Partition:
+    return Partition(fetched.topic, fetched.partitions[index])

@@ -1,0 +1,107 @@
+"""Carries out the calls to send a run in transactions. Whoever takes a run over fences the owner before, at Kafka."""
+
+import logging
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from messaging.clients.errors import ClientError, Fenced
+from messaging.clients.transactions import TransactionalProducer
+from messaging.delivery.calls import LOOK_BACK, Call, RunSender, seconds_of, unexpected
+from messaging.delivery.exactly_once.transactions import Transactions
+from messaging.delivery.ownership import PAST_SECONDS, Hints, Ownership
+from messaging.delivery.record import Journal
+from messaging.journal.counts import SentCounts, keys_of
+from messaging.journal.past import Past
+from messaging.journal.states import CONFLUENT_KAFKA, DONE, EXACTLY_ONCE, FAILED, RUN_STATES, SENDING
+from messaging.journal.states import Sender as Sent
+from messaging.runs.blocks import Blocks
+from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
+from messaging.runs.request import Limits, Request
+from messaging.runs.schedule import WALL_CLOCK, WallClock
+from messaging.stopping import StopRequest
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 1
+
+Connect = Callable[[UUID], TransactionalProducer]
+"""Makes the producer of a run, with an id that is the same at every instance. Raises Unavailable."""
+
+
+class TransactionalSender(RunSender):
+    """Sends the runs of one service. Safe to be used by many greenthreads."""
+
+    def __init__(
+        self,
+        service: str,
+        topic: str,
+        connect: Connect,
+        journal: Journal,
+        stop: StopRequest,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: WallClock = WALL_CLOCK,
+    ):
+        super().__init__(service, journal, stop, limits, clock, wall_clock)
+        self._topic = topic
+        self._connect = connect
+        self._producers: dict[UUID, TransactionalProducer] = {}
+
+    def _own(self, call: Call, run: UUID) -> Figures:
+        try:
+            return super()._own(call, run)
+        finally:
+            producer = self._producers.pop(run, None)
+            if producer is not None:
+                producer.close(CLOSE_SECONDS)
+
+    def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
+        """Claim the run, fence who sent it before, and return everything that is committed of it."""
+        ownership.claimed(request.run, self._journal.requests.claim(request, ownership.claim))
+        try:
+            producer = self._producers[request.run] = self._connect(request.run)
+            producer.start(PAST_SECONDS)
+            since = call.created or request.created - (LOOK_BACK if call.redelivered else 0)
+            return self._journal.past.read(request.run, since, PAST_SECONDS)
+        except ClientError as error:
+            raise self._given_up(error, ownership) from error
+
+    def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
+        try:
+            return self._send_on(request, ownership, past, queued)
+        except ClientError as error:
+            raise self._given_up(error, ownership) from error
+
+    def _send_on(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
+        sending = self._begin(request, ownership, past)
+        try:
+            sending.send(len(past.sent))
+            seconds = seconds_of(sending.first_sent, self._wall_clock.now(), past)
+            sending.end(DONE, seconds=seconds)
+        except (DeliveryFailed, RunStopped) as error:
+            outcome, reason, told = self._ended(error, ownership, queued)
+            sending.end(outcome, reason)
+            raise told from None
+        except ClientError:
+            raise
+        except Exception as error:
+            sending.end(FAILED, unexpected(error))
+            raise
+        return Figures(request.num_messages, request.size, seconds)
+
+    def _begin(self, request: Request, ownership: Ownership, past: Past) -> Transactions:
+        producer = self._producers[request.run]
+        schedule = self._schedule(request.rate, past)
+        blocks = Blocks(request, past.sent, schedule)
+        counts = SentCounts(request, keys_of(ownership.claim), producer.partitions(RUN_STATES))
+        start = schedule.start if schedule else None
+        sent = Sent(request, ownership.claim, SENDING, client=CONFLUENT_KAFKA, delivery=EXACTLY_ONCE, start=start)
+        return Transactions(producer, self._topic, blocks, counts, sent, Hints(ownership), self._clock)
+
+    def _given_up(self, error: ClientError, ownership: Ownership) -> Exception:
+        """Return what to do with the call. This instance writes nothing more, because it may not be the owner."""
+        log.warning("the sending ends here: %s", error)
+        if isinstance(error, Fenced) and self._journal.claims.catch_up(PAST_SECONDS) and ownership.superseded:
+            return Superseded()
+        return CallAgain()

@@ -1,0 +1,147 @@
+"""Sends what is left of one run, in transactions that each end with the state of stage `sent`."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from pyroaring import BitMap
+
+from messaging.clients.errors import Aborted, ClientError, Refused, Unavailable
+from messaging.clients.transactions import TransactionalProducer
+from messaging.delivery.exactly_once.receiving import KAFKA_SECONDS, OPEN_SECONDS
+from messaging.journal.counts import SentCounts
+from messaging.journal.states import RUN_STATES, Sender
+from messaging.runs.blocks import Block, Blocks
+from messaging.runs.outcome import DeliveryFailed, RunStopped
+from messaging.runs.sending import Stop, incomplete
+
+log = logging.getLogger(__name__)
+
+MOST_MESSAGES = 10_000
+"""The most messages of a transaction. They are made again if it is aborted."""
+
+PAUSES = 0.2, 0.5, 1, 2, 4, 8, 8
+"""How long to wait before an aborted transaction is tried again, in seconds. Then somebody else must try."""
+
+
+class Transactions:
+    """The sending of one run by one producer, which was started. Raises Fenced and OutcomeUnknown from everywhere."""
+
+    def __init__(
+        self,
+        producer: TransactionalProducer,
+        topic: str,
+        blocks: Blocks,
+        counts: SentCounts,
+        sender: Sender,
+        stop: Stop,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._producer = producer
+        self._topic = topic
+        self._blocks = blocks
+        self._counts = counts
+        self._sender = sender
+        self._stop = stop
+        self._clock = clock
+        self._uncommitted: list[Block] = []
+        """The blocks of the open transaction, or of the next one if this one was aborted. They keep their stamps."""
+        self._is_open = False
+        self._begun = 0.0
+        self.committed = 0
+        """How many messages were committed."""
+        self.first_sent: int | None = None
+        """The time in the stamp of the first message, in microseconds since the epoch."""
+        self.failed = BitMap()
+        """The numbers that Kafka refuses."""
+
+    def send(self, sent_before: int) -> None:
+        """Send the messages. `end` commits the last of them. Raises DeliveryFailed, RunStopped, Unavailable."""
+        partitions = self._producer.partitions(self._topic)
+        for numbers in self._blocks.numbers():
+            if self._stop.asked:
+                sent = sent_before + self.committed + _count(self._uncommitted)
+                raise RunStopped(f"stopped; {sent} of {self._sender.request.num_messages} messages were sent")
+            if numbers:
+                self._add(self._blocks.make(numbers, partitions))
+            if self._is_due():
+                self._commit(self._sender)
+
+    def end(self, outcome: str, reason: str | None = None, seconds: float | None = None) -> None:
+        """Commit what is left, and how the sending has ended. Raises DeliveryFailed, Unavailable."""
+        self._commit(replace(self._sender, outcome=outcome, reason=reason, seconds=seconds))
+
+    def _add(self, block: Block) -> None:
+        self.first_sent = self.first_sent or block.sent_times[0]
+        self._uncommitted.append(block)
+        try:
+            if self._is_open:
+                self._hand_over([block])
+            else:
+                self._open()
+        except (Aborted, Unavailable) as error:
+            self._abort(error)
+        time.sleep(0)  # lets heartbeats run, and other calls
+
+    def _is_due(self) -> bool:
+        if not self._uncommitted:
+            return False
+        is_long = self._clock() - self._begun >= OPEN_SECONDS
+        return is_long or not self._is_open or _count(self._uncommitted) >= MOST_MESSAGES
+
+    def _open(self) -> None:
+        self._producer.begin()
+        self._is_open = True
+        self._begun = self._clock()
+        self._hand_over(self._uncommitted)
+
+    def _hand_over(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            partitions = [block.partition] * len(block.keys)
+            self._producer.send(self._topic, block.keys, self._blocks.values(block), partitions, KAFKA_SECONDS)
+
+    def _commit(self, sender: Sender) -> None:
+        """Commit everything so far. What is aborted is tried again, with the same stamps and under a new state key."""
+        for pause in PAUSES:
+            try:
+                self._conclude(sender)
+                return
+            except Refused as error:
+                self._abort(error)
+                raise self._refused(error) from error
+            except (Aborted, Unavailable) as error:
+                self._abort(error)
+                if self._stop.overdue:
+                    break
+            time.sleep(pause)
+        raise Unavailable("Kafka commits none of the run's transactions")
+
+    def _conclude(self, sender: Sender) -> None:
+        if not self._is_open:
+            self._open()
+        at = time.time_ns() // 1000
+        for block in self._uncommitted:
+            self._counts.add(block, at)
+        self._producer.send(RUN_STATES, *self._counts.records(sender, self.failed), KAFKA_SECONDS)
+        self._producer.commit(KAFKA_SECONDS)
+        self._is_open = False
+        self._counts.committed()
+        self.committed += _count(self._uncommitted)
+        self._uncommitted.clear()
+
+    def _abort(self, error: ClientError) -> None:
+        log.warning("a transaction of run %s was aborted: %s", self._sender.request.run, error)
+        self._is_open = False
+        self._counts.aborted()
+        self._producer.abort(KAFKA_SECONDS)
+
+    def _refused(self, error: ClientError) -> DeliveryFailed:
+        for block in self._uncommitted:
+            self.failed |= BitMap(block.numbers)
+        self._uncommitted.clear()
+        return incomplete(self._sender.request, self.committed, str(error), error.too_large)
+
+
+def _count(blocks: Iterable[Block]) -> int:
+    return sum(len(block.numbers) for block in blocks)

@@ -1,0 +1,41 @@
+"""Counts the messages that a service receives and answers, in the stages of their runs."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pyroaring import BitMap
+
+from messaging.runs.batch import Batch
+from messaging.runs.stage import Stage
+
+Name = tuple[UUID, str]
+"""Run and stage of a state."""
+
+
+class Counting:
+    """Counts batches. Who keeps the states says where."""
+
+    _service: str
+
+    def _stage(self, name: Name) -> Stage:
+        """Return the state that counts now, which is about to change."""
+        raise NotImplementedError
+
+    def received(self, batch: Batch) -> None:
+        """Count a batch that the service's handler has done its work on, at the time when it was received."""
+        self._count(f"{self._service}_received", batch, batch.received_at)
+
+    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
+        """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
+        if not refused:
+            self._count(f"{self._service}_answered", batch, at)
+            return
+        taken, left_out = batch.split(refused)
+        self._count(f"{self._service}_answered", taken, at)
+        for part in left_out.by_run():
+            stage = self._stage((part.run, f"{self._service}_answered"))
+            stage.failed |= BitMap(part.numbers)
+
+    def _count(self, stage: str, batch: Batch, at: int) -> None:
+        for part in batch.by_run():
+            self._stage((part.run, stage)).add(part.numbers, part.size, part.partitions, part.sent_times, at)

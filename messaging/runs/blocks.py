@@ -1,0 +1,77 @@
+"""The messages of a run, made block by block: each with a payload and a stamp, and each block for one partition."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from messaging.runs.payload import payloads
+from messaging.runs.request import Request
+from messaging.runs.schedule import Schedule
+from messaging.runs.stamp import stamps
+
+BLOCK_MESSAGES = 200
+"""That many messages with consecutive numbers go to one partition, the next ones to the next partition."""
+
+BLOCK_BYTES = 2**20
+"""At most this much is handed over at once: large messages must leave other greenthreads their turns."""
+
+
+class Block(NamedTuple):
+    """Messages that are handed over at once: their numbers, and the times in their stamps (µs since the epoch)."""
+
+    numbers: Sequence[int]
+    partition: int
+    sent_times: Sequence[int]
+    keys: Sequence[bytes]
+
+
+class Blocks:
+    """The blocks of one run, except for the numbers in `sent_before`. A paced run has a schedule."""
+
+    def __init__(self, request: Request, sent_before: BitMap | None = None, schedule: Schedule | None = None):
+        self._request = request
+        self._sent_before = sent_before or BitMap()
+        self._schedule = schedule
+
+    def numbers(self) -> Iterator[Sequence[int]]:
+        """Yield sequence numbers to send at once. In a paced run they may be none: then it is time to look around."""
+        return self._due(self._schedule) if self._schedule else self._all()
+
+    def make(self, numbers: Sequence[int], partitions: int) -> Block:
+        """Return a block with these numbers, for one of so many partitions."""
+        run = self._request.run
+        # Runs begin at different partitions, so that many small ones spread as well.
+        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
+        if self._schedule:
+            sent_times = list(map(self._schedule.due_at, numbers))
+            return Block(numbers, partition, sent_times, stamps(run.bytes, numbers, sent_times))
+        sent_times = [time.time_ns() // 1000] * len(numbers)
+        return Block(numbers, partition, sent_times, stamps(run.bytes, numbers))
+
+    def values(self, block: Block) -> Sequence[bytes]:
+        """Return the payloads of a block. They are the same each time."""
+        return payloads(self._request.run.bytes, block.numbers, self._request.size)
+
+    def _all(self) -> Iterator[Sequence[int]]:
+        """Yield whole blocks, or parts of blocks if the messages are large."""
+        count, size = self._request.num_messages, self._request.size
+        step = max(1, min(BLOCK_MESSAGES, BLOCK_BYTES // max(size, 1)))
+        for block in range(0, count, BLOCK_MESSAGES):
+            end = min(block + BLOCK_MESSAGES, count)
+            for start in range(block, end, step):
+                numbers: Sequence[int] = range(start, min(start + step, end))
+                if self._sent_before:
+                    numbers = list(BitMap(numbers) - self._sent_before)
+                if numbers:
+                    yield numbers
+
+    def _due(self, schedule: Schedule) -> Iterator[Sequence[int]]:
+        """Yield what is due of the blocks. While nothing is due, yield nothing from time to time: look around then."""
+        for numbers in self._all():
+            while numbers:
+                due, numbers = schedule.split(numbers)
+                if not due:
+                    schedule.wait_for(numbers[0])
+                yield due

@@ -1,0 +1,48 @@
+"""A message that Kafka refuses for good: it aborts its transaction, and must not take others with it."""
+
+import pytest
+from pyroaring import BitMap
+
+from messaging.journal.states import FAILED
+from messaging.runs.stage import not_taken, union
+from tests.unit.simulation.kafka import Kafka
+from tests.unit.simulation.world import MESSAGES, World, numbers_of, states_of, twice_or_disordered
+
+EVERYTHING = BitMap(range(MESSAGES))
+
+
+def arrived(kafka: Kafka, topic: str) -> BitMap:
+    return BitMap([number for numbers in numbers_of(kafka, topic, Kafka.committed).values() for number in numbers])
+
+
+@pytest.mark.parametrize("refused", [{0}, {MESSAGES - 1}, {250, 251, 777}, set(range(400, 430))])
+def test_answers_that_are_refused_are_counted_as_failed_and_all_others_arrive(refused):
+    # Given a topic that refuses some of the answers
+    world = World()
+    world.kafka.refused = {"ping": frozenset(refused)}
+
+    # When a run is over
+    world.finish()
+
+    # Then all others arrived once and in order, and the record says which did not
+    assert twice_or_disordered(world.kafka) == []
+    assert arrived(world.kafka, "ping") == EVERYTHING - BitMap(refused)
+    answered = [state.stage for state in states_of(world.kafka, "pong_answered", Kafka.committed)]
+    assert not_taken(answered) == BitMap(refused)
+    assert union(answered) == EVERYTHING - BitMap(refused)
+    received = [state.stage for state in states_of(world.kafka, "pong_received", Kafka.committed)]
+    assert sum(stage.messages for stage in received) == MESSAGES
+
+
+def test_a_run_whose_messages_are_refused_has_failed_and_says_which():
+    world = World()
+    world.kafka.refused = {"pong": frozenset([999])}
+    world.finish(rounds=200)
+
+    assert len(world.queue.failed) == 1
+    assert "it does not take 1 bytes" in world.queue.failed[0]
+    sent = states_of(world.kafka, "sent", Kafka.committed)
+    assert [state.sender.outcome for state in sent if state.sender.outcome != "sending"] == [FAILED]
+    assert arrived(world.kafka, "pong") == union(state.stage for state in sent)
+    assert 999 in not_taken(state.stage for state in sent)
+    assert arrived(world.kafka, "pong") == arrived(world.kafka, "ping")

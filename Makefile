@@ -5,7 +5,7 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
-.PHONY: help setup run test test-faults lint audit format bench screenshots lock clean tools
+.PHONY: help setup run demo test test-faults lint audit format bench screenshots lock clean tools
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,11 @@ setup: .venv/locked ## install what is missing: system packages, brokers, Python
 
 run: setup ## run everything on this machine until Ctrl-C
 	@$(VENV)/python -m local run
+
+demo: ## kill the services of three designs while they work, and show what is lost (2 minutes; ARGS=--json)
+	@# What setup prints is not part of the result.
+	@$(MAKE) --no-print-directory setup >&2
+	@$(VENV)/python -m demo $(ARGS)
 
 test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
 	@# Most tests wait most of the time, so two run at a time, each with its own brokers.

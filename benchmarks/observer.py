@@ -34,6 +34,13 @@ class Observer:
         partitions = self._reader.partitions(topic)
         return self.count(topic) - sum(self._reader.committed(group, partitions).values())
 
+    def is_stable(self, group: str) -> bool:
+        """Return True if the members of the group have their partitions."""
+        try:
+            return self._admin.group_states([group])[group] == "Stable"
+        except ClientError:  # the first group of all waits until Kafka has made its topic of offsets
+            return False
+
     def rewind(self, group: str, topic: str, messages: int) -> None:
         """Set the group's offsets back by this many messages, equally in all partitions."""
         ends = self._reader.ends(self._reader.partitions(topic))

@@ -53,6 +53,11 @@ class Process:
     def running(self) -> bool:
         return self.popen.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """Negative if a signal ended it. None while it runs."""
+        return self.popen.poll()
+
     def lines(self) -> Iterator[str]:
         """Return what it prints, line by line, until it ends."""
         assert self.popen.stdout, "it has a log instead"

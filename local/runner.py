@@ -1,7 +1,7 @@
 """`make run`: the brokers, ping, pong and the API on this machine, their logs on one screen, until Ctrl-C.
 
 Only one can run at a time in a folder. It uses brokers that run here already (`python3 -m local start` or a `make run`
-that was killed has left them), and stops them when it ends.
+that was killed has left them), and stops them when it ends. A service that ends by itself is started again.
 """
 
 import os
@@ -23,12 +23,14 @@ from .ports import HOST, free_port, port_from, why_not_free
 from .processes import Process
 from .services import API, PING, PONG, api_address, environment
 from .settings import read_settings
+from .supervisor import Supervisor
 from .waiting import wait_until
 
 SERVICES = {"ping": PING, "pong": PONG, "api": API}
 COLOURS = {"ping": 36, "pong": 33, "api": 32}
 READY_SECONDS = 90
 STOP_SECONDS = 10
+WATCH_SECONDS = 0.5
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 """Ctrl-C, `kill`, and a terminal that is closed."""
 
@@ -60,48 +62,77 @@ def run() -> int:
 
 
 def run_services(settings: dict[str, str], port: int) -> str | None:
-    """Run ping, pong and the API until a signal comes or one of them ends. Return a sentence about the one that did."""
-    events: SimpleQueue[str | None] = SimpleQueue()
-    on_signals(lambda *_: events.put(None))
+    """Run ping, pong and the API until a signal comes or one never gets ready. Return a sentence about that one."""
+    signals: SimpleQueue[int] = SimpleQueue()
+    on_signals(lambda number, _: signals.put(number))
     say("Starting ping, pong and the API ...")
-    variables = environment(settings | api_address(port))
-    # This thread starts them: Linux ends them with the thread that did.
-    services = {name: Process(command, variables, ends_with_us=True) for name, command in SERVICES.items()}
-    for name, service in services.items():
-        say(f"  {name}, process {service.pid}")
-    threads = [Thread(target=copy_lines, args=(*service, events), daemon=True) for service in services.items()]
-    for thread in [*threads, Thread(target=say_hello, args=(port,), daemon=True)]:
-        thread.start()
-    ended = first_of(events)
+    services = [supervisor(name, environment(settings | api_address(port)), port) for name in SERVICES]
+    for service in services:
+        service.start()
+    Thread(target=say_hello, args=(port,), daemon=True).start()
+    try:
+        # A signal that comes just before a wait does not end it, so the waits are short.
+        while not comes(signals, WATCH_SECONDS):
+            for service in services:
+                service.watch()
+        problem = None
+    except LocalError as error:
+        problem = str(error)
     on_signals(ignore)
     say("Stopping ping, pong and the API ...")
-    for service in services.values():
-        service.ask_to_end()
-    codes = {name: service.await_end(STOP_SECONDS) for name, service in services.items()}
-    for thread in threads:
-        thread.join(1)  # its last lines come first
-    if ended is None:
-        return None
-    how = f"with exit code {codes[ended]}" if codes[ended] >= 0 else f"by signal {-codes[ended]}"
-    return f"{ended} ended by itself, {how}, so the others were stopped too. Its last lines are above."
+    running = [service.process for service in services if service.process]
+    for process in running:
+        process.ask_to_end()
+    for process in running:
+        process.await_end(STOP_SECONDS)
+        process.last_words()
+    return problem
 
 
-def first_of(events: SimpleQueue[str | None]) -> str | None:
-    """Wait for the first event. A signal that comes just before the wait does not end it, so it is in short steps."""
-    while True:
-        with suppress(Empty):
-            return events.get(timeout=0.5)
+def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["Service"]:
+    """Return what keeps this service running."""
+    # ping and pong touch it while they are in their consumer groups.
+    health_file = DATA / f"{name}.healthy"
+
+    def launch() -> Service:
+        health_file.unlink(missing_ok=True)
+        return Service(name, variables | {"HEALTH_FILE": str(health_file)})
+
+    def api_is_ready() -> bool:
+        return get(port, "/healthz", 1)[0] == 200
+
+    return Supervisor(name, launch, api_is_ready if name == "api" else health_file.exists, say)
 
 
-def copy_lines(name: str, service: Process, events: SimpleQueue[str | None]) -> None:
-    """Copy the lines of a service to the screen, each after its name. Report when it has ended."""
-    prefix = f"{name:<4} | "
-    if sys.stdout.isatty():
-        prefix = f"\033[{COLOURS[name]}m{prefix}\033[0m"
-    for line in service.lines():
-        say(prefix + line)
-    service.popen.wait()
-    events.put(name)
+def comes(signals: SimpleQueue[int], seconds: float) -> bool:
+    """Wait for a signal, but no longer than this. Return False if none has come."""
+    with suppress(Empty):
+        signals.get(timeout=seconds)
+        return True
+    return False
+
+
+class Service(Process):
+    """Copies what it prints to the screen, each line after its name."""
+
+    def __init__(self, name: str, variables: dict[str, str]):
+        super().__init__(SERVICES[name], variables, ends_with_us=True)
+        self._prefix = f"{name:<4} | "
+        if sys.stdout.isatty():
+            self._prefix = f"\033[{COLOURS[name]}m{self._prefix}\033[0m"
+        self._last_line = ""
+        self._copying = Thread(target=self._copy_lines, daemon=True)
+        self._copying.start()
+
+    def last_words(self) -> str:
+        """Return the last line that it has printed, once it has ended."""
+        self._copying.join(1)
+        return self._last_line
+
+    def _copy_lines(self) -> None:
+        for line in self.lines():
+            self._last_line = line.strip() or self._last_line
+            say(self._prefix + line)
 
 
 def say(text: str) -> None:

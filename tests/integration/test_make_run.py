@@ -1,18 +1,23 @@
 """`make run` in a separate folder: who may run it, and that it leaves nothing behind, however it ends."""
 
 import os
+import re
 import shutil
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from local import ROOT
 from local.brokers import Brokers
 from local.ports import free_port
 from tests.integration.processes import LoggedProcess, eventually
+
+SERVICES = "ping", "pong", "api"
 
 
 @pytest.fixture
@@ -31,11 +36,11 @@ def folder(tmp_path):
 
 
 @contextmanager
-def runner(folder: Path, log: str | None = "log"):
+def runner(folder: Path, log: str | None = "log", **settings: str):
     """`python -m local run`, which is all that `make run` does once everything is installed."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
     command = [sys.executable, "-m", "local", "run"]
-    process = LoggedProcess(command, os.environ | ports, folder / log if log else None, folder=folder)
+    process = LoggedProcess(command, os.environ | ports | settings, folder / log if log else None, folder=folder)
     try:
         yield process
     finally:
@@ -63,6 +68,11 @@ def pid_of(name: str, folder: Path) -> int | None:
     return next((pid for pid, command in processes_of(folder).items() if name in command), None)
 
 
+def starts(name: str, process: LoggedProcess) -> list[str]:
+    """Return the process id of each start of a service, as the runner says it."""
+    return re.findall(rf"^  {name}, process (\d+)$", process.log, re.MULTILINE)
+
+
 def end_of(process: LoggedProcess) -> int:
     return process.popen.wait(30)
 
@@ -83,12 +93,42 @@ def test_one_runner_which_leaves_nothing_behind(folder):
         eventually(lambda: not services_of(folder), 10, "services outlive the runner")
 
     with runner(folder) as next_one:
-        ping = eventually(
-            lambda: [pid for pid, command in processes_of(folder).items() if "config.yml ping" in command]
-        )
-        os.kill(ping[0], signal.SIGKILL)
-        assert end_of(next_one) == 1
-        assert next_one.log.splitlines()[-1].startswith("ping ended by itself, by signal 9")
+        eventually(lambda: "Ctrl-C ends everything" in next_one.log, 60, "the next one does not start")
+        next_one.popen.send_signal(signal.SIGINT)
+        assert end_of(next_one) == 0
+    assert not processes_of(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_service_that_is_killed_is_started_again_until_ctrl_c(folder):
+    port = free_port()
+    with runner(folder, API_PORT=str(port)) as process:
+        eventually(lambda: "Ctrl-C ends everything" in process.log, 60, "no first messages")
+        for name in SERVICES:
+            os.kill(int(starts(name, process)[0]), signal.SIGKILL)
+        eventually(lambda: all(f"{name} ended by itself, by signal 9" in process.log for name in SERVICES))
+        eventually(lambda: all(len(starts(name, process)) == 2 for name in SERVICES), what="one is not started again")
+        api = f"http://127.0.0.1:{port}"
+        eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
+        assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
+
+        os.kill(int(starts("pong", process)[-1]), signal.SIGKILL)
+        eventually(lambda: process.log.count("pong ended by itself") == 2)
+        process.popen.send_signal(signal.SIGINT)  # before its next start
+        began = time.monotonic()
+        assert end_of(process) == 0
+        assert time.monotonic() - began < 10
+        assert len(starts("pong", process)) == 2
+    assert not processes_of(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_service_that_never_gets_ready_ends_everything_and_says_why(folder):
+    with runner(folder, TOPIC_PARTITIONS="many") as process:
+        assert end_of(process) == 1
+    name, _, reason = process.log.splitlines()[-1].partition(" ended 3 times before it was ready")
+    assert "TOPIC_PARTITIONS must be a whole number from 1 to 1000, not 'many'." in reason
+    assert len(starts(name, process)) == 3
     assert not processes_of(folder)
 
 

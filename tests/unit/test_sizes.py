@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = "api", "benchmarks", "client", "local", "messaging", "ping", "pong", "tests"
+FOLDERS = "api", "benchmarks", "client", "demo", "local", "messaging", "ping", "pong", "tests"
 MODULES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 FUNCTION_LINES = 40
 MODULE_LINES = 250

@@ -1,0 +1,1 @@
+"""Shows what three designs do with messages while their services are killed: `make demo`."""

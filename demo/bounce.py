@@ -1,0 +1,77 @@
+"""Has the services of a design bounce messages, and kills them meanwhile."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from benchmarks import BenchmarkError
+from demo.services import Progress, Services
+
+LOOK_SECONDS = 0.1
+QUIET_SECONDS = 2
+"""How long nothing may come before it is over: copies of messages may be on their way."""
+STALLED_SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A service that is killed when topic ping holds this part of the answers."""
+
+    service: str
+    part: float
+
+
+KILLS = Kill("pong", 1 / 3), Kill("ping", 2 / 3)
+
+
+class Watcher(Protocol):
+    """Sees what happens."""
+
+    def progress(self, progress: Progress) -> None: ...
+    def killed(self, service: str, answers: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Bounced:
+    """How it went."""
+
+    run: UUID
+    kills: int
+    seconds: float
+    """From the request until ping has received the last answer."""
+
+
+def bounce(
+    services: Services,
+    answers: Callable[[], int],
+    messages: int,
+    watcher: Watcher,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Bounced:
+    """Send the messages and wait until all is quiet. `answers` counts the messages in topic ping.
+
+    Raises BenchmarkError if a service ends by itself, or if nothing changes for STALLED_SECONDS.
+    """
+    started = changed_at = clock()
+    run = services.send(messages)
+    before: tuple[Progress, int] | None = None
+    kills = [*KILLS]
+    while True:
+        count = answers()
+        if kills and count >= kills[0].part * messages:
+            services.kill_and_restart(kills[0].service)
+            watcher.killed(kills.pop(0).service, count)
+        services.check()
+        now = services.progress(), count
+        if now != before:
+            before, changed_at = now, clock()
+            watcher.progress(now[0])
+        quiet = clock() - changed_at
+        if now[0].over and quiet >= QUIET_SECONDS:
+            return Bounced(run, len(KILLS) - len(kills), changed_at - started)
+        if quiet >= STALLED_SECONDS:
+            raise BenchmarkError(f"Nothing has changed for {STALLED_SECONDS} s: {now[0].stages}")
+        sleep(LOOK_SECONDS)

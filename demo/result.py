@@ -1,0 +1,65 @@
+"""What became of the messages of a design. The topics are counted by the code of `client verify`, for all alike."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from client.verify.counting import Counter, Tally
+from client.verify.judging import TOPICS
+from client.verify.reading import Reading
+from messaging.clients import connect
+from messaging.settings import KafkaSettings
+
+SIZE = 100
+"""Bytes of payload in each message."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The row of a design. Its fields are the members of the JSON object."""
+
+    design: str
+    client: str
+    sent: int
+    """How many messages Kafka has acknowledged to the sender."""
+    lost: int
+    """How many of them are not in topic ping."""
+    twice: int
+    """How many messages in both topics are extra copies."""
+    out_of_order: int
+    """How many messages in both topics came after a higher number in their partition."""
+    kills: int
+    seconds: float
+    """From the request until ping has received the last answer, with the kills."""
+    message_rate: float
+    """Messages per second in that time."""
+
+    @classmethod
+    def of(cls, design: str, client: str, messages: int, tallies: Mapping[str, Tally], kills: int, secs: float) -> Self:
+        """Make the row of a design that has sent all its messages, from the tallies of topics pong and ping."""
+        return cls(
+            design=design,
+            client=client,
+            sent=messages,
+            lost=messages - tallies["ping"].distinct,
+            twice=sum(tally.twice for tally in tallies.values()),
+            out_of_order=sum(tally.out_of_order for tally in tallies.values()),
+            kills=kills,
+            seconds=round(secs, 2),
+            message_rate=round(messages / secs, 1),
+        )
+
+
+def count(servers: str, run: UUID, messages: int) -> Mapping[str, Tally]:
+    """Read topics pong and ping from their beginning; return what each holds of the run. Raises Unavailable.
+
+    librdkafka reads all of them: it leaves out what was aborted, and kafka-python does not.
+    """
+    client = connect(KafkaSettings(servers, consumer={}, producer={}, client="confluent-kafka"))
+    counter = Counter()
+    tallies = {topic: counter.expect(topic, run, messages, SIZE) for topic in TOPICS["ping"]}
+    with closing(client.reader()) as reader:
+        Reading(reader, [*tallies]).to_end(counter.add)
+    return tallies

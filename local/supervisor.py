@@ -1,0 +1,81 @@
+"""Keeps a service running: starts it again when it ends by itself, and gives it up if it never gets ready."""
+
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from . import LocalError
+
+RESTART_SECONDS = 1
+ATTEMPTS = 3
+"""A service that ends so often in a row before it was ready is given up."""
+
+
+class Running(Protocol):
+    """A process that was started."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def exit_code(self) -> int | None:
+        """Negative if a signal ended it. None while it runs."""
+
+    def last_words(self) -> str:
+        """Return the last line that it has printed, once it has ended."""
+
+
+P = TypeVar("P", bound=Running)
+
+
+class Supervisor(Generic[P]):
+    """Watches one service. `launch` starts it; `is_ready` says if the newest start has succeeded.
+
+    It works only in `start` and `watch`, in the thread that calls them: Linux ends a service with the thread that has
+    started it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        launch: Callable[[], P],
+        is_ready: Callable[[], bool],
+        say: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.name = name
+        self._launch = launch
+        self._is_ready = is_ready
+        self._say = say
+        self._clock = clock
+        self._failures = 0
+        self._start_at = 0.0
+        self.process: P | None = None
+        """None before its first start, and between two starts."""
+
+    def start(self) -> None:
+        self.process = self._launch()
+        self._was_ready = False
+        self._say(f"  {self.name}, process {self.process.pid}")
+
+    def watch(self) -> None:
+        """Look at it once, and start it again if it is time. Raises LocalError if it is given up."""
+        if not self.process:
+            if self._clock() >= self._start_at:
+                self.start()
+            return
+        self._was_ready = self._was_ready or self._is_ready()
+        code = self.process.exit_code
+        if code is not None:
+            self._has_ended(self.process, code)
+
+    def _has_ended(self, process: P, code: int) -> None:
+        how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
+        self._failures = 0 if self._was_ready else self._failures + 1
+        if self._failures == ATTEMPTS:
+            raise LocalError(
+                f"{self.name} ended {ATTEMPTS} times before it was ready, so everything was stopped. "
+                f"The last time it ended {how}: {process.last_words() or 'it printed nothing.'}"
+            )
+        self._say(f"{self.name} ended by itself, {how}. It is started again in {RESTART_SECONDS} s.")
+        self.process = None
+        self._start_at = self._clock() + RESTART_SECONDS

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
-from messaging.clients.errors import Unavailable
+from messaging.clients.errors import ClientError, Unavailable
 from messaging.clients.protocols import Delivery
 from messaging.journal.past import Past
 from messaging.journal.requests import Standing
@@ -21,6 +21,10 @@ YIELD_SECONDS = 3
 
 FROZEN_SECONDS = 1
 """After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
+
+CLAIM_SECONDS = 0.1
+"""A run that nobody else can know may be without a claim for this long, in seconds. Most small runs are over by then.
+Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time while the client waits."""
 
 
 class Claims(Protocol):
@@ -43,12 +47,15 @@ class Ownership:
     def __init__(
         self,
         claim: str,
+        write: Callable[[], Delivery],
         standing: Standing,
         claims: Claims,
         stop: StopRequest,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.claim = claim
+        self._write = write
+        self._claim_by: float | None = None
         self._standing = standing
         self._claims = claims
         self._stop = stop
@@ -57,12 +64,13 @@ class Ownership:
         self.unsure = False
         """True if this instance could not look for newer claims. Then another instance may send the run."""
 
-    def take(self, request: Request, delivery: Delivery, past: PastReader) -> Past:
-        """Wait until the claim was read back and the owner before has stopped. Return everything on record.
+    def take(self, request: Request, past: PastReader) -> Past:
+        """Claim the run, and wait until the claim was read back and the owner before has stopped. Return the past.
 
         Raises Unavailable if that takes longer than PAST_SECONDS.
         """
         deadline = self._clock() + PAST_SECONDS
+        delivery = self._write()
         if not delivery.wait(PAST_SECONDS) or delivery.failures:
             raise Unavailable(f"Kafka did not take the claim to run {request.run}")
         if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
@@ -74,6 +82,20 @@ class Ownership:
             known = past.read(request.run, request.created, deadline - self._clock())
         self._looked = self._clock()
         return known
+
+    def claim_later(self) -> None:
+        """Claim the run within CLAIM_SECONDS, or when `claim_now` is called."""
+        self._claim_by = self._clock() + CLAIM_SECONDS
+
+    def claim_now(self) -> None:
+        """Write the claim, unless that was done, or another instance has claimed the run first."""
+        if self._claim_by is None or self.superseded:
+            return
+        self._claim_by = None
+        try:
+            self._write()
+        except ClientError:
+            self.unsure = True
 
     def _waits_for_owner(self, known: Past) -> bool:
         """Return True while the owner before may still be sending."""
@@ -87,6 +109,8 @@ class Ownership:
     def superseded(self) -> bool:
         """True once another instance has a newer claim."""
         claims = self._standing.claims
+        if self._claim_by is not None:
+            return bool(claims)
         return self.claim in claims and claims[-1] != self.claim
 
     @property
@@ -94,7 +118,10 @@ class Ownership:
         """True once this instance must stop sending, also because it is not sure to be the owner."""
         if self._clock() - self._looked > FROZEN_SECONDS:
             self.unsure = not self._caught_up()
-        if self._standing.claims and self.claim not in self._standing.claims:  # which of the claims is newer?
+        if self._claim_by is not None and self._clock() >= self._claim_by:
+            self.claim_now()
+        claims = self._standing.claims
+        if claims and self.claim not in claims and not self.superseded:  # which of the claims is newer?
             self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
         self._looked = self._clock()
         is_over = self._standing.stopped or self._standing.failed is not None

@@ -98,7 +98,8 @@ class Sender:
         request = Request(run, self._service, call.num_messages, call.size, created, call.rate)
         claim = f"{self._journal.writer.process}.{next(self._numbers)}"
         with claims.watched(run) as standing:
-            ownership = Ownership(claim, standing, claims, self._stop, self._clock)
+            write = partial(self._journal.requests.claim, request, claim)
+            ownership = Ownership(claim, write, standing, claims, self._stop, self._clock)
             past = self._prepare(call, request, ownership)
             if past.ended:
                 return _as_before(past.ended)
@@ -128,16 +129,16 @@ class Sender:
             raise
 
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Write the claim, and return everything on record of the run. Raises ClientError."""
+        """Claim the run, and return everything on record of it. Raises ClientError."""
         claims = self._journal.claims
-        delivery = self._journal.requests.claim(request, ownership.claim)
         if call.created is None and not call.redelivered:
             # Nobody else can know this run, so nothing is on record of it, except that it was given up.
+            ownership.claim_later()
             if not claims.wait_until_reading(PAST_SECONDS):
                 raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
             return Past(Standing(stopped=claims.is_ended(request.run)))
         since = call.created or request.created - LOOK_BACK
-        return ownership.take(replace(request, created=since), delivery, self._journal.past)
+        return ownership.take(replace(request, created=since), self._journal.past)
 
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
         run, writer = request.run, self._journal.writer
@@ -157,6 +158,7 @@ class Sender:
             writer.end(run, FAILED, _unexpected(error), sending.failed)
             raise
         finally:
+            ownership.claim_now()
             writer.flush(1 if self._stop.asked else RECORD_SECONDS, run)
         return Figures(request.num_messages, request.size, seconds)
 
@@ -187,6 +189,7 @@ class Sender:
         writer = self._journal.writer
         writer.begin(request, ownership.claim)
         writer.end(request.run, FAILED, reason)
+        ownership.claim_now()
         writer.flush(1, request.run)
 
 

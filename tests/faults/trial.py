@@ -41,9 +41,12 @@ class Trial:
         self.strangers: set[str] = set()
         """Runs that have messages in the topics, but were not followed."""
 
-    def start(self, service: str = "ping", messages: int | None = None, size: int = 100) -> str:
+    def start(
+        self, service: str = "ping", messages: int | None = None, size: int = 100, rate: int | None = None
+    ) -> str:
         """Start a run and return its path."""
-        answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/{size}")
+        query = f"?rate={rate}" if rate else ""
+        answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/{size}{query}")
         assert answer.status_code == 202, answer.text
         return self.follow(answer.headers["Location"])
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from messaging.delivery.ownership import FROZEN_SECONDS
+from messaging.clients.errors import Unavailable
+from messaging.delivery.ownership import CLAIM_SECONDS, FROZEN_SECONDS
 from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
 from tests.unit.api_fakes import RUN
 from tests.unit.sending_instance import AGAIN, KNOWN, Instance, numbers
@@ -16,26 +17,13 @@ def instance():
 class TestWhileItSends:
     @pytest.mark.parametrize("call", [{}, KNOWN, KNOWN | {"queued": True}, AGAIN], ids=repr)
     def test_a_newer_claim_stops_it_at_once_and_it_answers_nothing(self, instance, call):
-        def supersede():
-            if not call:
-                instance.claims.claim(*instance.requests.claims)
-            instance.claims.claim("host:2/b.1")
-
-        instance.topic.on_send = supersede
+        instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
         with pytest.raises(Superseded):
             instance.send(1000, 5, **call)
 
         assert numbers(instance) == [*range(200)], "the block in hand"
         assert instance.writer.numbers == [*range(200)], "is on record"
         assert instance.steps[-1] == "yielded"
-
-    def test_a_claim_that_came_before_its_own_does_not(self, instance):
-        def late():
-            instance.claims.claim("host:2/b.1")
-            instance.claims.claim(*instance.requests.claims)
-
-        instance.topic.on_send = late
-        assert instance.send(1000, 5).num_messages == 1000
 
     @pytest.mark.parametrize("end", ["stopped", "failed"])
     def test_a_stop_or_failure_that_comes_on_record_ends_it(self, instance, end):
@@ -62,7 +50,7 @@ class TestAfterAPause:
         self.freeze(instance, FROZEN_SECONDS + 0.1)
         instance.send(600, 5)
 
-        assert instance.steps == ["claim", "begin", "send", "catch up", "send", "catch up", "send", "sent"]
+        assert instance.steps == ["begin", "send", "catch up", "claim", "send", "catch up", "send", "sent"]
 
     def test_a_short_pause_does_not_count(self, instance):
         self.freeze(instance, FROZEN_SECONDS - 0.1)
@@ -95,22 +83,64 @@ class TestAfterAPause:
         assert instance.writer.outcomes[RUN] == outcome
 
 
-class TestARunThatBeganWithoutReading:
-    """Its own claim is on its way while it sends. Another claim may come first."""
+class TestARunThatNobodyElseCanKnow:
+    """It is claimed while it is sent. Another claim may come before or after that."""
+
+    def test_it_is_claimed_at_the_end_if_that_comes_soon(self, instance):
+        instance.send(600, 5)
+
+        assert instance.steps == ["begin", "send", "send", "send", "sent", "claim"]
+
+    def test_else_it_is_claimed_in_between(self, instance):
+        instance.topic.on_send = lambda: instance.clock.advance(CLAIM_SECONDS)
+        instance.send(600, 5)
+
+        assert instance.steps == ["begin", "send", "claim", "send", "send", "sent"]
+
+    def test_it_is_claimed_as_well_if_it_fails(self, instance):
+        instance.claims.ended.add(RUN)
+        with pytest.raises(RunStopped):
+            instance.send(600, 5)
+
+        assert instance.steps == ["begin", "stopped", "claim"]
+
+    def test_it_is_not_claimed_after_another_instance_has_done_so(self, instance):
+        instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
+        with pytest.raises(Superseded):
+            instance.send(600, 5)
+
+        assert instance.steps == ["begin", "send", "yielded"]
 
     def test_it_waits_for_its_own_claim_once_there_is_another_and_goes_on_if_that_is_older(self, instance):
-        instance.topic.on_send = lambda: instance.claims.standings[RUN].claims or instance.claims.claim("host:2/b.1")
+        self.have_another_claim_come_after_its_own_was_written(instance)
 
         assert instance.send(1000, 5).num_messages == 1000
-        assert instance.steps[:5] == ["claim", "begin", "send", "read back", "send"]
+        assert instance.steps[:6] == ["begin", "send", "claim", "send", "read back", "send"]
 
     def test_it_sends_nothing_more_if_its_own_claim_does_not_come(self, instance):
-        def another():
-            instance.claims.claim("host:2/b.1")
-            instance.claims.reads = False
+        self.have_another_claim_come_after_its_own_was_written(instance)
+        instance.claims.wait_for_claim = lambda *_: False
+        with pytest.raises(DeliveryFailed, match="this instance may not send on"):
+            instance.send(1000, 5)
 
-        instance.topic.on_send = another
+        assert numbers(instance) == [*range(400)]
+
+    def test_it_sends_nothing_more_if_its_claim_cannot_be_written(self, instance):
+        instance.topic.on_send = lambda: instance.clock.advance(CLAIM_SECONDS)
+        instance.requests.claim = fail
         with pytest.raises(DeliveryFailed, match="this instance may not send on"):
             instance.send(1000, 5)
 
         assert numbers(instance) == [*range(200)]
+
+    def have_another_claim_come_after_its_own_was_written(self, instance):
+        def on_send():
+            instance.clock.advance(CLAIM_SECONDS)
+            if instance.requests.claims and not instance.claims.standings[RUN].claims:
+                instance.claims.claim("host:2/b.1")
+
+        instance.topic.on_send = on_send
+
+
+def fail(*_):
+    raise Unavailable("gone")

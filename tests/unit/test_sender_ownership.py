@@ -35,7 +35,7 @@ class TestBeforeItSends:
     def test_a_new_run_that_nobody_else_can_know_begins_without_reading(self, instance):
         instance.send(200, 5)
 
-        assert instance.steps == ["claim", "begin", "send", "sent"]
+        assert instance.steps == ["begin", "send", "sent", "claim"]
 
     def test_but_not_before_stops_and_failures_are_being_read(self, instance):
         instance.claims.reads = False

@@ -94,7 +94,7 @@ def twice(*instances: Instance) -> int:
     return sum(numbers.values()) - MESSAGES
 
 
-@pytest.mark.parametrize("call", [{}, {"created": CREATED}, {"created": CREATED, "queued": True}], ids=repr)
+@pytest.mark.parametrize("call", [{"created": CREATED}, {"created": CREATED, "queued": True}], ids=repr)
 def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, pool, call):
     # Given a run that is half sent
     old, new = start(stop_after=MESSAGES // 2), start()
@@ -115,7 +115,25 @@ def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(broker, start, poo
     assert len(new.out.messages) < MESSAGES // 2 + 1000
 
 
-def test_a_dead_owner_costs_at_most_what_was_not_on_record(monkeypatch, start, pool):
+def test_an_owner_that_had_no_time_to_claim_costs_no_more_than_what_was_not_on_record(monkeypatch, broker, start, pool):
+    monkeypatch.setattr("messaging.delivery.ownership.CLAIM_SECONDS", 60)
+    old, new = start(stop_after=MESSAGES // 2), start()
+    first = pool.submit(old.send)
+    assert old.out.reached.wait(10)
+
+    second = pool.submit(new.send, redelivered=True)
+    wait_until(lambda: claims_of(broker) == 1)
+    assert old.claims.catch_up(10)
+    old.out.may_go_on.set()
+
+    with pytest.raises(Superseded):
+        first.result(10)
+    assert second.result(10).num_messages == MESSAGES
+    assert twice(old, new) <= UNRECORDED + 200
+    assert claims_of(broker) == 1
+
+
+def test_an_owner_that_is_dead_costs_no_more_than_what_was_not_on_record(monkeypatch, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 0.2)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send, created=CREATED)

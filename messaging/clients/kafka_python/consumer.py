@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 from messaging.clients.kafka_python.confirmed import Confirmed
 from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
+from messaging.clients.kafka_python.quiet import stop_measuring
 from messaging.clients.kafka_python.reader import fetch
 from messaging.clients.kafka_python.records import read_faster
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
@@ -56,6 +57,7 @@ class KafkaPythonConsumer:
         with translated():
             self._consumer = KafkaConsumer(**options)
         read_faster(self._consumer)
+        stop_measuring(self._consumer)
         self._consumer.subscribe(topics=topics, listener=self._listener)
         # With a slow handler, the consumer must stay a member and must not delay others that join.
         self.keep_alive_seconds = min(1.0, self._consumer.config["max_poll_interval_ms"] / 3000)

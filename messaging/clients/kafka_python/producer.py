@@ -14,6 +14,7 @@ from kafka.future import Future
 
 from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.kafka_python.errors import translate, translated
+from messaging.clients.kafka_python.quiet import stop_measuring
 from messaging.clients.kafka_python.splitting import split_large_batches
 
 ERRORS = KafkaError, OSError, AssertionError
@@ -71,6 +72,7 @@ class KafkaPythonProducer:
         self.sent_again: Counter[str] = Counter()
         with translated():
             self._producer = KafkaProducer(**options)
+        stop_measuring(self._producer)
         self._count_retries()
         split_large_batches(self._producer)
 

@@ -10,6 +10,7 @@ from messaging.clients.errors import Unavailable
 from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.group_offsets import GroupOffsets
 from messaging.clients.kafka_python.partitions import ours, theirs
+from messaging.clients.kafka_python.quiet import stop_measuring
 from messaging.clients.kafka_python.records import Message, read_faster
 from messaging.clients.protocols import Fetched, Partition, Polled, Waiting
 
@@ -24,6 +25,7 @@ class KafkaPythonReader:
         with translated():
             self._consumer = KafkaConsumer(**options)
         read_faster(self._consumer)
+        stop_measuring(self._consumer)
 
     def assign(self, offsets: Mapping[Partition, int]) -> None:
         self._consumer.assign([theirs(partition) for partition in offsets])

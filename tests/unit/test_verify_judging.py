@@ -15,7 +15,7 @@ STAGES = {"ping": ("sent", "pong_received", "pong_answered", "ping_received"), "
 
 
 def api(service: str = "ping", state: str = "done", **stages: dict[str, int]) -> Run:
-    """The run as the API returns it: every stage has seen every message once, except for what the test gives."""
+    """The run as the API tells it: every stage has seen every message once, except for what the test gives."""
     empty = {"byte_rate": None, "message_rate": None, "latency_ms": None, "missing": 0, "failed": 0}
     usual = {"distinct": COUNT, "duplicates": 0} | empty
     members = {name: usual | stages.get(name, {}) for name in STAGES[service]}

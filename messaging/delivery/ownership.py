@@ -23,8 +23,8 @@ FROZEN_SECONDS = 1
 """After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
 
 CLAIM_SECONDS = 0.1
-"""How long a run that nobody else can know may go without a claim. Most small runs are over by then. Their claim then
-goes to Kafka together with their outcome: whoever reads claims takes no CPU time while the client waits."""
+"""A run that nobody else can know may be without a claim for this long, in seconds. Most small runs are over by then.
+Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time while the client waits."""
 
 
 class Claims(Protocol):

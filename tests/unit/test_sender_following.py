@@ -84,7 +84,7 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """It is claimed while it is sent, and another claim may come before or after that."""
+    """It is claimed while it is sent. Another claim may come before or after that."""
 
     def test_it_is_claimed_at_the_end_if_that_comes_soon(self, instance):
         instance.send(600, 5)

@@ -69,7 +69,7 @@ def test_a_check_that_is_over_is_not_asked_again(slow):
 
 
 def test_a_hanging_broker_is_reported_in_time_and_probes_share_its_check(monkeypatch, slow, pool):
-    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.5)
     ready = Readiness({"rabbitmq": slow, "kafka": dict})
     for failing in [ready.failing(), *pool.map(lambda _: ready.failing(), range(PROBES))]:
         assert list(failing) == ["rabbitmq"]

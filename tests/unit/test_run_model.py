@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.runs.model import Manner, Run
+from api.runs.model import Run
 from api.runs.view import RunState, Stall
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen
 
@@ -244,12 +244,3 @@ def test_what_a_stalled_run_lacks_is_told(records):
     apply(records.stage("pong_received", seen([1, 2])), run)
     seconds = (SOON - run.last_change) / 1e6
     assert run.stall(SOON) == Stall(run.id, RunState.BOUNCING, True, True, seconds, "pong_received", 8)
-
-
-def test_a_run_that_nobody_sends_yet_has_the_settings_of_the_api_and_then_those_of_its_sender(records):
-    run = Run(records.request.run, manner=Manner("confluent-kafka", "exactly-once"))
-    apply(records.accepted(), run)
-    assert (run.summary(SOON, 30).client, run.summary(SOON, 30).delivery) == ("confluent-kafka", "exactly-once")
-
-    apply(records.sent("sending", seen([1])), run)
-    assert (run.summary(SOON, 30).client, run.summary(SOON, 30).delivery) == ("kafka-python", "at-least-once")

@@ -13,6 +13,9 @@ from tests.integration.processes import FINAL, Stack, eventually
 EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
 """True if the services are to repeat nothing, whatever goes wrong."""
 
+MESSAGES = {"kafka-python": (40_000, 100_000), "confluent-kafka": (160_000, 250_000)}
+"""How many messages a run has, in a quick pass and with --repeat. They must last until a fault meets them."""
+
 
 @dataclass
 class Row:
@@ -36,7 +39,8 @@ class Trial:
         self.stack = stack
         self.ledger = ledger
         self.long = long
-        self.messages = 100_000 if long else 40_000
+        quick_pass, repeated = MESSAGES[os.environ.get("KAFKA_CLIENT") or "kafka-python"]
+        self.messages = repeated if long else quick_pass
         self._row = row
         self.paths: list[str] = []
         """The paths of the audited runs."""
@@ -56,7 +60,8 @@ class Trial:
 
     def start_both(self, times: int = 1) -> None:
         """Start a run of ping and one of pong, `times` as large as usual. Wait until both have sent a part."""
-        paths = [self.start("ping", self.messages * times), self.start("pong", self.messages * times // 2)]
+        messages = min(self.messages * times, 1_000_000)
+        paths = [self.start("ping", messages), self.start("pong", messages // 2)]
         eventually(lambda: all(map(self._is_under_way, paths)), what="the runs do not begin")
         assert self._any_under_way(), "the runs have ended already: the fault would meet nothing"
 

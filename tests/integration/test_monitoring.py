@@ -69,7 +69,9 @@ def test_every_query_finds_something(stack, prometheus):
     assert finds_nothing() == []
     groups = ask(prometheus, "rules")["groups"]
     assert [rule["health"] for group in groups for rule in group["rules"]] == ["ok"] * len(groups[0]["rules"])
-    assert ask(prometheus, "alerts")["alerts"] == []
+    # Runs of other tests may have stalled in this session.
+    alerts = {alert["labels"]["alertname"] for alert in ask(prometheus, "alerts")["alerts"]}
+    assert alerts <= {"RunStalled"}
 
 
 def targets(prometheus: str) -> list[str]:

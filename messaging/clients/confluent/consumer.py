@@ -34,6 +34,7 @@ class ConfluentConsumer:
         self._changes: list[Taken | Given] = []
         self._is_paused = False
         self._owes_unassign = False
+        self._is_closing = False
         self._confirmed = Confirmed()
         self._asked: deque[tuple[int, Mapping[Partition, int]]] = deque()
         self._commit_errors: list[KafkaError] = []
@@ -131,7 +132,10 @@ class ConfluentConsumer:
         return self._confirmed.offsets
 
     def close(self) -> None:
+        self._is_closing = True
         with translated(), suppress(RuntimeError):  # which says that it is closed
+            if self._owes_unassign:  # `close` would wait for it without end
+                self._consumer.unassign()
             self._waiting(self._consumer.close, CLOSE_SECONDS)
 
     def _put_back(self, messages: list[Message]) -> None:
@@ -161,6 +165,8 @@ class ConfluentConsumer:
         The client would give them back as soon as this returns, unless it has made any call that changes the
         assignment. This one is refused, because it does not go with these assignors, and so changes nothing.
         """
+        if self._is_closing:
+            return
         with suppress(KafkaException):
             consumer.incremental_assign([])
         self._owes_unassign = True

@@ -47,7 +47,7 @@ CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
 PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
     "acks": "all",
     "enable.idempotence": True,
-    "linger.ms": 1,
+    "linger.ms": 0.5,  # the window of messages under way is small, so waiting longer would cost more than small batches
     "queue.buffering.max.messages": 200_000,  # twice MOST_QUEUED of the producer
 }
 

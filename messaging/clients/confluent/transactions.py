@@ -153,9 +153,10 @@ class ConfluentTransactionalProducer:
     def abort(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         with _translated(OutcomeUnknown):
-            self._producer.purge(in_flight=False)
-            # librdkafka aborts only when every report was fetched, and does not do that itself.
+            # librdkafka aborts only when every report was fetched, and does not do that itself. What it wants to send
+            # again, after another message was refused, waits in its queue once more, so the queue is emptied each time.
             while self._producer.poll(0) or len(self._producer):
+                self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:
                     raise OutcomeUnknown("Kafka has not answered what was under way in time")
                 time.sleep(ROOM_SLEEP)

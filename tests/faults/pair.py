@@ -1,6 +1,6 @@
 """Two instances of ping. A test can cut either one off from RabbitMQ."""
 
-import uuid
+from functools import cache
 
 from tests.integration.processes import LoggedProcess, Stack, eventually
 
@@ -16,19 +16,15 @@ class Pair:
     def start(self) -> None:
         """Start both, instead of the stack's own ping."""
         self._stack.ping.terminate()
-        for _ in range(2):
-            user = f"ping-{uuid.uuid4().hex[:8]}"
-            self._rabbitmq.rabbitmqctl("add_user", user, user)
-            self._rabbitmq.rabbitmqctl("set_permissions", user, ".*", ".*", ".*")
+        for user in users(self._rabbitmq):
             address = f"amqp://{user}:{user}@{self._rabbitmq.address}"
             self._users[self._stack.start_service("ping", AMQP_URI=address)] = user
         eventually(lambda: all(len(process.assigned()) == 2 for process in self._users), what="ping has no partitions")
         self._stack.wait_until_ready()
 
     def end(self) -> None:
-        for process, user in self._users.items():
+        for process in self._users:
             process.end()
-            self._rabbitmq.rabbitmqctl("delete_user", user)
 
     def sender_of(self, path: str) -> LoggedProcess:
         """Return the instance that sends the run at this path, once it does."""
@@ -43,6 +39,16 @@ class Pair:
     def close_connections(self, process: LoggedProcess) -> None:
         """Have RabbitMQ close the connections of this instance."""
         self._rabbitmq.rabbitmqctl("close_all_user_connections", self._users[process], "a test")
+
+
+@cache  # each rabbitmqctl takes seconds
+def users(rabbitmq) -> list[str]:
+    """Return two users of RabbitMQ. Each has its name as the password."""
+    names = ["ping-1", "ping-2"]
+    for name in names:
+        rabbitmq.rabbitmqctl("add_user", name, name)
+        rabbitmq.rabbitmqctl("set_permissions", name, ".*", ".*", ".*")
+    return names
 
 
 def configure(rabbitmq, **settings: int) -> None:

@@ -1,4 +1,4 @@
-"""Messages that a handler has sent on: its batch is done once Kafka has acknowledged them."""
+"""Messages that a handler has sent. Its batch is done when Kafka has acknowledged them."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from messaging.clients.protocols import Delivery
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5
-"""The longest time, in seconds, before what has failed is sent again."""
+"""The longest pause before failed messages are sent again, in seconds."""
 
 
 class Columns(NamedTuple):
@@ -82,7 +82,7 @@ class SentAnswers(Answers):
     def settled(self) -> bool:
         """Return True if nothing is left to do: Kafka has acknowledged every message, or refused it for good.
 
-        Hands over again what has failed for a passing reason, so this may stay False for a long time.
+        Messages that have failed for a temporary reason are handed over again, so this may stay False for a long time.
         """
         if self._delivery is None:
             self._try_again()

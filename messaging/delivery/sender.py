@@ -18,7 +18,7 @@ from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
-"""How long the outcome may take to get on record before the call is answered all the same."""
+"""The call is answered after this many seconds, even if the outcome is not on record yet."""
 
 
 class Sender(RunSender):
@@ -53,7 +53,7 @@ class Sender(RunSender):
         sending = Sending(request, self._out, backpressure, partial(writer.sent, run), past.sent, schedule)
         try:
             if schedule:
-                backpressure.wait_until_recorded()  # or another instance that takes over would not know the start
+                backpressure.wait_until_recorded()  # otherwise an instance that takes over would not know the start
             sending.send()
             seconds = seconds_of(sending.first_sent, sending.last_acknowledged, past)
             writer.end(run, DONE, seconds=seconds)

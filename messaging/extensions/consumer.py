@@ -1,6 +1,6 @@
-"""Receiving from Kafka: nameko-kafka's entrypoint, made to hand over polled batches and to commit only what is done.
+"""Receiving from Kafka: nameko-kafka's entrypoint, changed to pass on whole batches and to commit only finished ones.
 
-One greenthread alone touches the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
+Only one greenthread uses the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
 service, one at a time, and may return `Answers`: its batch is done once those have reached Kafka. When that is, and how
 it is committed, is the matter of `messaging.delivery`.
 """
@@ -42,7 +42,7 @@ POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
-"""The shortest and the longest time between two attempts at a batch whose handler raises."""
+"""The shortest and the longest pause before a handler that has raised gets its batch again, in seconds."""
 
 
 class Result(NamedTuple):
@@ -126,7 +126,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self.stopping.ask()
 
     def run(self) -> None:
-        """Poll, hand over and commit until told to stop; then finish the work in hand."""
+        """Poll, hand over and commit until told to stop. Then finish the work in hand."""
         try:
             while not self.stopping.asked:
                 self.turn()
@@ -171,7 +171,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self._receiving.handled(fetched, batch, answers, epoch)
 
     def _handle(self, batch: Batch) -> Any:
-        """Return what the handler returns. One that raises gets the batch again, because nothing may be lost."""
+        """Return the result of the handler. If it raises, it gets the batch again, because nothing may be lost."""
         pause: float = FIRST_RETRY_SECONDS
         while True:
             handled: Event = Event()

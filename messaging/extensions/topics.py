@@ -1,4 +1,4 @@
-"""Sending to a Kafka topic: nameko-kafka's dependency provider, bound to a topic and bounded in memory."""
+"""Sending to a Kafka topic: nameko-kafka's dependency provider, for one topic and with limited memory."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -80,7 +80,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(name)  # asks now that Kafka is there; later the question could take a minute
+            producer.partitions(name)  # asks now, because Kafka is there; later the question could take a minute
             return producer
 
         self._producer = self.metrics.metered(self._connected(make), name)
@@ -121,7 +121,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def stop(self) -> None:
         if self._producer is not None:
-            self._producer.close(CLOSE_SECONDS)  # the senders have waited for everything that had to be acknowledged
+            self._producer.close(CLOSE_SECONDS)  # the senders have waited for all acknowledgements
 
     kill = stop
 

@@ -24,7 +24,7 @@ Start = Callable[[Reader], Mapping[Partition, int]]
 
 
 class Tail:
-    """Hands every record to `apply`, for as long as it runs. What is not ours is logged and left out."""
+    """Hands every record to `apply`, as long as it runs. A foreign record is logged and left out."""
 
     def __init__(self, client: Client, start: Start, apply: Apply):
         self._client = client
@@ -48,12 +48,12 @@ class Tail:
         self._stopped.set()
 
     def wait_until_caught_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until it has once read everything that was there; return False if it has not."""
+        """Wait, no longer than this, until it has read what was there at its start. Return False if it has not."""
         with self._condition:
             return self._condition.wait_for(lambda: self._reached > 0, seconds)
 
     def catch_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until it has read everything that is there now; return False if it has not."""
+        """Wait, no longer than this, until it has read what is there now. Return False if it has not."""
         with self._condition:
             self._wanted += 1
             wanted = self._wanted
@@ -66,7 +66,7 @@ class Tail:
             except Transactional as error:
                 log.critical("%s", error)
                 os._exit(GIVE_UP)  # from this thread nothing else ends the process
-            except Exception as error:  # any: without this thread the process would learn nothing any more
+            except Exception as error:  # any exception: this thread must go on
                 log.warning("cannot read the record of runs, trying again: %r", error)
                 self._stopped.wait(RETRY_SECONDS)
 
@@ -102,7 +102,7 @@ class Tail:
             for number, offset, key, value in zip(*columns, strict=True):
                 try:
                     self._apply(Partition(fetched.topic, number), offset, key, value)
-                except Exception as error:  # somebody else's record, or one of another version
+                except Exception as error:  # a record of another program or another version
                     extra = {"topic": fetched.topic}
                     log.warning(
                         "topic %s, offset %d: not a record of a run: %r", fetched.topic, offset, error, extra=extra

@@ -1,4 +1,4 @@
-"""The sending of a run: random messages of one size, each with a number and a time.
+"""Sends a run: random messages of one size, each with a number and a time.
 
 Kafka sets the pace, or in a paced run the schedule: each message is sent when it is due.
 """
@@ -159,7 +159,7 @@ class Sending:
 
     def _account(self, block: HandedOver) -> None:
         """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
-        is_acknowledged = block.delivery.acknowledged  # computed anew at each use
+        is_acknowledged = block.delivery.acknowledged  # a property: each use computes it
         acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:
             at = block.delivery.acknowledged_at

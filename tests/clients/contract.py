@@ -18,16 +18,16 @@ from tests.clients.parts.rebalances import RebalanceContract
 class ClientContract(
     ProducerContract, ReaderContract, ConsumerContract, RebalanceContract, AdminContract, OutageContract
 ):
-    """All of it. The attributes say what differs; a class for another library sets its own."""
+    """The whole contract. A class for another library overrides the attributes, which differ between libraries."""
 
     interruptible = True
     """A commit or close that takes too long ends."""
     small_polls = {"max_poll_records": 10}  # noqa: RUF012
-    """A poll brings so few messages that others are fetched already."""
+    """A poll returns so few messages that the library has fetched more."""
     small_batches = {"batch_size": 1000}  # noqa: RUF012
     """The client hands Kafka batches of at most 1000 bytes, or single messages."""
     quick_rebalances = {"heartbeat_interval_ms": 200}  # noqa: RUF012
-    """A member learns soon that another one joins or leaves."""
+    """A member soon notices that another one joins or leaves."""
     short_membership = {"max_poll_interval_ms": 1500}  # noqa: RUF012
     """The group soon takes a member for dead that does not poll."""
     splits_batches = True

@@ -1,4 +1,4 @@
-"""Answers, with deliveries whose acknowledgements the test makes."""
+"""Answers, with fake deliveries. The test decides about acknowledgements."""
 
 import pytest
 
@@ -13,7 +13,7 @@ COLUMNS = Columns([b"a", b"b", b"c"], [b"1", b"2", b"3"], [0, 0, 1])
 
 
 class Out:
-    """Takes down what is handed over; `down` says that not even that is possible."""
+    """Notes what is handed over. While it is `down`, handing over fails."""
 
     def __init__(self) -> None:
         self.handed_over: list[list[tuple]] = []
@@ -44,7 +44,7 @@ def answers(out, clock):
 
 
 def settle_again(answers: SentAnswers, clock: Clock) -> None:
-    """Have what has failed be sent again: once that is seen, and the pause is over."""
+    """Let failed answers be sent again: look once, and let the pause pass."""
     for _ in range(2):
         assert not answers.settled()
         clock.advance(LONGEST_PAUSE)
@@ -118,7 +118,7 @@ def test_what_cannot_even_be_handed_over_again_is_kept_until_it_can(out, answers
         settle_again(answers, clock)
     assert not answers.wait(0)
 
-    # Then it is handed over, once, when the client can
+    # Then it is handed over once, as soon as the client can
     out.down = False
     settle_again(answers, clock)
     out.deliveries[1].acknowledge()

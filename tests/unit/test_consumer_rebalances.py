@@ -1,4 +1,4 @@
-"""The entrypoint's loop when its group takes partitions away: what it finishes before, and what it drops."""
+"""The entrypoint's loop when its group takes partitions away: what it finishes first, and what it drops."""
 
 import pytest
 
@@ -13,7 +13,7 @@ GIVEN = Polled(changes=[Given(frozenset({P0}))])
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """A rebalance is held up by nothing."""
+    """A rebalance does not wait for work in hand."""
     monkeypatch.setattr(receiving, "REBALANCE_SECONDS", 0)
 
 
@@ -43,7 +43,7 @@ def test_work_that_is_not_done_by_then_is_never_committed():
     answers.done = True
     service.turn(3)
 
-    # Then nothing is committed, because others have got these messages as well
+    # Then nothing is committed, because other members have got these messages too
     assert service.consumer.events == []
     assert service.consumer.committed == []
 
@@ -58,13 +58,13 @@ def test_offsets_from_before_a_rebalance_are_not_committed_again_after_it():
     service.consumer.comes(fetched(range(10, 12)))
     service.turn(2)
 
-    # Then only what came since is committed
+    # Then only these are committed
     assert service.consumer.committed == [{P0: 10}, {P0: 12}]
 
 
 @pytest.mark.usefixtures("hasty")
 def test_a_batch_in_the_hands_of_the_handler_at_a_rebalance_is_not_committed_after_it():
-    # Given a handler that is still at work when the group takes the partitions away
+    # Given a handler that still works when the group takes the partitions away
     service = Service(Consumer(fetched(range(10)), TAKEN, GIVEN), seconds=0.2)
 
     # When it has finished
@@ -86,7 +86,7 @@ def test_a_batch_fetched_before_a_rebalance_is_neither_handled_nor_committed_aft
     # When the group takes the partitions away while the handler works on the first one
     service.turn(3)
 
-    # Then the second one is left to come again where it belongs
+    # Then the second one is dropped, and comes again at its new owner
     assert service.handled == [10]
     assert service.consumer.committed == []
 

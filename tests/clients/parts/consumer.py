@@ -1,4 +1,4 @@
-"""The contract of a consumer that has its group to itself: positions, commits, pauses."""
+"""The contract of a consumer that is alone in its group: positions, commits, pauses."""
 
 import time
 
@@ -92,7 +92,7 @@ class ConsumerContract:
         consumer = join(partition.topic, **self.small_polls)
         receive(consumer, 10)
 
-        # Then it goes on wherever it is told to, backwards and forwards
+        # Then it continues at the given offset, backwards and forwards
         for offset in 3, 500, 990, 0:
             consumer.seek(partition, offset)
             assert numbers(receive(consumer, 10))[:10] == list(range(offset, offset + 10))
@@ -172,7 +172,7 @@ class ConsumerContract:
             changes += consumer.poll(0).changes
             time.sleep(consumer.keep_alive_seconds)
 
-        # Then it is a member still, and goes on
+        # Then it is still a member, and goes on
         assert not [change for change in changes if isinstance(change, Taken)]
         assert closed(client.admin()).group_states([group]) == {group: "Stable"}
         consumer.resume()

@@ -1,7 +1,7 @@
 """Finds the message that Kafka refuses. It aborts its whole transaction, and nobody says which one it was."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from messaging.clients.protocols import Fetched, Partition
 
@@ -23,9 +23,13 @@ class Narrowing:
         """True while each part of the messages needs a transaction for itself."""
         return self._most is not None
 
-    def parts(self, fetched: Fetched) -> Iterable[Fetched]:
-        """Return the messages in parts of as many as may be in one transaction."""
-        return (fetched,) if self._most is None else split(fetched, self._most)
+    def parts(self, fetched: Fetched) -> Iterator[Fetched]:
+        """Yield the messages in parts of as many as may be in one transaction by then."""
+        start = 0
+        while start < len(fetched):
+            end = len(fetched) if self._most is None else min(start + self._most, len(fetched))
+            yield fetched if end - start == len(fetched) else cut(fetched, start, end)
+            start = end
 
     def is_refused(self, fetched: Fetched) -> bool:
         """Return True if this is the one message that Kafka refuses."""
@@ -47,23 +51,14 @@ class Narrowing:
             self._most = None if self._most >= NORMAL else 2 * self._most
 
 
-def split(fetched: Fetched, most: int) -> Iterator[Fetched]:
-    """Yield the messages in parts of at most so many."""
-    for start in range(0, len(fetched), most):
-        rows = slice(start, start + most)
-        partitions, offsets = fetched.partitions[rows], fetched.offsets[rows]
-        is_last = start + most >= len(fetched)
-        pairs = zip(partitions, offsets, strict=True)
-        next_offsets = {Partition(fetched.topic, number): offset + 1 for number, offset in pairs}
-        yield Fetched(
-            fetched.topic,
-            partitions,
-            offsets,
-            fetched.keys[rows],
-            fetched.values[rows],
-            fetched.next_offsets if is_last else next_offsets,
-            fetched.seconds,
-        )
+def cut(fetched: Fetched, start: int, end: int) -> Fetched:
+    """Return the messages with these indices."""
+    partitions, offsets = fetched.partitions[start:end], fetched.offsets[start:end]
+    next_offsets = {
+        Partition(fetched.topic, number): offset + 1 for number, offset in zip(partitions, offsets, strict=True)
+    }
+    keys, values = fetched.keys[start:end], fetched.values[start:end]
+    return Fetched(fetched.topic, partitions, offsets, keys, values, next_offsets, fetched.seconds)
 
 
 def _partition(fetched: Fetched, index: int) -> Partition:

@@ -73,8 +73,7 @@ class ExactlyOnce:
         return self._clients.consumer.keep_alive_seconds if self._clients else OPEN_SECONDS
 
     def poll(self, seconds: float) -> Sequence[Fetched]:
-        if self._handled and self._clock() - self._begun >= OPEN_SECONDS:
-            self.commit()
+        self._commit_in_time()
         clients = self._connected()
         epoch = self.epoch
         polled = clients.consumer.poll(min(seconds, IDLE_SECONDS) if self._handled else seconds)
@@ -113,8 +112,7 @@ class ExactlyOnce:
     def handled(self, fetched: Fetched, batch: Batch, answers: Any, epoch: int) -> None:
         if epoch == self.epoch:  # or the handler has outlived its transaction, and produces nothing
             self._attempt(lambda clients: self._put_in(clients, fetched, batch, answers))
-        if self._handled and self._narrowing.active:
-            self.commit()
+        self._commit_in_time()
 
     def advance(self) -> None:
         if self._idle:
@@ -162,6 +160,11 @@ class ExactlyOnce:
             return
         clients.producer.send(answers.topic, *answers.columns, KAFKA_SECONDS)
         self._counts.answered(batch, (), time.time_ns() // 1000)
+
+    def _commit_in_time(self) -> None:
+        """Commit the open transaction if it has been open for long, or may take no more messages."""
+        if self._narrowing.active or self._clock() - self._begun >= OPEN_SECONDS:
+            self.commit()
 
     def _commit(self, seconds: float) -> None:
         """Commit the open transaction, if there is one."""

@@ -79,4 +79,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestAnyFaults = Machine.TestCase
-TestAnyFaults.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyFaults.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

@@ -17,6 +17,9 @@ from tests.unit.simulation.kafka import ABORTED, Entry, Kafka
 RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 MESSAGES = 1000
 
+ROUNDS = 600
+"""How many steps each process may need at most after the last fault."""
+
 View = Callable[[Kafka, str], Mapping[Partition, Sequence[Entry]]]
 """What a reader sees of a topic."""
 
@@ -73,14 +76,15 @@ class World:
         """Have the broker abort a transaction that has taken too long."""
         self.kafka.fence(name)
 
-    def finish(self, rounds: int = 3000) -> None:
+    def finish(self, is_over: Callable[[], bool] | None = None) -> None:
         """Go on, with nothing more going wrong, until everything has arrived; then see if anything more happens."""
-        for number in range(rounds):
+        is_over = is_over or (lambda: bool(self.queue.answered) and not violations(self.kafka))
+        for number in range(ROUNDS):
             self._go_round()
             if number % 20 == 19:
                 self.end_sessions()
                 self._time_out_the_dead()
-                if self.queue.answered and not violations(self.kafka):
+                if is_over():
                     break
         for _ in range(40):
             self._go_round()

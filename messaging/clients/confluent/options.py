@@ -34,6 +34,7 @@ QUIET = {"log_level": 2}
 CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
+    "fetch.queue.backoff.ms": 5,  # 1 s by default: what was fetched ahead is consumed long before that
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
     "max.poll.interval.ms": 300_000,

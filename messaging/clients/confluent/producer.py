@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, Producer
 
 from messaging.clients.confluent.delivery import ConfluentDelivery, Failure, Part
 from messaging.clients.confluent.errors import TOO_LARGE, translate, translated
-from messaging.clients.confluent.producers import CONNECT_SECONDS, Limits, Producers
+from messaging.clients.confluent.producers import CONNECT_SECONDS, Limits, Producers, patiently
 from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.protocols import Waiting
 
@@ -39,8 +39,7 @@ class ConfluentProducer:
 
     def partitions(self, topic: str) -> int:
         producer = self._producers.of(topic)
-        with translated():
-            return len(self._waiting(lambda: producer.list_topics(topic, CONNECT_SECONDS)).topics[topic].partitions)
+        return patiently(lambda: partitions_of(producer, topic, self._waiting))
 
     def send(
         self,
@@ -110,6 +109,15 @@ class ConfluentProducer:
         with suppress(RuntimeError):  # which says that it is closed
             self.flush(seconds)
         self._producers.close()
+
+
+def partitions_of(producer: Producer, topic: str, waiting: Waiting) -> int:
+    """Return how many partitions a topic has. Raises Unavailable, also if there is no topic."""
+    with translated():
+        found = waiting(lambda: producer.list_topics(topic, CONNECT_SECONDS)).topics[topic]
+    if not found.partitions:
+        raise Unavailable(f"there is no topic {topic}: {found.error}")
+    return len(found.partitions)
 
 
 def by_partition(partitions: Sequence[int]) -> dict[int, Sequence[int]]:

@@ -4,16 +4,23 @@ librdkafka does not split a batch that Kafka refuses as too large. It would fail
 a topic stay below the topic's limit.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from confluent_kafka import Producer
 
 from messaging.clients.confluent.errors import translated
+from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Waiting
 
+T = TypeVar("T")
+
 CONNECT_SECONDS = 3
+TOPIC_SECONDS = 5
+RETRY_SECONDS = 0.1
 
 BATCH_OVERHEAD = 200
 """Batches stay that far below a topic's limit, in bytes."""
@@ -46,10 +53,13 @@ class Producers:
     def of(self, topic: str) -> Producer:
         """Return the producer for a topic. Asks Kafka for the topic's limit the first time. Raises Unavailable."""
         if topic not in self._limits and not self._is_closed:
-            with closing(self._ask_limits()) as limits:
-                self._limits[topic] = limits.batch_limit(topic)
+            self._limits[topic] = patiently(partial(self._ask_limit, topic))
         most = self._limits.get(topic, self._batch_size) - BATCH_OVERHEAD
         return self._of_size(max(1, min(self._batch_size, most)))
+
+    def _ask_limit(self, topic: str) -> int:
+        with closing(self._ask_limits()) as limits:
+            return limits.batch_limit(topic)
 
     def fits(self, topic: str, size: int) -> bool:
         """Return True if a message of this size, key and value, is within the limit that is known of its topic."""
@@ -82,6 +92,21 @@ class Producers:
             with translated():
                 self._by_size[size] = Producer({**self._options, "batch.size": size, "error_cb": _ignore})
         return self._by_size[size] if size in self._by_size else self.all()[0]
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """Return an answer about a topic. Brokers may learn of a new topic some time after it was created.
+
+    Raises Unavailable if there is none for TOPIC_SECONDS.
+    """
+    deadline = time.monotonic() + TOPIC_SECONDS
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 def _ignore(error: object) -> None:

@@ -11,8 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from messaging.clients.confluent.consumer import ConfluentConsumer
 from messaging.clients.confluent.errors import ERRORS, cause_of, translate, translated
 from messaging.clients.confluent.partitions import theirs
-from messaging.clients.confluent.producer import AT_ONCE, MOST_QUEUED, by_partition, messages_at
-from messaging.clients.confluent.producers import CONNECT_SECONDS
+from messaging.clients.confluent.producer import AT_ONCE, MOST_QUEUED, by_partition, messages_at, partitions_of
+from messaging.clients.confluent.producers import patiently
 from messaging.clients.errors import Aborted, ClientError, Fenced, OutcomeUnknown, Refused, Unavailable
 from messaging.clients.protocols import Partition, Waiting
 from messaging.clients.transactions import Membership
@@ -52,9 +52,7 @@ class ConfluentTransactionalProducer:
             self._waiting(lambda: self._producer.init_transactions(seconds))
 
     def partitions(self, topic: str) -> int:
-        with translated():
-            topics = self._waiting(lambda: self._producer.list_topics(topic, CONNECT_SECONDS)).topics
-        return len(topics[topic].partitions)
+        return patiently(lambda: partitions_of(self._producer, topic, self._waiting))
 
     def begin(self) -> None:
         self._failure = None

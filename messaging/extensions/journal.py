@@ -47,15 +47,16 @@ class RunJournal(SharedExtension):
     def setup(self) -> None:
         settings = settings_of(self.container)
 
-        def make(client: Client) -> tuple[Client, Producer]:
-            return client, client.producer()
+        def make(client: Client) -> tuple[Client, Producer, JournalWriter]:
+            producer = client.producer()
+            name, library = self.container.service_name, settings.kafka.client
+            # It asks for the partitions of a topic that Kafka may not know yet.
+            return client, producer, JournalWriter(producer, name, client=library, delivery=settings.delivery)
 
         replicas = settings.replication_factor
         topics = [requests_topic(replicas), states_topic(settings.topic_partitions, replicas)]
-        client, producer = connected(self.container, topics, make, self.stopping)
+        client, producer, writer = connected(self.container, topics, make, self.stopping)
         self._producer = producer
-        name, kafka_client = self.container.service_name, settings.kafka.client
-        writer = JournalWriter(producer, name, client=kafka_client, delivery=settings.delivery)
         requests = RequestsWriter(lambda: producer)
         self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client)))
 

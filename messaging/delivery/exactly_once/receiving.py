@@ -13,6 +13,7 @@ from messaging.clients.protocols import Fetched, Partition, Taken
 from messaging.clients.transactions import TransactionalConsumer, TransactionalProducer
 from messaging.delivery.answers import PlannedAnswers
 from messaging.delivery.exactly_once.narrowing import Narrowing
+from messaging.delivery.exactly_once.positions import Positions
 from messaging.delivery.receiving import REBALANCE_SECONDS, OnChange
 from messaging.journal.counts import Counts
 from messaging.journal.states import RUN_STATES
@@ -62,10 +63,7 @@ class ExactlyOnce:
         self._handled: list[Fetched] = []
         """The messages of the open transaction. None is open while there are none."""
         self._begun = 0.0
-        self._committed: dict[Partition, int] = {}
-        """Where each partition goes on after an abort, as far as messages of it have come."""
-        self._reached: dict[Partition, int] = {}
-        """The ends that were reached. Marks of transactions may lie between them and the last message."""
+        self._positions = Positions()
         self.epoch = 0
 
     @property
@@ -85,11 +83,11 @@ class ExactlyOnce:
         if self._clients is not clients:
             return ()
         for fetched in polled.fetched:
-            self._note_first(fetched)
+            self._positions.note(fetched)
         if epoch != self.epoch and polled.fetched:
             self._read_again()  # these came before what was sought
             return ()
-        self._reached |= polled.reached
+        self._positions.reach(polled.reached)
         self._idle = not polled.fetched
         return polled.fetched
 
@@ -117,8 +115,7 @@ class ExactlyOnce:
     def advance(self) -> None:
         if self._idle:
             self.commit()
-            ends = {p: offset for p, offset in self._reached.items() if offset > self._committed.get(p, -1)}
-            if ends:
+            if ends := self._positions.uncommitted_ends():
                 self._attempt(lambda clients: self._commit_ends(clients, ends))
 
     def commit(self) -> None:
@@ -141,11 +138,6 @@ class ExactlyOnce:
             if self._paused:
                 self._clients.consumer.pause()
         return self._clients
-
-    def _note_first(self, fetched: Fetched) -> None:
-        if not fetched.next_offsets.keys() <= self._committed.keys():
-            for number, offset in zip(fetched.partitions, fetched.offsets, strict=True):
-                self._committed.setdefault(Partition(fetched.topic, number), offset)
 
     def _put_in(self, clients: Clients, fetched: Fetched, batch: Batch, answers: PlannedAnswers | None) -> None:
         if not self._handled:
@@ -177,7 +169,7 @@ class ExactlyOnce:
         clients.producer.send(RUN_STATES, *self._counts.records(), seconds)
         clients.producer.commit(seconds, offsets, clients.consumer.membership)
         self._counts.committed()
-        self._committed.update((p, offset) for p, offset in offsets.items() if p in self._committed)
+        self._positions.commit(offsets)
         self._handled = []
         self._fenced = False
         self._narrowing.committed()
@@ -186,14 +178,12 @@ class ExactlyOnce:
         """Commit offsets alone, so that nobody takes the marks of transactions for messages that are left to do."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
-        self._committed |= ends
-        self._reached.clear()
+        self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
         """Commit what was handled, before others get these partitions. What is in hand comes again where it belongs."""
         self._on_change(None)
-        for partition in taken.partitions:
-            self._committed.pop(partition, None)
+        self._positions.take(taken.partitions)
         epoch = self.epoch
         self._commit(REBALANCE_SECONDS)
         if epoch == self.epoch:
@@ -224,11 +214,10 @@ class ExactlyOnce:
     def _read_again(self) -> None:
         """Go on after what was committed, in all partitions that this instance still has."""
         self.epoch += 1
-        self._reached.clear()
         if self._clients is None:
             return
         try:
-            for partition, offset in self._committed.items():
+            for partition, offset in self._positions.read_again().items():
                 self._clients.consumer.seek(partition, offset)
         except Unavailable as error:
             self._renew(error)
@@ -241,8 +230,7 @@ class ExactlyOnce:
         self._fenced = isinstance(error, Fenced)
         self.epoch += 1
         self._handled = []
-        self._committed.clear()
-        self._reached.clear()
+        self._positions.clear()
         self._counts.aborted()
         self._on_change(None)
         try:

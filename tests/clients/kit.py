@@ -134,6 +134,7 @@ class Member:
                     self._turn(consumer)
                 except ClientError as error:  # a commit comes too late for partitions that are lost, not given back
                     self.unavailable.append(error)
+                    time.sleep(0.1)
             self._commit(consumer, self._next)
             consumer.close()
         except ClientError as error:

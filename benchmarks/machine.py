@@ -10,7 +10,7 @@ from typing import Self
 
 from local.brokers.install import JARS
 
-PACKAGES = "kafka-python", "nameko", "nameko-kafka"
+PACKAGES = "confluent-kafka", "kafka-python", "nameko", "nameko-kafka"
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,12 @@ def running(
         raise BenchmarkError(f"`{' '.join(command)}` ended with exit code {code}:\n{tail(log)}")
 
 
-def service(log: Path, module: str, *, exits_well: bool = True, folder: Path = ROOT) -> AbstractContextManager[Process]:
+def service(
+    log: Path, module: str, *, exits_well: bool = True, folder: Path = ROOT, **settings: str
+) -> AbstractContextManager[Process]:
     """Run a nameko service; see `running`."""
-    return running(log, (*NAMEKO_RUN, module), exits_well=exits_well, folder=folder, CONSUMER_METRIC_BATCH="100")
+    settings = {"CONSUMER_METRIC_BATCH": "100", **settings}
+    return running(log, (*NAMEKO_RUN, module), exits_well=exits_well, folder=folder, **settings)
 
 
 def output_of(*arguments: str) -> str:

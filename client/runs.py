@@ -57,6 +57,8 @@ class Run:
     """Messages per second of a paced run."""
     created: datetime
     finished: datetime | None
+    delivery: str
+    """What the services promise: "at-least-once" or "exactly-once"."""
     stages: Mapping[str, Stage]
     json: Mapping[str, Any]
     """All that the API says of it."""
@@ -74,6 +76,7 @@ class Run:
             rate=members["rate"],
             created=datetime.fromisoformat(members["created"]),
             finished=datetime.fromisoformat(members["finished"]) if members["finished"] else None,
+            delivery=members["delivery"],
             stages={name: Stage.from_json(stage) for name, stage in members["stages"].items()},
             json=members,
         )

@@ -40,17 +40,20 @@ class Verdict:
 def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdict:
     """Compare a run with the tally of each of its topics.
 
-    `exact`: nothing was killed, so the duplicates must match.
+    `exact`: nothing was killed, so the duplicates must match. Exactly once, they always must, and there must be none.
     """
+    once = run.delivery == "exactly-once"
     first, *later = TOPICS[run.service]
     differences = [*_sent(run, first, tallies[first])]
     for topic in later:
         differences += _answered(run, first, topic, tallies)
     for topic in TOPICS[run.service]:
         differences += _damaged(topic, tallies[topic])
+        if once and tallies[topic].twice:
+            differences.append(f"Topic {topic} has {tallies[topic].twice} messages twice, and must have each once.")
     differences += _stages(run, tallies)
     uneven = dict(_duplicates(run, tallies))
-    wrong = [sentence for sentence, possible in uneven.items() if exact or not possible]
+    wrong = [sentence for sentence, possible in uneven.items() if exact or once or not possible]
     return Verdict(
         {topic: _figures(run, topic, tallies) for topic in TOPICS[run.service]},
         [*differences, *wrong],

@@ -68,10 +68,12 @@ class TransactionalProducer(Protocol):
 
 
 class TransactionalClient(Client, Protocol):
-    """A client whose library has transactions."""
+    """A client whose library has transactions. Its readers see committed messages only, and their ends are those of
+    all messages: the position of a reader reaches an end when no transaction before it is open any more.
+    """
 
-    def transactional_producer(self, name: str) -> TransactionalProducer:
-        """Make one with this transactional id. It opens no transaction yet. Raises Unavailable."""
+    def transactional_producer(self, transactional_id: str, batch_size: int | None = None) -> TransactionalProducer:
+        """Make one, whose batches have at most `batch_size` bytes or one message. Asks Kafka nothing yet."""
 
     def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
         """Raises Unavailable."""

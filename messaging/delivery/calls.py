@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 from uuid import UUID, uuid4
 
-from messaging.clients.errors import ClientError
-from messaging.delivery.ownership import Ownership
+from messaging.clients.errors import ClientError, Unavailable
+from messaging.delivery.ownership import PAST_SECONDS, Ownership
 from messaging.delivery.record import Journal
 from messaging.journal.past import Past
+from messaging.journal.requests import Standing
 from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
 from messaging.journal.states import Sender as Ended
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
@@ -121,6 +122,15 @@ class RunSender:
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
         """Write the claim, and return everything on record of the run. Raises ClientError, CallAgain, Superseded."""
         raise NotImplementedError
+
+    def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
+        """Return the past of a run that nobody else can know: nothing, except that it was given up. Else None."""
+        claims = self._journal.claims
+        if call.created is not None or call.redelivered:
+            return None
+        if not claims.wait_until_reading(PAST_SECONDS):
+            raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
+        return Past(Standing(stopped=claims.is_ended(run)))
 
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
         """Send what is not in the past yet, and put the outcome on record."""

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from messaging.clients.errors import Unavailable
 from messaging.delivery.backpressure import Backpressure
 from messaging.delivery.calls import LOOK_BACK, Call, RunSender, seconds_of, unexpected
-from messaging.delivery.ownership import PAST_SECONDS, Ownership
+from messaging.delivery.ownership import Ownership
 from messaging.delivery.record import Journal
 from messaging.journal.past import Past
-from messaging.journal.requests import Standing
 from messaging.journal.states import DONE, FAILED
 from messaging.runs.outcome import DeliveryFailed, Figures, RunStopped
 from messaging.runs.request import Limits, Request
@@ -41,13 +39,9 @@ class Sender(RunSender):
 
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
         """Write the claim, and return everything on record of the run. Raises ClientError."""
-        claims = self._journal.claims
         delivery = self._journal.requests.claim(request, ownership.claim)
-        if call.created is None and not call.redelivered:
-            # Nobody else can know this run, so nothing is on record of it, except that it was given up.
-            if not claims.wait_until_reading(PAST_SECONDS):
-                raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
-            return Past(Standing(stopped=claims.is_ended(request.run)))
+        if past := self._nobody_elses(call, request.run):
+            return past
         since = call.created or request.created - LOOK_BACK
         return ownership.take(replace(request, created=since), delivery, self._journal.past)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import nameko_kafka
 
+from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Client, Producer
 from messaging.clients.protocols import Topic as NewTopic
 from messaging.clients.transactions import TransactionalClient, TransactionalProducer
@@ -94,7 +95,10 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> tuple[TransactionalClient, int]:
             with closing(client.reader()) as reader:
-                return cast(TransactionalClient, client), len(reader.partitions(name))
+                partitions = len(reader.partitions(name))
+            if not partitions:
+                raise Unavailable(f"Kafka does not know topic {name} yet")
+            return cast(TransactionalClient, client), partitions
 
         client, partitions = self._connected(make)
         meter = self.metrics.meter

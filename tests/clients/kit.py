@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -130,8 +130,11 @@ class Member:
         try:
             consumer = self._join()
             while not self._stopped.is_set():
-                self._turn(consumer)
-            self._commit(consumer)
+                try:
+                    self._turn(consumer)
+                except ClientError as error:  # a commit comes too late for partitions that are lost, not given back
+                    self.unavailable.append(error)
+            self._commit(consumer, self._next)
             consumer.close()
         except ClientError as error:
             self.unavailable.append(error)
@@ -141,23 +144,19 @@ class Member:
     def _turn(self, consumer: Consumer) -> None:
         while not self._calls.empty():
             self._calls.get()(consumer)
-        try:
-            polled = consumer.poll(0.1)
-        except ClientError as error:
-            self.unavailable.append(error)
-            return
+        polled = consumer.poll(0.1)
         for change in polled.changes:
             self.changes.append(change)
             if isinstance(change, Taken):
-                self._commit(consumer)
-                self._next.clear()
                 self.partitions = frozenset()
+                offsets, self._next = self._next, {}
+                self._commit(consumer, offsets)
             else:
                 self.partitions = change.partitions
         self.received += messages_of(polled)
         for fetched in polled.fetched:
             self._next.update(fetched.next_offsets)
 
-    def _commit(self, consumer: Consumer) -> None:
-        if self._commits and self._next:
-            consumer.commit(self._next, 5)
+    def _commit(self, consumer: Consumer, offsets: Mapping[Partition, int]) -> None:
+        if self._commits and offsets:
+            consumer.commit(offsets, 5)

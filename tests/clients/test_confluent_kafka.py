@@ -6,6 +6,7 @@ from eventlet.patcher import is_monkey_patched
 from messaging.clients.protocols import directly
 from messaging.extensions.starting import in_a_thread
 from tests.clients.contract import ClientContract
+from tests.clients.parts.transactions import TransactionContract
 from tests.kafka import client_at
 
 GREEN = is_monkey_patched("thread")  # in the run of test_under_eventlet.py
@@ -13,7 +14,7 @@ WAITING = in_a_thread if GREEN else directly
 LIBRARY = "confluent-kafka"
 
 
-class TestConfluentKafka(ClientContract):
+class TestConfluentKafka(ClientContract, TransactionContract):
     interruptible = GREEN
     splits_batches = False
     short_membership = {"max_poll_interval_ms": 6000}  # noqa: RUF012  # Kafka allows no shorter session

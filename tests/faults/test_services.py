@@ -123,3 +123,18 @@ def test_nothing_is_there_at_start(trial):
     assert "Kafka does not answer" in ready.json()["detail"]
     assert "RabbitMQ does not answer" in ready.json()["detail"]
     assert request.status_code == 503
+
+
+def test_killed_in_turn(trial):
+    """pong and ping killed in turn while one run goes on"""
+    path = trial.start("ping", min(1_000_000, trial.messages * (10 if trial.long else 3)))
+    with trial.fault():
+        for number, service in enumerate(("pong", "ping") * (3 if trial.long else 1), 1):
+            eventually(lambda least=number * trial.messages // 4: _answered(trial, path) >= least, 60)
+            getattr(trial.stack, service).kill()
+            setattr(trial.stack, service, trial.stack.start_service(service))
+    trial.finish(seconds=150)
+
+
+def _answered(trial, path: str) -> int:
+    return trial.run(path)["stages"]["pong_answered"]["distinct"]

@@ -1,5 +1,6 @@
 """One fault, from the runs it meets to the audit of what has become of them."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,12 @@ from dataclasses import dataclass
 from tests.faults.audit import Books, check_committed
 from tests.integration.ledger import Ledger
 from tests.integration.processes import FINAL, Stack, eventually
+
+EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
+"""True if the services are to repeat nothing, whatever goes wrong."""
+
+MESSAGES = {"kafka-python": (40_000, 100_000), "confluent-kafka": (160_000, 250_000)}
+"""How many messages a run has, in a quick pass and with --repeat. They must last until a fault meets them."""
 
 
 @dataclass
@@ -32,7 +39,8 @@ class Trial:
         self.stack = stack
         self.ledger = ledger
         self.long = long
-        self.messages = 100_000 if long else 40_000
+        quick_pass, repeated = MESSAGES[os.environ.get("KAFKA_CLIENT") or "kafka-python"]
+        self.messages = repeated if long else quick_pass
         self._row = row
         self.paths: list[str] = []
         """Where the runs are that are audited."""
@@ -49,7 +57,8 @@ class Trial:
 
     def start_both(self, times: int = 1) -> None:
         """Start a run of ping and one of pong, `times` as large as usual; wait until both are in the middle of it."""
-        paths = [self.start("ping", self.messages * times), self.start("pong", self.messages * times // 2)]
+        messages = min(self.messages * times, 1_000_000)
+        paths = [self.start("ping", messages), self.start("pong", messages // 2)]
         eventually(lambda: all(map(self._is_under_way, paths)), what="the runs do not begin")
         assert self._any_under_way(), "the runs have ended already: the fault would meet nothing"
 
@@ -95,3 +104,5 @@ class Trial:
             books.check(run)
             assert run["state"] in states, run
         check_committed(self.ledger)
+        if EXACTLY_ONCE:
+            assert self.duplicates == 0

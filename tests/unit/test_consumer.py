@@ -146,3 +146,14 @@ def test_a_service_that_stops_without_kafka_leaves_without_an_error(caplog):
 
     assert "some messages will come again: gone" in caplog.text
     assert "did not leave its group: gone" in caplog.text
+
+
+def test_an_end_behind_marks_of_transactions_is_committed_after_the_messages_before_it():
+    answers = Answers()
+    service = Service(Consumer(fetched(range(10)), Polled(reached={P0: 12})), lambda batch: answers)
+    service.turn(3)
+    assert service.consumer.committed == []
+
+    answers.done = True
+    service.turn(2)
+    assert service.consumer.committed[-1] == {P0: 12}

@@ -2,10 +2,11 @@
 
 import pytest
 
+from messaging.clients.errors import Transactional
 from messaging.clients.protocols import Partition
 from messaging.journal.requests import PARTITION
 from messaging.journal.states import RUN_STATES
-from messaging.journal.tail import Tail
+from messaging.journal.tail import GIVE_UP, Tail
 from tests.unit.api_fakes import wait_until
 from tests.unit.broker import Broker
 
@@ -110,3 +111,23 @@ def test_a_topic_whose_partitions_are_not_known_yet_is_waited_for(broker, values
     assert tail.catch_up(5)
     assert values == [(Partition(RUN_STATES, 3), 0, b"key", b"value")]
     tail.stop()
+
+
+def test_a_process_that_cannot_read_transactions_ends_with_a_sentence(broker, tail, monkeypatch, caplog):
+    exits = []
+
+    def end(code: int) -> None:
+        exits.append(code)
+        tail.stop()
+
+    def poll(self, seconds: float):
+        raise Transactional(RUN_STATES)
+
+    monkeypatch.setattr("messaging.journal.tail.os._exit", end)
+    monkeypatch.setattr("tests.unit.broker.Reader.poll", poll)
+    tail.start()
+    wait_until(lambda: exits)
+
+    assert exits[0] == GIVE_UP
+    assert "Topic run-states has messages of DELIVERY=exactly-once" in caplog.messages[0]
+    assert "Set KAFKA_CLIENT=confluent-kafka, or use fresh topics." in caplog.messages[0]

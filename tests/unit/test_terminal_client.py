@@ -22,7 +22,7 @@ EMPTY = {
 }  # fmt: skip
 RUN = {
     "id": "3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", "state": "done", "reason": None, "stalled": None, "service": "ping",
-    "num_messages": 1000, "size": 100, "rate": None, "created": "2026-11-23T08:31:49.910Z",
+    "num_messages": 1000, "size": 100, "rate": None, "delivery": "at-least-once", "created": "2026-11-23T08:31:49.910Z",
     "finished": "2026-11-23T08:31:52.071Z", "stages": {"sent": STAGE, "ping_received": STAGE},
 }  # fmt: skip
 LOST = RUN | {"stages": {"sent": STAGE, "ping_received": EMPTY}}

@@ -33,7 +33,7 @@ def run(state="done", stalled=None, distinct=COUNT) -> Run:
         {
             "id": str(RUN), "service": "pong", "state": state, "reason": None, "stalled": stalled, "size": SIZE,
             "rate": None, "num_messages": COUNT, "created": "2025-11-23T08:31:49.910Z", "finished": None,
-            "stages": {"sent": stage, "ping_received": stage},
+            "delivery": "at-least-once", "stages": {"sent": stage, "ping_received": stage},
         }
     )  # fmt: skip
 

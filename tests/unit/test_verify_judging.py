@@ -14,7 +14,7 @@ COUNT, SIZE = 10, 8
 STAGES = {"ping": ("sent", "pong_received", "pong_answered", "ping_received"), "pong": ("sent", "ping_received")}
 
 
-def api(service: str = "ping", state: str = "done", **stages: dict[str, int]) -> Run:
+def api(service: str = "ping", state: str = "done", delivery: str = "at-least-once", **stages: dict[str, int]) -> Run:
     """The run as the API tells it: every stage has seen every message once, except for what the test gives."""
     empty = {"byte_rate": None, "message_rate": None, "latency_ms": None, "missing": 0, "failed": 0}
     usual = {"distinct": COUNT, "duplicates": 0} | empty
@@ -25,6 +25,7 @@ def api(service: str = "ping", state: str = "done", **stages: dict[str, int]) ->
         {
             "id": str(RUN), "service": service, "state": state, "reason": None, "stalled": None, "num_messages": COUNT,
             "size": SIZE, "rate": None, "created": "2026-11-23T08:31:49.910Z", "finished": None, "stages": members,
+            "delivery": delivery,
         }
     )  # fmt: skip
 
@@ -152,3 +153,10 @@ class TestDuplicates:
         assert more.agrees
         assert not verdict(api(**{stage: {"duplicates": 1}}), exact=True).agrees
         assert not verdict(api(), **{topic: tally([0, *range(COUNT)])}).agrees
+
+    def test_exactly_once_there_must_be_none_on_record_or_in_a_topic(self):
+        assert verdict(api(delivery="exactly-once")).agrees
+        assert not verdict(api(delivery="exactly-once", pong_received={"duplicates": 1})).agrees
+
+        twice = verdict(api(delivery="exactly-once"), pong=tally([0, *range(COUNT)]))
+        assert "Topic pong has 1 messages twice, and must have each once." in twice.differences

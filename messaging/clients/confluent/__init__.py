@@ -10,6 +10,10 @@ from messaging.clients.confluent.consumer import ConfluentConsumer
 from messaging.clients.confluent.options import consumer_options, producer_options
 from messaging.clients.confluent.producer import ConfluentProducer
 from messaging.clients.confluent.reader import ConfluentReader
+from messaging.clients.confluent.transactions import (
+    ConfluentTransactionalConsumer,
+    ConfluentTransactionalProducer,
+)
 from messaging.clients.kafka_python.admin import KafkaPythonAdmin
 from messaging.clients.protocols import Waiting
 from messaging.settings import KafkaSettings
@@ -36,6 +40,18 @@ class Confluent:
 
     def consumer(self, group: str, topics: Sequence[str], **options: object) -> ConfluentConsumer:
         return ConfluentConsumer(topics, self._consumer_options(group, **options), self._waiting)
+
+    def transactional_producer(
+        self, transactional_id: str, batch_size: int | None = None
+    ) -> ConfluentTransactionalProducer:
+        size = {} if batch_size is None else {"batch_size": batch_size}
+        options = producer_options({**self._settings.producer, "bootstrap_servers": self.servers, **size})
+        return ConfluentTransactionalProducer(transactional_id, options, self._waiting)
+
+    def transactional_consumer(
+        self, group: str, topics: Sequence[str], **options: object
+    ) -> ConfluentTransactionalConsumer:
+        return ConfluentTransactionalConsumer(topics, self._consumer_options(group, **options), self._waiting)
 
     def admin(self, seconds: float = 10) -> KafkaPythonAdmin:
         """Return kafka-python's, which nameko-kafka brings anyway.

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3
 CLOSE_SECONDS = 1
+COMMIT_SLEEP = 0.002
 
 
 class ConfluentConsumer:
@@ -33,6 +34,7 @@ class ConfluentConsumer:
         self._changes: list[Taken | Given] = []
         self._is_paused = False
         self._owes_unassign = False
+        self._is_closing = False
         self._confirmed = Confirmed()
         self._asked: deque[tuple[int, Mapping[Partition, int]]] = deque()
         self._commit_errors: list[KafkaError] = []
@@ -60,8 +62,10 @@ class ConfluentConsumer:
             self._confirmed.forget()
             self._next.clear()
         if self._owes_unassign:
-            messages = []  # of partitions that go away: whoever gets them gets these messages as well
-            reached = {}
+            messages, reached = [], {}  # of partitions that go away: whoever gets them gets these messages as well
+        elif self._is_paused:
+            self._put_back(messages)
+            messages, reached = [], {}
         self._tell()
         if not messages and not changes:
             self._raise_if_unavailable()
@@ -92,31 +96,55 @@ class ConfluentConsumer:
             self._consumer.seek(TopicPartition(*partition, offset))
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
-        number, commit = self._confirmed.next_commit(), theirs(offsets)
-        with translated():
-            done = self._waiting(lambda: self._consumer.commit(offsets=commit, asynchronous=False), seconds)
-        for partition in done:
-            if partition.error:
-                raise Unavailable(partition.error.str())
-        self._confirmed.add(number, offsets)
-
-    def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
-        asked = self._confirmed.next_commit(), dict(offsets)
+        """librdkafka's own wait has no end, and meanwhile any other call, from any thread, would wait for it too."""
+        deadline = time.monotonic() + seconds
+        was_paused = self._is_paused
+        self._tell()
+        self.pause()  # because waiting for Kafka's answer means to consume
         try:
             with translated():
-                self._consumer.commit(offsets=theirs(offsets), asynchronous=True)
+                self._begin_commit(offsets)
+                while self._asked and time.monotonic() < deadline:
+                    self._put_back(without_events(self._consumer.consume(self._most, 0), partial(self._on_event, {})))
+                    time.sleep(COMMIT_SLEEP)
+        finally:
+            if not was_paused:
+                self.resume()
+        if self._asked:
+            raise Unavailable(f"Kafka did not confirm a commit within {seconds} s")
+        if self._commit_errors:
+            raise Unavailable(self._commit_errors.pop().str())
+
+    def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
+        try:
+            with translated():
+                self._begin_commit(offsets)
         except ClientError as error:
             log.warning("offsets were not committed, the next commit has them too: %s", error)
-        else:
-            self._asked.append(asked)
+
+    def _begin_commit(self, offsets: Mapping[Partition, int]) -> None:
+        asked = self._confirmed.next_commit(), dict(offsets)
+        self._consumer.commit(offsets=theirs(offsets), asynchronous=True)
+        self._asked.append(asked)
 
     @property
     def confirmed(self) -> Mapping[Partition, int]:
         return self._confirmed.offsets
 
     def close(self) -> None:
+        self._is_closing = True
         with translated(), suppress(RuntimeError):  # which says that it is closed
+            if self._owes_unassign:  # `close` would wait for it without end
+                self._consumer.unassign()
             self._waiting(self._consumer.close, CLOSE_SECONDS)
+
+    def _put_back(self, messages: list[Message]) -> None:
+        """Have these messages come again, if they have come in spite of a pause."""
+        first: dict[tuple[str | None, int | None], Message] = {}
+        for message in messages:
+            first.setdefault((message.topic(), message.partition()), message)
+        for (topic, number), message in first.items():
+            self._consumer.seek(TopicPartition(str(topic), number or 0, message.offset() or 0))
 
     def _unassign(self) -> None:
         """Give back what was taken, which `_on_revoke` has put off."""
@@ -137,6 +165,8 @@ class ConfluentConsumer:
         The client would give them back as soon as this returns, unless it has made any call that changes the
         assignment. This one is refused, because it does not go with these assignors, and so changes nothing.
         """
+        if self._is_closing:
+            return
         with suppress(KafkaException):
             consumer.incremental_assign([])
         self._owes_unassign = True

@@ -39,13 +39,15 @@ CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
     "max.poll.interval.ms": 300_000,
     "max_poll_records": 2000,  # ours: the most messages of one poll
     "partition.assignment.strategy": "range,roundrobin",  # kafka-python's, so members with either client get on
+    "queued.max.messages.kbytes": 16_384,  # of each consumer, fetched ahead; 64 MB by default
+    "queued.min.messages": 20_000,  # of each partition
     "session.timeout.ms": 10_000,  # kafka-python's; 45 s would leave the partitions of a killed process alone so long
     "topic.metadata.refresh.interval.ms": 60_000,
 }
 PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
     "acks": "all",
     "enable.idempotence": True,
-    "linger.ms": 1,
+    "linger.ms": 0.5,  # the window of messages under way is small, so waiting longer would cost more than small batches
     "queue.buffering.max.messages": 200_000,  # twice MOST_QUEUED of the producer
 }
 

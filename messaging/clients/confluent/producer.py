@@ -57,8 +57,7 @@ class ConfluentProducer:
             parts.append(Part(indices, 0))
             for start in range(0, len(indices), AT_ONCE):
                 some = indices[start : start + AT_ONCE]
-                messages = [{"key": keys[index], "value": values[index]} for index in some]
-                rejected = self._hand_over(producer, topic, number, messages, parts[-1])
+                rejected = self._hand_over(producer, topic, number, messages_at(some, keys, values), parts[-1])
                 failures.update((some[at], error) for at, error in rejected.items())
         if len(failures) == len(keys) and all(isinstance(error, Unavailable) for error in failures.values()):
             for error in failures.values():
@@ -121,6 +120,16 @@ def by_partition(partitions: Sequence[int]) -> dict[int, Sequence[int]]:
     for index, number in enumerate(partitions):
         indices.setdefault(number, []).append(index)
     return dict(indices)
+
+
+def messages_at(
+    indices: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
+) -> list[dict[str, Any]]:
+    """Return the messages at these indices as librdkafka takes them."""
+    if isinstance(indices, range):  # with all messages for one partition, no index has to be looked up
+        some = slice(indices.start, indices.stop)
+        return [{"key": key, "value": value} for key, value in zip(keys[some], values[some], strict=True)]
+    return [{"key": keys[index], "value": values[index]} for index in indices]
 
 
 def _nothing_to_send(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> dict[int, ClientError]:

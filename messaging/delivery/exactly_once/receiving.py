@@ -26,8 +26,8 @@ OPEN_SECONDS = 0.2
 IDLE_SECONDS = 0.02
 """How long to wait for more messages before a transaction is committed because none come."""
 
-KAFKA_SECONDS = 10
-"""How long Kafka may take for one step; as long as a transaction may be open."""
+KAFKA_SECONDS = 5
+"""How long Kafka may take for one step; half as long as a transaction may be open."""
 
 
 class Clients(NamedTuple):

@@ -62,8 +62,9 @@ class TransactionalSender(RunSender):
         try:
             producer = self._producers[request.run] = self._connect(request.run)
             producer.start(PAST_SECONDS)
-            since = call.created or request.created - (LOOK_BACK if call.redelivered else 0)
-            return self._journal.past.read(request.run, since, PAST_SECONDS)
+            if past := self._nobody_elses(call, request.run):
+                return past
+            return self._journal.past.read(request.run, call.created or request.created - LOOK_BACK, PAST_SECONDS)
         except ClientError as error:
             raise self._given_up(error, ownership) from error
 

@@ -18,6 +18,9 @@ from messaging.runs.sending import Stop, incomplete
 
 log = logging.getLogger(__name__)
 
+STOP_SECONDS = 1
+"""How long Kafka may take for one step when the sending has to stop."""
+
 MOST_MESSAGES = 10_000
 """The most messages of a transaction. They are made again if it is aborted."""
 
@@ -72,6 +75,10 @@ class Transactions:
         """Commit what is left, and how the sending has ended. Raises DeliveryFailed, Unavailable."""
         self._commit(replace(self._sender, outcome=outcome, reason=reason, seconds=seconds))
 
+    @property
+    def _seconds(self) -> float:
+        return STOP_SECONDS if self._stop.asked else KAFKA_SECONDS
+
     def _add(self, block: Block) -> None:
         self.first_sent = self.first_sent or block.sent_times[0]
         self._uncommitted.append(block)
@@ -99,7 +106,7 @@ class Transactions:
     def _hand_over(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
             partitions = [block.partition] * len(block.keys)
-            self._producer.send(self._topic, block.keys, self._blocks.values(block), partitions, KAFKA_SECONDS)
+            self._producer.send(self._topic, block.keys, self._blocks.values(block), partitions, self._seconds)
 
     def _commit(self, sender: Sender) -> None:
         """Commit everything so far. What is aborted is tried again, with the same stamps and under a new state key."""
@@ -123,8 +130,8 @@ class Transactions:
         at = time.time_ns() // 1000
         for block in self._uncommitted:
             self._counts.add(block, at)
-        self._producer.send(RUN_STATES, *self._counts.records(sender, self.failed), KAFKA_SECONDS)
-        self._producer.commit(KAFKA_SECONDS)
+        self._producer.send(RUN_STATES, *self._counts.records(sender, self.failed), self._seconds)
+        self._producer.commit(self._seconds)
         self._is_open = False
         self._counts.committed()
         self.committed += _count(self._uncommitted)
@@ -134,7 +141,7 @@ class Transactions:
         log.warning("a transaction of run %s was aborted: %s", self._sender.request.run, error)
         self._is_open = False
         self._counts.aborted()
-        self._producer.abort(KAFKA_SECONDS)
+        self._producer.abort(self._seconds)
 
     def _refused(self, error: ClientError) -> DeliveryFailed:
         for block in self._uncommitted:

@@ -1,0 +1,200 @@
+"""Transactions with librdkafka."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from messaging.clients.confluent.consumer import ConfluentConsumer
+from messaging.clients.confluent.errors import ERRORS, cause_of, translate, translated
+from messaging.clients.confluent.partitions import theirs
+from messaging.clients.confluent.producer import AT_ONCE, MOST_QUEUED, by_partition, messages_at
+from messaging.clients.confluent.producers import CONNECT_SECONDS
+from messaging.clients.errors import Aborted, ClientError, Fenced, OutcomeUnknown, Refused, Unavailable
+from messaging.clients.protocols import Partition, Waiting
+from messaging.clients.transactions import Membership
+
+ROOM_SLEEP = 0.001
+
+TRANSACTIONS: Mapping[str, object] = {
+    "delivery.report.only.error": True,
+    "transaction.timeout.ms": 10_000,
+}
+
+
+class ConfluentTransactionalConsumer(ConfluentConsumer):
+    """Reads committed messages only, as librdkafka does by default."""
+
+    @property
+    def membership(self) -> Membership:
+        with translated():
+            return Membership(self._consumer.consumer_group_metadata())
+
+
+class ConfluentTransactionalProducer:
+    """Belongs to one thread or greenthread."""
+
+    def __init__(self, transactional_id: str, options: Mapping[str, object], waiting: Waiting):
+        made = {**options, **TRANSACTIONS, "transactional.id": transactional_id, "error_cb": lambda error: None}
+        made.pop("message.timeout.ms", None)  # librdkafka derives it from the transaction's, and refuses a longer one
+        self._waiting = waiting
+        self._failure: KafkaError | None = None
+        """Why the first message of this transaction that has failed was not taken."""
+        self._is_open = False
+        with translated():
+            self._producer = Producer(made)
+
+    def start(self, seconds: float) -> None:
+        with _translated(Unavailable):
+            self._waiting(lambda: self._producer.init_transactions(seconds))
+
+    def partitions(self, topic: str) -> int:
+        with translated():
+            topics = self._waiting(lambda: self._producer.list_topics(topic, CONNECT_SECONDS)).topics
+        return len(topics[topic].partitions)
+
+    def begin(self) -> None:
+        self._failure = None
+        with _translated(Unavailable):
+            self._producer.begin_transaction()
+        self._is_open = True
+
+    def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        partitions: Sequence[int],
+        seconds: float,
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        for number, indices in by_partition(partitions).items():
+            for start in range(0, len(indices), AT_ONCE):
+                messages = messages_at(indices[start : start + AT_ONCE], keys, values)
+                self._hand_over(topic, number, messages, deadline)
+
+    def _hand_over(self, topic: str, number: int, messages: list[dict[str, Any]], deadline: float) -> None:
+        """Hand messages of one partition over. What does not fit into the queue is handed over again, in its order."""
+        while messages:
+            room = MOST_QUEUED - len(self._producer)
+            with _translated(Unavailable):
+                self._producer.poll(0)
+                if room > 0:
+                    self._producer.produce_batch(topic, messages[:room], number, self._note)
+            messages = [*self._rejected(messages[: max(0, room)]), *messages[max(0, room) :]]
+            if messages:
+                if time.monotonic() > deadline:
+                    raise Unavailable("there is no room for more messages in the queue")
+                time.sleep(ROOM_SLEEP)
+
+    def _rejected(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages for which there was no room. Raises Aborted, Fenced for other reasons."""
+        again = []
+        for message in messages:
+            error = message.pop("_error", None)
+            if error is None:
+                continue
+            if error.code() == KafkaError._QUEUE_FULL:
+                again.append(message)
+            elif isinstance(translate(error), Refused):
+                self._failure = self._failure or error  # as if Kafka had refused it: the commit says so
+            else:
+                raise _error_for(error, Aborted)
+        return again
+
+    def commit(
+        self,
+        seconds: float,
+        offsets: Mapping[Partition, int] | None = None,
+        membership: Membership | None = None,
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        self._await_reports(deadline)
+        if offsets:
+            with _translated(Aborted):
+                self._retry(deadline, lambda left: self._send_offsets(offsets, membership, left))
+        with _translated(OutcomeUnknown):
+            left = max(0.1, deadline - time.monotonic())
+            self._waiting(lambda: self._producer.commit_transaction(left))
+        self._is_open = False
+
+    def _await_reports(self, deadline: float) -> None:
+        """Wait until Kafka has acknowledged all messages. Raises Refused, Aborted."""
+        while True:
+            with _translated(Aborted):
+                self._producer.poll(0)
+            if self._failure:
+                failure = translate(self._failure)
+                raise failure if isinstance(failure, Refused) else _error_for(self._failure, Aborted)
+            if not len(self._producer):
+                return
+            if time.monotonic() > deadline:
+                raise Aborted("Kafka has not acknowledged all messages in time")
+            time.sleep(ROOM_SLEEP)
+
+    def _send_offsets(self, offsets: Mapping[Partition, int], membership: Membership | None, seconds: float) -> None:
+        self._producer.send_offsets_to_transaction(theirs(offsets), membership, seconds)
+
+    def _retry(self, deadline: float, call: Callable[[float], None]) -> None:
+        """Make a call until it succeeds, as long as librdkafka says that it may."""
+        while True:
+            left = max(0.1, deadline - time.monotonic())
+            try:
+                return self._waiting(partial(call, left))
+            except KafkaException as error:
+                cause = cause_of(error)
+                if not cause or not cause.retriable() or time.monotonic() > deadline:
+                    raise
+                time.sleep(ROOM_SLEEP)
+
+    def abort(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        with _translated(OutcomeUnknown):
+            # librdkafka aborts only when every report was fetched, and does not do that itself. What it wants to send
+            # again, after another message was refused, waits in its queue once more, so the queue is emptied each time.
+            while self._producer.poll(0) or len(self._producer):
+                self._producer.purge(in_flight=False)
+                if time.monotonic() > deadline:
+                    raise OutcomeUnknown("Kafka has not answered what was under way in time")
+                time.sleep(ROOM_SLEEP)
+            left = max(0.1, deadline - time.monotonic())
+            self._waiting(lambda: self._producer.abort_transaction(left))
+        self._failure = None
+        self._is_open = False
+
+    def close(self, seconds: float) -> None:
+        """An open transaction is aborted if that takes no longer than `seconds`, so that it holds up no reader."""
+        if self._is_open:
+            with suppress(ClientError):
+                self.abort(seconds)
+        self._is_open = False
+        # librdkafka's own `close` would wait for Kafka without end. Its memory is freed without.
+        self._waiting(self._forget)
+
+    def _forget(self) -> None:
+        with suppress(AttributeError):  # it was closed before
+            del self._producer
+
+    def _note(self, error: KafkaError | None, message: Message) -> None:
+        """Note that a message has failed: the callback that librdkafka calls for these only."""
+        self._failure = self._failure or error
+
+
+def _error_for(error: KafkaError, otherwise: type[ClientError]) -> ClientError:
+    """Return the error of ours that says what has become of the transaction. After any fatal one it is not ours."""
+    if error.fatal() or error.code() in (KafkaError._FENCED, KafkaError._FATAL, KafkaError.PRODUCER_FENCED):
+        return Fenced(error.str())
+    return (Aborted if error.txn_requires_abort() else otherwise)(error.str())
+
+
+@contextmanager
+def _translated(otherwise: type[ClientError]) -> Iterator[None]:
+    """Raise our errors in place of librdkafka's; `otherwise` if neither another producer nor an abort is needed."""
+    try:
+        yield
+    except ERRORS as error:
+        cause = cause_of(error)
+        raise (_error_for(cause, otherwise) if cause else otherwise(repr(error))) from error

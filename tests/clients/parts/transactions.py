@@ -1,0 +1,201 @@
+"""The contract of transactions: readers see all of one or nothing, and the older one of two producers is out."""
+
+import uuid
+
+import pytest
+
+from messaging.clients.errors import Aborted, Fenced, OutcomeUnknown, Refused
+from messaging.clients.protocols import Partition
+from tests.clients.kit import Member, messages_of, numbers, poll_until_given, read_all, receive, send_numbers, until
+
+SECONDS = 10
+
+
+def send(producer, topic: str, count: range, partitions: int = 1) -> None:
+    values = [b"%d" % number for number in count]
+    producer.send(topic, [b"k"] * len(values), values, [number % partitions for number in count], SECONDS)
+
+
+class TransactionContract:
+    @pytest.fixture
+    def make(self, client):
+        """Makes producers, started, all with one id unless another one is given."""
+        producers, one = [], f"contract-{uuid.uuid4().hex[:8]}"
+
+        def make(transactional_id: str = one, **options):
+            producers.append(client.transactional_producer(transactional_id, **options))
+            producers[-1].start(30)
+            return producers[-1]
+
+        yield make
+        for producer in producers:
+            producer.close(1)
+
+    @pytest.fixture
+    def consume(self, client, group):
+        """Makes transactional consumers of the group."""
+        consumers = []
+
+        def consume(*topics):
+            consumers.append(client.transactional_consumer(group, topics))
+            return consumers[-1]
+
+        yield consume
+        for consumer in consumers:
+            consumer.close()
+
+    def test_what_was_committed_is_read_in_its_order(self, new_topic, make, reader):
+        topic, producer = new_topic(partitions=2), make()
+        for start in 0, 5000:
+            producer.begin()
+            send(producer, topic, range(start, start + 2500), 2)
+            send(producer, topic, range(start + 2500, start + 5000), 2)
+            producer.commit(SECONDS)
+
+        messages = read_all(reader, topic)
+        for partition in range(2):
+            assert numbers(m for m in messages if m.partition == partition) == list(range(partition, 10_000, 2))
+
+    def test_what_was_aborted_is_not_read(self, new_topic, make, reader):
+        topic, producer = new_topic(), make()
+        producer.begin()
+        send(producer, topic, range(100))
+        producer.abort(SECONDS)
+        producer.begin()
+        send(producer, topic, range(100, 200))
+        producer.commit(SECONDS)
+
+        assert numbers(read_all(reader, topic)) == list(range(100, 200))
+
+    def test_an_empty_transaction_can_be_committed_and_aborted(self, make):
+        producer = make()
+        producer.begin()
+        producer.commit(SECONDS)
+        producer.begin()
+        producer.abort(SECONDS)
+
+    def test_an_end_counts_what_is_not_committed_yet_and_a_reader_gets_there_when_it_is(
+        self, new_topic, make, reader, producer
+    ):
+        # Given an open transaction whose messages are in Kafka
+        partition = Partition(new_topic(), 0)
+        send_numbers(producer, partition.topic, range(5))
+        open_ = make()
+        open_.begin()
+        send(open_, partition.topic, range(10))
+        until(lambda: reader.ends([partition])[partition] == 15)
+
+        # Then a reader gets what was there before
+        reader.assign({partition: 0})
+        assert len(receive(reader, 5)) == 5
+        assert messages_of(reader.poll(0.5)) == []
+        assert reader.position(partition) == 5
+
+        # And after the commit, or an abort, it gets to the end, though no message may lie there
+        open_.abort(SECONDS)
+        until(lambda: reader.ends([partition])[partition] == 16)
+        until(lambda: messages_of(reader.poll(0.1)) == [] and reader.position(partition) == 16)
+
+    def test_offsets_are_committed_with_the_messages_or_not_at_all(self, new_topic, make, consume, reader, group):
+        partition = Partition(new_topic(), 0)
+        consumer, producer = consume(partition.topic), make()
+        poll_until_given(consumer)
+        producer.begin()
+        send(producer, partition.topic, range(10))
+        producer.commit(SECONDS, {partition: 3}, consumer.membership)
+        assert reader.committed(group, [partition]) == {partition: 3}
+
+        producer.begin()
+        producer.abort(SECONDS)
+        assert reader.committed(group, [partition]) == {partition: 3}
+
+    def test_a_consumer_sees_committed_messages_only(self, new_topic, make, consume):
+        topic = new_topic()
+        consumer, producer = consume(topic), make()
+        producer.begin()
+        send(producer, topic, range(10))
+        producer.abort(SECONDS)
+        producer.begin()
+        send(producer, topic, range(10, 20))
+        producer.commit(SECONDS)
+
+        assert numbers(receive(consumer, 10)) == list(range(10, 20))
+
+    def test_offsets_with_an_old_membership_are_refused(self, new_topic, make, consume, reader, group, client):
+        # Given a member of a group
+        partition = Partition(new_topic(), 0)
+        consumer, producer = consume(partition.topic), make()
+        poll_until_given(consumer)
+        old = consumer.membership
+
+        # When the group has changed since
+        other = Member(lambda: client.transactional_consumer(group, [partition.topic]), commits=False)
+        until(lambda: consumer.poll(0.1) and other.changes)
+
+        # Then its transaction cannot be committed
+        producer.begin()
+        send(producer, partition.topic, range(10))
+        with pytest.raises(Aborted):
+            producer.commit(SECONDS, {partition: 7}, old)
+        producer.abort(SECONDS)
+        assert reader.committed(group, [partition]) == {partition: 0}
+        assert read_all(reader, partition.topic) == []
+        other.leave()
+
+    def test_a_second_producer_of_the_same_id_aborts_and_fences_the_first(self, new_topic, make, reader):
+        # Given a producer with an open transaction
+        topic, first = new_topic(), make()
+        first.begin()
+        send(first, topic, range(1000))
+
+        # When a second one starts
+        second = make()
+        second.begin()
+        send(second, topic, range(1000, 1500))
+
+        # Then the first one cannot commit, nor begin again, and the second one can
+        with pytest.raises(Fenced):
+            first.commit(SECONDS)
+        with pytest.raises(Fenced):
+            first.begin()
+        second.commit(SECONDS)
+        assert numbers(read_all(reader, topic)) == list(range(1000, 1500))
+
+    @pytest.mark.parametrize("size", [5000, 5_000_000])
+    def test_a_message_that_is_too_large_refuses_the_commit_and_the_next_transaction_is_like_any_other(
+        self, new_topic, make, reader, size
+    ):
+        topic, producer = new_topic(options={"max.message.bytes": "2000"}), make(batch_size=1000)
+        producer.begin()
+        producer.send(topic, [b"k"] * 3, [b"1", bytes(size), b"2"], [0] * 3, SECONDS)
+        with pytest.raises(Refused):
+            producer.commit(SECONDS)
+        producer.abort(SECONDS)
+        producer.begin()
+        send(producer, topic, range(100))
+        producer.commit(SECONDS)
+
+        assert numbers(read_all(reader, topic)) == list(range(100))
+
+    def test_a_commit_ends_in_time_while_kafka_is_frozen(self, brokers, new_topic, make, reader):
+        topic, producer = new_topic(), make()
+        producer.begin()
+        send(producer, topic, range(10))
+        brokers.kafka.suspend()
+        try:
+            with pytest.raises((Aborted, OutcomeUnknown)):
+                producer.commit(1)
+        finally:
+            brokers.kafka.resume()
+
+    def test_closing_aborts_what_is_open(self, new_topic, make, reader):
+        topic, producer = new_topic(), make()
+        producer.begin()
+        send(producer, topic, range(10))
+        producer.close(SECONDS)
+        producer.close(SECONDS)
+
+        assert read_all(reader, topic) == []
+
+    def test_a_topic_says_how_many_partitions_it_has(self, new_topic, make):
+        assert make().partitions(new_topic(partitions=3)) == 3

@@ -100,4 +100,5 @@ CONFLUENT = "confluent-kafka"
 DESIGNS = (
     Design("textbook", "kafka-python", 30_000, Textbook),
     Design("at-least-once", CONFLUENT, 1_000_000, partial(Ours, client=CONFLUENT, delivery="at-least-once")),
+    Design("exactly-once", CONFLUENT, 1_000_000, partial(Ours, client=CONFLUENT, delivery="exactly-once")),
 )

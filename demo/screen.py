@@ -24,7 +24,7 @@ COLUMNS = {
     "message_rate": "{:,.0f}",
 }
 TITLES = {"out_of_order": "out of\norder", "message_rate": "messages/s"}
-SVG_WIDTH = 100
+SVG_WIDTH = 80
 
 
 class Part:

@@ -29,8 +29,9 @@ def test_a_small_demo_kills_counts_and_prints_json_alone(tmp_path):
     assert ended.returncode == 0, ended.stderr
     results = {result["design"]: result for result in json.loads(ended.stdout)}
     sent = {name: result["sent"] for name, result in results.items()}
-    assert sent == {"textbook": 3000, "at-least-once": 100_000}
+    assert sent == {"textbook": 3000, "at-least-once": 100_000, "exactly-once": 100_000}
     assert {result["kills"] for result in results.values()} == {2}
     assert all(result["message_rate"] > 0 for result in results.values())
     assert results["at-least-once"]["lost"] == 0
+    assert [results["exactly-once"][name] for name in ("lost", "twice", "out_of_order")] == [0, 0, 0]
     assert "<svg" in picture.read_text()

@@ -24,7 +24,10 @@ def works(command: str) -> bool:
     return subprocess.run(arguments, capture_output=True, check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not works("docker info"), reason="no Docker daemon answers here")
+pytestmark = [
+    pytest.mark.skipif(not works("docker info"), reason="no Docker daemon answers here"),
+    pytest.mark.xdist_group("compose"),  # one after the other: they build the same image
+]
 
 
 @pytest.fixture

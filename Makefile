@@ -22,13 +22,8 @@ demo: ## kill the services of three designs while they work, and show what is lo
 	@$(VENV)/python -m demo $(ARGS)
 
 test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
-<<<<<<< ours
-	@# Most tests wait most of the time, so two run at a time, each with its own brokers.
-	$(VENV)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
-=======
-	@# Most tests wait most of the time. Two at a time, each with brokers of its own; the long ones come first.
+	@# Most tests wait most of the time, so two run at a time, each with its own brokers. The long ones come first.
 	$(VENV)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
->>>>>>> theirs
 
 test-faults: setup ## inject each fault several times under load, and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from messaging.clients.confirmed import Confirmed
 from messaging.clients.confluent.errors import translated
-from messaging.clients.confluent.messages import columns, end_of, take, without_events
+from messaging.clients.confluent.messages import ask_if_answering, columns, end_of, take, without_events
 from messaging.clients.confluent.partitions import ours, theirs
 from messaging.clients.errors import ClientError, Unavailable
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
@@ -38,7 +38,7 @@ class ConfluentConsumer:
         self._confirmed = Confirmed()
         self._asked: deque[tuple[int, Mapping[Partition, int]]] = deque()
         self._commit_errors: list[KafkaError] = []
-        self._unavailable: KafkaError | None = None
+        self._is_down = False
         self._next: dict[Partition, int] = {}
         """Where each partition goes on, as far as its last poll has told."""
         callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
@@ -67,8 +67,9 @@ class ConfluentConsumer:
             self._put_back(messages)
             messages, reached = [], {}
         self._tell()
-        if not messages and not changes:
-            self._raise_if_unavailable()
+        if self._is_down and not messages and not changes:
+            self._is_down = False
+            ask_if_answering(self._consumer, self._waiting)
         fetched = columns(messages, took)
         for each in fetched:
             self._next.update(each.next_offsets)
@@ -185,7 +186,7 @@ class ConfluentConsumer:
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._unavailable = error
+            self._is_down = True
 
     def _on_event(self, reached: dict[Partition, int], error: KafkaError, message: Message) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
@@ -199,8 +200,3 @@ class ConfluentConsumer:
         errors, self._commit_errors = self._commit_errors, []
         if errors:
             log.warning("offsets were not committed, the next commit has them too: %s", errors[0].str())
-
-    def _raise_if_unavailable(self) -> None:
-        error, self._unavailable = self._unavailable, None
-        if error:
-            raise Unavailable(error.str())

@@ -9,6 +9,8 @@ from confluent_kafka import Consumer, KafkaError, Message
 from messaging.clients.confluent.errors import translated
 from messaging.clients.protocols import Fetched, Partition, Waiting
 
+ANSWER_SECONDS = 1
+
 
 def take(consumer: Consumer, most: int, seconds: float, waiting: Waiting) -> list[Message]:
     """Return the messages and events that there are, at most so many; wait for the first one no longer than this.
@@ -37,6 +39,12 @@ def without_events(messages: list[Message], on_event: Callable[[KafkaError, Mess
         if error := message.error():
             on_event(error, message)
     return [message for message in messages if not message.error()]
+
+
+def ask_if_answering(consumer: Consumer, waiting: Waiting) -> None:
+    """Raise Unavailable if Kafka does not answer. An event that says so may be old: it waits until somebody polls."""
+    with translated():
+        waiting(lambda: consumer.list_topics(timeout=ANSWER_SECONDS))
 
 
 def columns(messages: Sequence[Message], seconds: float) -> list[Fetched]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Message, TopicPartition
 
 from messaging.clients.confluent.errors import translated
-from messaging.clients.confluent.messages import columns, end_of, take, without_events
+from messaging.clients.confluent.messages import ask_if_answering, columns, end_of, take, without_events
 from messaging.clients.confluent.partitions import theirs
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Partition, Polled, Waiting
@@ -27,7 +27,7 @@ class ConfluentReader:
         self._options = options
         self._positions: dict[Partition, int] = {}
         self._groups: dict[str, Consumer] = {}
-        self._unavailable: KafkaError | None = None
+        self._is_down = False
         with translated():
             # The event says how far it has read, though no message may lie there: only a mark of a transaction.
             self._consumer = Consumer({**options, "enable.partition.eof": True, "error_cb": self._on_error})
@@ -46,9 +46,9 @@ class ConfluentReader:
         for each in fetched:
             for partition, offset in each.next_offsets.items():
                 self._advance(partition, offset)
-        error, self._unavailable = self._unavailable, None
-        if error and not fetched:
-            raise Unavailable(error.str())
+        if self._is_down and not fetched:
+            self._is_down = False
+            ask_if_answering(self._consumer, self._waiting)
         return Polled(fetched)
 
     def position(self, partition: Partition) -> int:
@@ -112,7 +112,7 @@ class ConfluentReader:
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._unavailable = error
+            self._is_down = True
 
 
 def _offset(partition: TopicPartition) -> int:

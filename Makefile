@@ -44,7 +44,7 @@ format: .venv/locked ## format the code
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## measure, compared with plain code (12 minutes) or a commit (make bench ARGS="compare HEAD~1")
+bench: setup ## measure, compared with plain code (18 minutes) or a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
 screenshots: setup tools ## take the pictures of the page for the documents, of real runs

@@ -1,6 +1,6 @@
 """Measures how fast the services are.
 
-python -m benchmarks [WORKLOAD ...]   compare with plain kafka-python loops and the textbook design (12 minutes)
+python -m benchmarks [WORKLOAD ...]   compare with plain kafka-python loops and the textbook design (18 minutes)
 python -m benchmarks compare REV      compare with another commit of this repository, such as HEAD~3 (8 minutes)
 
 Both start separate brokers. Contenders take turns in rounds, and the medians count, so the load of other programs

@@ -16,10 +16,11 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import BenchmarkError
+from benchmarks.designs import Design
 from benchmarks.site import Site
 from client.http import ApiError
 from demo.bounce import bounce
-from demo.designs import DESIGNS, Design
+from demo.designs import DESIGNS
 from demo.result import Result, count
 from demo.screen import Part, Screen
 from local import LocalError

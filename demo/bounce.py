@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from benchmarks import BenchmarkError
-from demo.services import Progress, Services
+from benchmarks.designs.services import Progress, Services
 
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2

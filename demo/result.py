@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+from benchmarks.contenders.loops import SIZE
 from client.verify.counting import Counter, Tally
 from client.verify.judging import TOPICS
 from client.verify.reading import Reading
 from messaging.clients import connect
 from messaging.settings import KafkaSettings
-
-SIZE = 100
-"""Bytes of payload in each message."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from demo import services
-from demo.designs import Design
+from benchmarks.designs import Design, services
 from demo.result import Result
 
 COLUMNS = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.results import Section
 from benchmarks.site import Site
-from benchmarks.workloads.bouncing import measure_bouncing
+from benchmarks.workloads.bouncing import measure_bouncing, measure_scaling
 from benchmarks.workloads.consuming import measure_answering, measure_receiving
 from benchmarks.workloads.latency import measure_latency
 from benchmarks.workloads.memory import measure_memory
@@ -16,6 +16,7 @@ WORKLOADS: dict[str, Callable[[Site], Section]] = {
     "answering": measure_answering,
     "receiving": measure_receiving,
     "bouncing": measure_bouncing,
+    "scaling": measure_scaling,
     "latency": measure_latency,
     "memory": measure_memory,
     "starting": measure_starting,  # last, because it leaves a long record of runs

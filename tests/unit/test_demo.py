@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from benchmarks import BenchmarkError
+from benchmarks.designs.services import Progress
 from client.verify.counting import Tally
 from demo.bounce import QUIET_SECONDS, STALLED_SECONDS, bounce
 from demo.designs import DESIGNS
 from demo.result import Result
 from demo.screen import Screen
-from demo.services import Progress
 from messaging.runs.payload import payloads
 
 RUN = UUID(int=1)

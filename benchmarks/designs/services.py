@@ -59,6 +59,11 @@ class Services:
         self._running[name].kill()
         self._start(name)
 
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The process id of each, by its name."""
+        return {name: process.pid for name, process in self._running.items()}
+
     def check(self) -> None:
         """Raises BenchmarkError if one has ended by itself."""
         for name, process in self._running.items():

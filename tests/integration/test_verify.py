@@ -148,7 +148,7 @@ def forged_api(run: uuid.UUID):
     told = {
         "id": str(run), "service": "pong", "state": "done", "reason": None, "stalled": None, "num_messages": COUNT,
         "size": SIZE, "rate": None, "created": "2026-01-01T00:00:00.000Z", "finished": "2026-01-01T00:00:01.000Z",
-        "stages": {"sent": stage, "ping_received": stage},
+        "client": "kafka-python", "delivery": "at-least-once", "stages": {"sent": stage, "ping_received": stage},
     }  # fmt: skip
 
     class Handler(BaseHTTPRequestHandler):

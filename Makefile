@@ -5,6 +5,10 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
+# Most tests wait most of the time, so two run at a time, each with its own brokers. The long ones come first.
+PYTEST := $(VENV)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+EXACTLY_ONCE := tests/integration/test_bounce.py tests/faults/test_services.py
+
 .PHONY: help setup run demo test test-faults lint audit format bench screenshots lock clean tools
 
 help: ## list the targets
@@ -22,8 +26,9 @@ demo: ## kill the services of three designs while they work, and show what is lo
 	@$(VENV)/python -m demo $(ARGS)
 
 test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
-	@# Most tests wait most of the time, so two run at a time, each with its own brokers. The long ones come first.
-	$(VENV)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@# Some tests run twice: here with the other client and the other delivery, and then with the usual ones.
+	$(if $(ARGS),,KAFKA_CLIENT=confluent-kafka DELIVERY=exactly-once $(PYTEST) $(EXACTLY_ONCE))
+	$(PYTEST) $(ARGS)
 
 test-faults: setup ## inject each fault several times under load, and print what was lost (45 minutes)
 	$(VENV)/python -m pytest tests/faults --repeat 3 $(ARGS)

@@ -24,6 +24,9 @@ AT_ONCE = 1000
 
 FLUSH_SLEEP = 0.001
 
+KNOWN_SECONDS = 60
+"""How long the number of partitions of a topic is known. librdkafka asks Kafka each time."""
+
 
 class ConfluentProducer:
     """Idempotent. Safe to be used by many threads, as librdkafka's own producer is."""
@@ -31,6 +34,8 @@ class ConfluentProducer:
     def __init__(self, options: Mapping[str, object], limits: Callable[[], Limits], waiting: Waiting):
         self._waiting = waiting
         self._producers = Producers(options, limits, waiting)
+        self._counts: dict[str, tuple[int, float]] = {}
+        """The number of partitions of each topic, and until when it counts as known."""
 
     @property
     def sent_again(self) -> Mapping[str, int]:
@@ -38,8 +43,12 @@ class ConfluentProducer:
         return MappingProxyType({})
 
     def partitions(self, topic: str) -> int:
-        producer = self._producers.of(topic)
-        return patiently(lambda: partitions_of(producer, topic, self._waiting))
+        count, until = self._counts.get(topic, (0, 0.0))
+        if time.monotonic() >= until:
+            producer = self._producers.of(topic)
+            count = patiently(lambda: partitions_of(producer, topic, self._waiting))
+            self._counts[topic] = count, time.monotonic() + KNOWN_SECONDS
+        return count
 
     def send(
         self,

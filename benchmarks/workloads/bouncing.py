@@ -15,7 +15,7 @@ from benchmarks.workloads.memory import sampled
 
 ROUNDS = 3
 MESSAGES = 1_000_000
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 LARGE = 10_000_000
 LONGEST_SECONDS = 600
 

@@ -48,7 +48,7 @@ CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
 PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
     "acks": "all",
     "enable.idempotence": True,
-    "linger.ms": 0.5,  # the window of messages under way is small, so waiting longer would cost more than small batches
+    "linger.ms": 2,  # larger batches are a fifth faster; each hop of a single message takes that much longer
     "queue.buffering.max.messages": 200_000,  # twice MOST_QUEUED of the producer
 }
 

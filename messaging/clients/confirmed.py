@@ -6,7 +6,7 @@ from messaging.clients.protocols import Partition
 
 
 class Confirmed:
-    """The newest confirmed offset of each partition. kafka-python may tell of a newer commit before an older one."""
+    """The newest confirmed offset of each partition. kafka-python may report a newer commit before an older one."""
 
     def __init__(self) -> None:
         self.offsets: dict[Partition, int] = {}

@@ -34,7 +34,7 @@ class Aborted(ClientError):
 
 
 class OutcomeUnknown(ClientError):
-    """Nobody can say now if the transaction was committed. Make a new producer with the same id: that settles it."""
+    """It is unknown if the transaction was committed. A new producer with the same id makes its outcome final."""
 
 
 class Transactional(ClientError):

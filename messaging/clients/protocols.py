@@ -58,9 +58,9 @@ class Polled:
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
     reached: Mapping[Partition, int] = field(default_factory=dict)
-    """The ends that a consumer has reached after these messages. Marks of transactions may lie before them.
+    """The ends that a consumer has reached after these messages. Transaction markers may lie before them.
 
-    They take offsets too. Only who commits these offsets as well has a lag of 0 by the end of a topic."""
+    The markers take offsets too. A consumer must commit these ends as well to have a lag of 0."""
 
 
 class Delivery(Protocol):
@@ -79,7 +79,7 @@ class Delivery(Protocol):
 
     @property
     def acknowledged_at(self) -> int:
-        """When the newest acknowledgement came, and not when somebody asked for it. In microseconds since the epoch."""
+        """When the newest acknowledgement came, not when somebody looked. In microseconds since the epoch."""
 
     @property
     def failures(self) -> Mapping[int, ClientError]:
@@ -99,17 +99,17 @@ class Producer(Protocol):
         values: Sequence[bytes | None],
         partitions: Sequence[int],
     ) -> Delivery:
-        """Hand messages over without waiting for Kafka. Raises Unavailable if not even that is possible."""
+        """Hand messages over without waiting for Kafka. Raises Unavailable if the client cannot take them."""
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """How many messages it has sent again by itself, by topic: because an answer was lost, or to split a batch."""
+        """How many messages it has sent again by itself, by topic: after a lost answer, or to split a batch."""
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""
 
     def close(self, seconds: float) -> None:
-        """Wait for what is under way, but no longer than this. Then give it up."""
+        """Wait for messages under way, but no longer than this. Give up the rest."""
 
 
 class Reader(Protocol):

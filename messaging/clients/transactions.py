@@ -1,4 +1,4 @@
-"""The door to Kafka's transactions: readers of committed messages see all of a transaction or nothing of it."""
+"""The protocols for Kafka's transactions. Readers of committed messages see all of a transaction or nothing of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NewType, Protocol
@@ -10,11 +10,11 @@ Membership = NewType("Membership", object)
 
 
 class TransactionalConsumer(Consumer, Protocol):
-    """A member of a group that reads committed messages only, and whose offsets are committed by a producer."""
+    """A group member that reads committed messages only. A producer commits its offsets."""
 
     @property
     def membership(self) -> Membership:
-        """The place in the group as it is now."""
+        """The current place in the group."""
 
 
 class TransactionalProducer(Protocol):
@@ -24,7 +24,7 @@ class TransactionalProducer(Protocol):
     """
 
     def start(self, seconds: float) -> None:
-        """Abort what an earlier producer of the same id left open, and fence it. Call it once, before all else.
+        """Fence earlier producers of the same id, and abort their open transaction. Call this once, first.
 
         Raises Unavailable, Fenced.
         """
@@ -43,7 +43,7 @@ class TransactionalProducer(Protocol):
         partitions: Sequence[int],
         seconds: float,
     ) -> None:
-        """Hand all messages over, in their order; wait for room in the library's queue, but no longer than `seconds`.
+        """Hand over all messages, in their order. Wait `seconds` at most for room in the library's queue.
 
         Raises Aborted, Fenced, Unavailable.
         """
@@ -54,10 +54,10 @@ class TransactionalProducer(Protocol):
         offsets: Mapping[Partition, int] | None = None,
         membership: Membership | None = None,
     ) -> None:
-        """Wait until all was acknowledged, then commit it, with these offsets of a group.
+        """Wait until all messages are acknowledged, then commit them together with these offsets of a group.
 
-        Raises Refused (Kafka will never take one of the messages: abort, then send less at a time to find which one),
-        Aborted, Fenced, OutcomeUnknown.
+        Raises Aborted, Fenced, OutcomeUnknown, and Refused if Kafka will never take one of the messages. Then abort,
+        and send fewer at a time to find that message.
         """
 
     def abort(self, seconds: float) -> None:
@@ -68,12 +68,12 @@ class TransactionalProducer(Protocol):
 
 
 class TransactionalClient(Client, Protocol):
-    """A client whose library has transactions. Its readers see committed messages only, and their ends are those of
-    all messages: the position of a reader reaches an end when no transaction before it is open any more.
+    """A client whose library has transactions. Its readers see committed messages only, but their ends include
+    uncommitted messages. So a reader's position reaches an end once no transaction before it is open.
     """
 
     def transactional_producer(self, transactional_id: str, batch_size: int | None = None) -> TransactionalProducer:
-        """Make one, whose batches have at most `batch_size` bytes or one message. Asks Kafka nothing yet."""
+        """Make one whose batches have at most `batch_size` bytes, or one message. It does not contact Kafka yet."""
 
     def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
         """Raises Unavailable."""

@@ -1,7 +1,7 @@
 """The adapter for confluent-kafka, which is librdkafka's Python client.
 
-No call here blocks but through the injected `Waiting`, and no callback touches more than plain attributes: in services
-they run in a native thread, where a lock or a logger of eventlet's would hang.
+Every blocking call goes through the injected `Waiting`. Callbacks only touch plain attributes: in services they run in
+a native thread, where a lock or a logger of eventlet would hang.
 """
 
 from collections.abc import Sequence
@@ -54,9 +54,9 @@ class Confluent:
         return ConfluentTransactionalConsumer(topics, self._consumer_options(group, **options), self._waiting)
 
     def admin(self, seconds: float = 10) -> KafkaPythonAdmin:
-        """Return kafka-python's, which nameko-kafka brings anyway.
+        """Return the admin of kafka-python, which nameko-kafka installs anyway.
 
-        librdkafka's own cannot ask for the sizes of logs, and its futures never wake a waiter under eventlet.
+        librdkafka's admin cannot ask for the sizes of logs, and its futures never wake a waiter under eventlet.
         """
         return KafkaPythonAdmin(self.servers, seconds)
 

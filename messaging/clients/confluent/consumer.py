@@ -1,4 +1,4 @@
-"""A member of a consumer group with librdkafka, whose rebalances come out as data."""
+"""A member of a consumer group with librdkafka. It returns rebalances as data."""
 
 import logging
 import time
@@ -40,10 +40,10 @@ class ConfluentConsumer:
         self._commit_errors: list[KafkaError] = []
         self._is_down = False
         self._next: dict[Partition, int] = {}
-        """Where each partition goes on, as far as its last poll has told."""
+        """The next offset of each partition after its last poll."""
         callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
         with translated():
-            # The event tells of marks of transactions that lie before the end of a partition.
+            # With this event, the ends of partitions are known even if only transaction markers lie before them.
             self._consumer = Consumer({**options, **callbacks, "enable.partition.eof": True})
             waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
             self._consumer.subscribe(
@@ -62,7 +62,7 @@ class ConfluentConsumer:
             self._confirmed.forget()
             self._next.clear()
         if self._owes_unassign:
-            messages, reached = [], {}  # of partitions that go away: whoever gets them gets these messages as well
+            messages, reached = [], {}  # these partitions go away: their next owner gets the messages
         elif self._is_paused:
             self._put_back(messages)
             messages, reached = [], {}
@@ -76,7 +76,7 @@ class ConfluentConsumer:
         return Polled(fetched, changes, self._beyond(reached))
 
     def _beyond(self, reached: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """Return those of the ends before which something else lies than messages."""
+        """Return the ends that lie after something else than a message, such as a transaction marker."""
         beyond = {partition: offset for partition, offset in reached.items() if self._next.get(partition) != offset}
         self._next.update(beyond)
         return beyond
@@ -97,11 +97,11 @@ class ConfluentConsumer:
             self._consumer.seek(TopicPartition(*partition, offset))
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
-        """librdkafka's own wait has no end, and meanwhile any other call, from any thread, would wait for it too."""
+        """Poll for the answer. librdkafka's own wait has no timeout, and blocks the calls of all threads."""
         deadline = time.monotonic() + seconds
         was_paused = self._is_paused
         self._tell()
-        self.pause()  # because waiting for Kafka's answer means to consume
+        self.pause()  # waiting for Kafka's answer means consuming
         try:
             with translated():
                 self._begin_commit(offsets)
@@ -134,13 +134,13 @@ class ConfluentConsumer:
 
     def close(self) -> None:
         self._is_closing = True
-        with translated(), suppress(RuntimeError):  # which says that it is closed
-            if self._owes_unassign:  # `close` would wait for it without end
+        with translated(), suppress(RuntimeError):  # raised if it is closed already
+            if self._owes_unassign:  # otherwise `close` would wait for it forever
                 self._consumer.unassign()
             self._waiting(self._consumer.close, CLOSE_SECONDS)
 
     def _put_back(self, messages: list[Message]) -> None:
-        """Have these messages come again, if they have come in spite of a pause."""
+        """Let messages that came in spite of a pause come again later."""
         first: dict[tuple[str | None, int | None], Message] = {}
         for message in messages:
             first.setdefault((message.topic(), message.partition()), message)
@@ -148,7 +148,7 @@ class ConfluentConsumer:
             self._consumer.seek(TopicPartition(str(topic), number or 0, message.offset() or 0))
 
     def _unassign(self) -> None:
-        """Give back what was taken, which `_on_revoke` has put off."""
+        """Give back the partitions that were taken. `_on_revoke` has put this off."""
         if self._owes_unassign:
             self._owes_unassign = False
             with translated():
@@ -161,10 +161,10 @@ class ConfluentConsumer:
         self._changes.append(Given(ours(partitions)))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Put off giving the partitions back until the next poll, so that the caller can finish and commit.
+        """Give the partitions back at the next poll, not now, so that the caller can finish and commit first.
 
-        The client would give them back as soon as this returns, unless it has made any call that changes the
-        assignment. This one is refused, because it does not go with these assignors, and so changes nothing.
+        The client gives them back when this returns, unless this has called a method that changes the assignment.
+        The call below does not fit these assignors. So librdkafka refuses it, and nothing changes.
         """
         if self._is_closing:
             return
@@ -175,7 +175,7 @@ class ConfluentConsumer:
             self._changes.append(Taken(ours(partitions)))
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """Note the outcome of the oldest commit; librdkafka tells them in their order."""
+        """Note the outcome of the oldest commit. librdkafka reports commits in order."""
         number, offsets = self._asked.popleft()
         failed = {Partition(each.topic, each.partition): each.error for each in partitions if each.error}
         if error:
@@ -196,7 +196,7 @@ class ConfluentConsumer:
             self._on_error(error)
 
     def _tell(self) -> None:
-        """Log what callbacks have noted, which must not log themselves."""
+        """Log the errors that callbacks have noted. Callbacks must not log."""
         errors, self._commit_errors = self._commit_errors, []
         if errors:
             log.warning("offsets were not committed, the next commit has them too: %s", errors[0].str())

@@ -1,4 +1,4 @@
-"""What becomes of messages that were handed to librdkafka together."""
+"""The results of messages that were handed to librdkafka together."""
 
 import time
 from collections import deque
@@ -18,7 +18,7 @@ Failure = tuple[KafkaError, bytes | None, bytes | None]
 
 @dataclass(slots=True)
 class Part:
-    """The messages of a delivery that go to one partition. librdkafka reports those it has sent in their order."""
+    """The messages of a delivery that go to one partition. librdkafka reports sent messages in their order."""
 
     indices: Sequence[int]
     left: int
@@ -28,7 +28,7 @@ class Part:
     """The message that was acknowledged last."""
 
     def report(self, error: KafkaError | None, message: Message) -> None:
-        """Note what has become of one message. librdkafka calls this for each, so it does next to nothing."""
+        """Note the result of one message. librdkafka calls this for every message, so it does very little."""
         self.left -= 1
         if error is None:
             self.newest = message
@@ -37,7 +37,7 @@ class Part:
 
 
 class ConfluentDelivery:
-    """A delivery with one part for each partition. `failures` are those of handing over, by index."""
+    """A delivery with one part for each partition. `failures` has messages that librdkafka did not take, by index."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ConfluentDelivery:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            # librdkafka's own wait would take a thread, and would fight for Python's lock with each report.
+            # librdkafka's own wait would need a thread. It would compete with each report for Python's lock.
             time.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_SLEEP)
         return True
@@ -100,7 +100,7 @@ class ConfluentDelivery:
         return self._failures
 
     def _find(self, part: Part) -> None:
-        """Find the indices of the messages that have failed. Which of two equal ones it was makes no difference."""
+        """Find the indices of the messages that have failed. Of two equal messages, either one will do."""
         failed, part.failed = part.failed, []
         indices: dict[tuple[bytes | None, bytes | None], deque[int]] = {}
         for index in part.indices:

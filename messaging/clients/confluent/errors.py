@@ -1,4 +1,4 @@
-"""librdkafka's errors in our words."""
+"""Translates librdkafka's errors into ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO
 REFUSED = frozenset({KafkaError.INVALID_RECORD})
 
 ERRORS = KafkaException, BufferError, RuntimeError
-"""What librdkafka's calls raise. A closed client, or one that another thread is in, is a RuntimeError."""
+"""The errors of librdkafka's calls. A client that is closed, or in use by another thread, raises a RuntimeError."""
 
 
 def translate(error: KafkaError) -> ClientError:
-    """Return the error of ours that stands for this one."""
+    """Return our error for this one."""
     if error.code() in TOO_LARGE:
         return TooLarge(error.str())
     return (Refused if error.code() in REFUSED else Unavailable)(error.str())
@@ -29,7 +29,7 @@ def cause_of(error: BaseException) -> KafkaError | None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise our errors in place of those of librdkafka's client."""
+    """Raise our errors instead of librdkafka's."""
     try:
         yield
     except ERRORS as error:

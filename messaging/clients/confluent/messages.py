@@ -1,4 +1,4 @@
-"""Takes messages out of a consumer of librdkafka, and makes columns of them."""
+"""Takes messages from a consumer of librdkafka, and makes columns of them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ ANSWER_SECONDS = 1
 
 
 def take(consumer: Consumer, most: int, seconds: float, waiting: Waiting) -> list[Message]:
-    """Return the messages and events that there are, at most so many; wait for the first one no longer than this.
+    """Return the messages and events that are there, at most `most`. Wait `seconds` at most for the first one.
 
-    librdkafka's `consume` with a time would wait until it has `most` messages, or all that time.
+    librdkafka's `consume` with a timeout would wait until it has `most` messages, or until the timeout.
     """
     with translated():
-        # What is there already is had without a change of threads.
+        # Messages that are there already need no change of threads.
         messages = consumer.consume(most, 0)
         if messages or not seconds:
-            time.sleep(0)  # other greenthreads have their turn, even if there are always messages
+            time.sleep(0)  # lets other greenthreads run, even if there are always messages
             return messages
         return waiting(lambda: _wait(consumer, most, seconds))
 
@@ -42,7 +42,7 @@ def without_events(messages: list[Message], on_event: Callable[[KafkaError, Mess
 
 
 def ask_if_answering(consumer: Consumer, waiting: Waiting) -> None:
-    """Raise Unavailable if Kafka does not answer. An event that says so may be old: it waits until somebody polls."""
+    """Raise Unavailable if Kafka does not answer. The event alone proves nothing: it may be as old as the last poll."""
     with translated():
         waiting(lambda: consumer.list_topics(timeout=ANSWER_SECONDS))
 
@@ -63,14 +63,14 @@ def columns(messages: Sequence[Message], seconds: float) -> list[Fetched]:
 def _columns(topic: str, messages: Sequence[Message], seconds: float) -> Fetched:
     partitions: list[Any] = list(map(Message.partition, messages))
     offsets: list[Any] = list(map(Message.offset, messages))
-    last = dict(zip(partitions, offsets, strict=True))  # of each partition its last offset
+    last = dict(zip(partitions, offsets, strict=True))  # the last offset of each partition
     next_offsets = {Partition(topic, number): offset + 1 for number, offset in last.items()}
     keys, values = list(map(Message.key, messages)), list(map(Message.value, messages))
     return Fetched(topic, partitions, offsets, keys, values, next_offsets, seconds)
 
 
 def end_of(event: Message) -> dict[Partition, int]:
-    """Return the partition that has come to its end, and the offset of that."""
+    """Return the partition whose end was reached, and the offset of that end."""
     topic, number, offset = event.topic(), event.partition(), event.offset()
     assert topic is not None
     assert number is not None

@@ -1,4 +1,4 @@
-"""librdkafka's options. The settings have kafka-python's names; those that librdkafka shares are translated."""
+"""librdkafka's options. The settings have kafka-python's names. Options that librdkafka shares are translated."""
 
 from collections.abc import Mapping
 
@@ -29,20 +29,20 @@ PRODUCER = SHARED | {
 }
 
 QUIET = {"log_level": 2}
-"""librdkafka writes to stderr, and while Kafka is away several lines a second."""
+"""Otherwise librdkafka writes several lines a second to stderr while Kafka is away."""
 
 CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
-    "fetch.queue.backoff.ms": 5,  # 1 s by default: what was fetched ahead is consumed long before that
+    "fetch.queue.backoff.ms": 5,  # 1 s by default, but the messages fetched ahead are consumed long before
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
     "max.poll.interval.ms": 300_000,
-    "max_poll_records": 2000,  # ours: the most messages of one poll
-    "partition.assignment.strategy": "range,roundrobin",  # kafka-python's, so members with either client get on
+    "max_poll_records": 2000,  # our own option: the most messages of one poll
+    "partition.assignment.strategy": "range,roundrobin",  # as kafka-python, so both clients work in one group
     "queued.max.messages.kbytes": 16_384,  # of each consumer, fetched ahead; 64 MB by default
     "queued.min.messages": 20_000,  # of each partition
-    "session.timeout.ms": 10_000,  # kafka-python's; 45 s would leave the partitions of a killed process alone so long
+    "session.timeout.ms": 10_000,  # as kafka-python; by default, nobody reads a killed process's partitions for 45 s
     "topic.metadata.refresh.interval.ms": 60_000,
 }
 PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
@@ -54,9 +54,9 @@ PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
 
 
 def consumer_options(options: Mapping[str, object]) -> dict[str, object]:
-    """Return librdkafka's options for these. `max_poll_records` is ours, because librdkafka takes it with each call."""
+    """Return librdkafka's options. `max_poll_records` is our own: librdkafka takes this number with each call."""
     made = {**CONSUMER_DEFAULTS, **_translated(options, CONSUMER)}
-    # librdkafka refuses a session that lasts longer than a member may go without a poll.
+    # librdkafka refuses a session timeout that is longer than max.poll.interval.ms.
     made["session.timeout.ms"] = min(_number(made, "session.timeout.ms"), _number(made, "max.poll.interval.ms"))
     return made
 
@@ -66,7 +66,7 @@ def producer_options(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def _translated(options: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
-    """Return the options that librdkafka has. Names with dots are its own already; the others are kafka-python's."""
+    """Return the options that librdkafka has. Names with dots are librdkafka's, all others are kafka-python's."""
     ours = {names[name]: value for name, value in options.items() if name in names}
     return ours | {name: value for name, value in options.items() if "." in name}
 

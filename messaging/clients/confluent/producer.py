@@ -1,4 +1,4 @@
-"""Sending with librdkafka: its report per message stays inside, a delivery comes out."""
+"""Sending with librdkafka. Its reports, one per message, stay inside. The caller gets a delivery."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,30 +16,30 @@ from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.protocols import Waiting
 
 MOST_QUEUED = 100_000
-"""How many messages may be under way. librdkafka's own limit is higher, because there it would take later messages of a
-batch and leave out earlier ones."""
+"""The most messages under way. librdkafka's own limit is higher. It must not be reached, because librdkafka would then
+take later messages of a batch and leave out earlier ones."""
 
 AT_ONCE = 1000
-"""How many messages librdkafka gets in one call, which takes about 1 ms."""
+"""The most messages for librdkafka in one call. The call then takes about 1 ms."""
 
 FLUSH_SLEEP = 0.001
 
 KNOWN_SECONDS = 60
-"""How long the number of partitions of a topic is known. librdkafka asks Kafka each time."""
+"""How long a topic's number of partitions is remembered, in seconds. librdkafka would ask Kafka each time."""
 
 
 class ConfluentProducer:
-    """Idempotent. Safe to be used by many threads, as librdkafka's own producer is."""
+    """An idempotent producer. Safe to be used by many threads, because librdkafka's producer is."""
 
     def __init__(self, options: Mapping[str, object], limits: Callable[[], Limits], waiting: Waiting):
         self._waiting = waiting
         self._producers = Producers(options, limits, waiting)
         self._counts: dict[str, tuple[int, float]] = {}
-        """The number of partitions of each topic, and until when it counts as known."""
+        """The number of partitions of each topic, and the time when it must be asked for again."""
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """Always empty, because librdkafka does not tell. Kafka drops what an idempotent producer sends twice."""
+        """Always empty, because librdkafka does not say. Kafka drops what an idempotent producer sends twice."""
         return MappingProxyType({})
 
     def partitions(self, topic: str) -> int:
@@ -76,7 +76,7 @@ class ConfluentProducer:
     def _hand_over(
         self, producer: Producer, topic: str, number: int, messages: list[dict[str, Any]], part: Part
     ) -> dict[int, ClientError]:
-        """Hand messages of one partition over; return why some were not taken."""
+        """Hand over the messages of one partition. Return the errors of those that were not taken."""
         rejected: dict[int, ClientError] = {}
         with translated():
             room = MOST_QUEUED - len(producer)
@@ -94,7 +94,7 @@ class ConfluentProducer:
         return rejected
 
     def _explain(self, topic: str, failure: Failure) -> ClientError:
-        """Return why a message has failed. It is not its fault if a batch was larger than the topic allows by now."""
+        """Return why a message has failed. If it fits the topic's limit, only its batch was too large by now."""
         error, key, value = failure
         if error.code() in TOO_LARGE and self._producers.fits(topic, len(key or b"") + len(value or b"")):
             self._producers.forget(topic)
@@ -115,13 +115,13 @@ class ConfluentProducer:
         return not any(map(len, self._producers.all()))
 
     def close(self, seconds: float) -> None:
-        with suppress(RuntimeError):  # which says that it is closed
+        with suppress(RuntimeError):  # raised if it is closed already
             self.flush(seconds)
         self._producers.close()
 
 
 def partitions_of(producer: Producer, topic: str, waiting: Waiting) -> int:
-    """Return how many partitions a topic has. Raises Unavailable, also if there is no topic."""
+    """Return how many partitions a topic has. Raises Unavailable, even if the topic does not exist."""
     with translated():
         found = waiting(lambda: producer.list_topics(topic, CONNECT_SECONDS)).topics[topic]
     if not found.partitions:
@@ -130,7 +130,7 @@ def partitions_of(producer: Producer, topic: str, waiting: Waiting) -> int:
 
 
 def by_partition(partitions: Sequence[int]) -> dict[int, Sequence[int]]:
-    """Return the indices of the messages for each partition, in their order."""
+    """Return the indices of each partition's messages, in their order."""
     if partitions and partitions.count(partitions[0]) == len(partitions):
         return {partitions[0]: range(len(partitions))}
     indices: dict[int, list[int]] = {}
@@ -142,8 +142,8 @@ def by_partition(partitions: Sequence[int]) -> dict[int, Sequence[int]]:
 def messages_at(
     indices: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
 ) -> list[dict[str, Any]]:
-    """Return the messages at these indices as librdkafka takes them."""
-    if isinstance(indices, range):  # with all messages for one partition, no index has to be looked up
+    """Return the messages at these indices in librdkafka's format."""
+    if isinstance(indices, range):  # all messages go to one partition, so no index is needed
         some = slice(indices.start, indices.stop)
         return [{"key": key, "value": value} for key, value in zip(keys[some], values[some], strict=True)]
     return [{"key": keys[index], "value": values[index]} for index in indices]
@@ -158,6 +158,6 @@ def _nothing_to_send(keys: Sequence[bytes | None], values: Sequence[bytes | None
 
 
 def _serve(producer: Producer) -> None:
-    """Have librdkafka report what has become of messages."""
+    """Let librdkafka call its callbacks with the results of messages."""
     with suppress(RuntimeError):  # it is closed, and everything was reported
         producer.poll(0)

@@ -1,4 +1,4 @@
-"""The producers of librdkafka behind one of ours: one for each size of batches.
+"""The librdkafka producers behind one producer of ours: one for each size of batches.
 
 librdkafka does not split a batch that Kafka refuses as too large. It would fail all of its messages. So the batches of
 a topic stay below the topic's limit.
@@ -23,10 +23,10 @@ TOPIC_SECONDS = 5
 RETRY_SECONDS = 0.1
 
 BATCH_OVERHEAD = 200
-"""Batches stay that far below a topic's limit, in bytes."""
+"""Batches stay this many bytes below a topic's limit."""
 
 MESSAGE_OVERHEAD = 100
-"""A batch of one message has at most that much beside its key and value, in bytes."""
+"""A batch of one message has at most this many bytes in addition to key and value."""
 
 
 class Limits(Protocol):
@@ -62,7 +62,7 @@ class Producers:
             return limits.batch_limit(topic)
 
     def fits(self, topic: str, size: int) -> bool:
-        """Return True if a message of this size, key and value, is within the limit that is known of its topic."""
+        """Return True if a message of this size (key and value) is within its topic's last known limit."""
         return size + MESSAGE_OVERHEAD <= self._limits.get(topic, 0)
 
     def forget(self, topic: str) -> None:
@@ -70,7 +70,7 @@ class Producers:
         self._limits.pop(topic, None)
 
     def retire(self, producer: Producer) -> None:
-        """Use another one from now on. An idempotent producer is of no use after an error that it calls fatal."""
+        """Use another one from now on. After a fatal error, an idempotent producer can send nothing."""
         for size, each in list(self._by_size.items()):
             if each is producer:
                 self._retired.append(self._by_size.pop(size))
@@ -82,7 +82,7 @@ class Producers:
         """Give up what is under way."""
         self._is_closed = True
         for producer in self.all():
-            with suppress(RuntimeError):  # which says that it is closed
+            with suppress(RuntimeError):  # raised if it is closed already
                 producer.purge()
                 producer.poll(0)
                 self._waiting(producer.close)
@@ -97,7 +97,7 @@ class Producers:
 def patiently(ask: Callable[[], T]) -> T:
     """Return an answer about a topic. Brokers may learn of a new topic some time after it was created.
 
-    Raises Unavailable if there is none for TOPIC_SECONDS.
+    Raises Unavailable if there is no answer for TOPIC_SECONDS.
     """
     deadline = time.monotonic() + TOPIC_SECONDS
     while True:
@@ -110,4 +110,4 @@ def patiently(ask: Callable[[], T]) -> T:
 
 
 def _ignore(error: object) -> None:
-    """Stand in for librdkafka's log of errors. What concerns messages is in their reports."""
+    """Replaces librdkafka's log of errors. The errors of messages are in their reports."""

@@ -15,9 +15,9 @@ ANSWER_SECONDS = 5
 
 
 class ConfluentReader:
-    """Belongs to one thread. Reads committed messages only, as librdkafka does by default.
+    """Belongs to one thread. Polls return committed messages only, which is librdkafka's default.
 
-    Its questions do not: an end is the high watermark, so it may lie behind an open transaction.
+    But `ends` are high watermarks: uncommitted messages of an open transaction may lie before them.
     """
 
     def __init__(self, options: Mapping[str, object], waiting: Waiting):
@@ -29,7 +29,7 @@ class ConfluentReader:
         self._groups: dict[str, Consumer] = {}
         self._is_down = False
         with translated():
-            # The event says how far it has read, though no message may lie there: only a mark of a transaction.
+            # This event says how far it has read, even if only a transaction marker lies there and no message.
             self._consumer = Consumer({**options, "enable.partition.eof": True, "error_cb": self._on_error})
             self._asking = Consumer({**options, "isolation.level": "read_uncommitted"})
             waiting(lambda: self._asking.list_topics(timeout=ANSWER_SECONDS))
@@ -79,7 +79,7 @@ class ConfluentReader:
         return found | (self.ends(late) if late else {})
 
     def _offsets(self, partitions: Sequence[Partition], at: int) -> dict[Partition, int]:
-        """Return the offsets at a time in milliseconds, or at the beginning or end. Kafka has numbers for both."""
+        """Return the offsets at a time in milliseconds, or at the beginning or end, which have numbers of their own."""
         if not partitions:
             return {}
         asked = theirs(dict.fromkeys(partitions, at))
@@ -105,7 +105,7 @@ class ConfluentReader:
     def _on_event(self, error: KafkaError, message: Message) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
             for partition, offset in end_of(message).items():
-                if partition in self._positions:  # or it is about what was assigned before
+                if partition in self._positions:  # otherwise it is about an earlier assignment
                     self._advance(partition, offset)
         else:
             self._on_error(error)

@@ -26,7 +26,7 @@ TRANSACTIONS: Mapping[str, object] = {
 
 
 class ConfluentTransactionalConsumer(ConfluentConsumer):
-    """Reads committed messages only, as librdkafka does by default."""
+    """Reads committed messages only, which is librdkafka's default."""
 
     @property
     def membership(self) -> Membership:
@@ -39,10 +39,10 @@ class ConfluentTransactionalProducer:
 
     def __init__(self, transactional_id: str, options: Mapping[str, object], waiting: Waiting):
         made = {**options, **TRANSACTIONS, "transactional.id": transactional_id, "error_cb": lambda error: None}
-        made.pop("message.timeout.ms", None)  # librdkafka derives it from the transaction's, and refuses a longer one
+        made.pop("message.timeout.ms", None)  # derived from transaction.timeout.ms; librdkafka refuses a longer one
         self._waiting = waiting
         self._failure: KafkaError | None = None
-        """Why the first message of this transaction that has failed was not taken."""
+        """The error of the first message that has failed in this transaction."""
         self._is_open = False
         with translated():
             self._producer = Producer(made)
@@ -75,7 +75,7 @@ class ConfluentTransactionalProducer:
                 self._hand_over(topic, number, messages, deadline)
 
     def _hand_over(self, topic: str, number: int, messages: list[dict[str, Any]], deadline: float) -> None:
-        """Hand messages of one partition over. What does not fit into the queue is handed over again, in its order."""
+        """Hand over messages of one partition, in their order. Wait until the queue has room for all of them."""
         while messages:
             room = MOST_QUEUED - len(self._producer)
             with _translated(Unavailable):
@@ -89,7 +89,7 @@ class ConfluentTransactionalProducer:
                 time.sleep(ROOM_SLEEP)
 
     def _rejected(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the messages for which there was no room. Raises Aborted, Fenced for other reasons."""
+        """Return the messages that found no room. Raises Aborted or Fenced if others failed for another reason."""
         again = []
         for message in messages:
             error = message.pop("_error", None)
@@ -98,7 +98,7 @@ class ConfluentTransactionalProducer:
             if error.code() == KafkaError._QUEUE_FULL:
                 again.append(message)
             elif isinstance(translate(error), Refused):
-                self._failure = self._failure or error  # as if Kafka had refused it: the commit says so
+                self._failure = self._failure or error  # as if Kafka had refused it: `commit` raises it
             else:
                 raise _error_for(error, Aborted)
         return again
@@ -137,7 +137,7 @@ class ConfluentTransactionalProducer:
         self._producer.send_offsets_to_transaction(theirs(offsets), membership, seconds)
 
     def _retry(self, deadline: float, call: Callable[[float], None]) -> None:
-        """Make a call until it succeeds, as long as librdkafka says that it may."""
+        """Repeat a call until it succeeds, while librdkafka allows that and the deadline has not passed."""
         while True:
             left = max(0.1, deadline - time.monotonic())
             try:
@@ -151,8 +151,8 @@ class ConfluentTransactionalProducer:
     def abort(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         with _translated(OutcomeUnknown):
-            # librdkafka aborts only when every report was fetched, and does not do that itself. What it wants to send
-            # again, after another message was refused, waits in its queue once more, so the queue is emptied each time.
+            # librdkafka aborts only after all reports were fetched, and does not fetch them itself. After Kafka has
+            # refused a message, it puts others back into its queue to send them again. So each pass empties the queue.
             while self._producer.poll(0) or len(self._producer):
                 self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:
@@ -164,12 +164,12 @@ class ConfluentTransactionalProducer:
         self._is_open = False
 
     def close(self, seconds: float) -> None:
-        """An open transaction is aborted if that takes no longer than `seconds`, so that it holds up no reader."""
+        """Abort an open transaction, so that it holds up no reader. Give up after `seconds`."""
         if self._is_open:
             with suppress(ClientError):
                 self.abort(seconds)
         self._is_open = False
-        # librdkafka's own `close` would wait for Kafka without end. Its memory is freed without.
+        # librdkafka's own `close` would wait for Kafka forever. Its memory is freed without it.
         self._waiting(self._forget)
 
     def _forget(self) -> None:
@@ -177,12 +177,12 @@ class ConfluentTransactionalProducer:
             del self._producer
 
     def _note(self, error: KafkaError | None, message: Message) -> None:
-        """Note that a message has failed: the callback that librdkafka calls for these only."""
+        """Note that a message has failed. librdkafka calls this for failed messages only."""
         self._failure = self._failure or error
 
 
 def _error_for(error: KafkaError, otherwise: type[ClientError]) -> ClientError:
-    """Return the error of ours that says what has become of the transaction. After any fatal one it is not ours."""
+    """Return our error for this one. After a fatal error this producer no longer owns the transaction: Fenced."""
     if error.fatal() or error.code() in (KafkaError._FENCED, KafkaError._FATAL, KafkaError.PRODUCER_FENCED):
         return Fenced(error.str())
     return (Aborted if error.txn_requires_abort() else otherwise)(error.str())
@@ -190,7 +190,7 @@ def _error_for(error: KafkaError, otherwise: type[ClientError]) -> ClientError:
 
 @contextmanager
 def _translated(otherwise: type[ClientError]) -> Iterator[None]:
-    """Raise our errors in place of librdkafka's; `otherwise` if neither another producer nor an abort is needed."""
+    """Raise our errors instead of librdkafka's: `otherwise`, unless the error requires Fenced or Aborted."""
     try:
         yield
     except ERRORS as error:

@@ -28,7 +28,7 @@ class _Listener(ConsumerRebalanceListener):
     """Turns kafka-python's callbacks into data.
 
     kafka-python calls `on_partitions_revoked` inside poll, and gives the partitions away when it returns. The first
-    call leaves the poll, so that the caller can finish and commit; the next poll calls it again and goes on.
+    call leaves the poll, so that the caller can finish and commit. The next poll calls it again, and continues.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class KafkaPythonConsumer:
         if changes:
             self._confirmed.forget()
         if self._paused is not None:
-            # A rebalance may have brought partitions that are not paused: their messages are taken back.
+            # A rebalance may have brought partitions that are not paused: seek back to the first of their messages.
             for messages in fetched:
                 for partition in messages.next_offsets:
                     first = messages.offsets[messages.partitions.index(partition.number)]
@@ -87,10 +87,10 @@ class KafkaPythonConsumer:
 
     def resume(self) -> None:
         for partition in (self._paused or set()) & self._consumer.assignment():
-            # Without this seek kafka-python 2.0.6 goes on after the last message that it had fetched, not after the
-            # last one that it had returned. It would lose what it throws away on pausing.
+            # Without this seek, kafka-python 2.0.6 continues after the last message that it has fetched, not after the
+            # last one that it has returned. The messages that it drops on pausing would be lost.
             position = self._consumer._subscription.assignment[partition].position
-            if position is not None:  # kafka-python would ask Kafka for it, and wait
+            if position is not None:  # otherwise seeking would make kafka-python ask Kafka and wait
                 self._consumer.seek(partition, position)
             self._consumer.resume(partition)
         self._paused = None

@@ -18,7 +18,7 @@ from messaging.clients.kafka_python.quiet import stop_measuring
 from messaging.clients.kafka_python.splitting import split_large_batches
 
 ERRORS = KafkaError, OSError, AssertionError
-"""The errors of kafka-python if it cannot take a message. A closed producer raises an AssertionError, for example."""
+"""The errors of kafka-python if it cannot take a message. For example, a closed producer raises an AssertionError."""
 
 
 class KafkaPythonDelivery:
@@ -30,7 +30,7 @@ class KafkaPythonDelivery:
         # The messages of a partition are acknowledged in their order, so its last one is enough.
         for future in dict(zip(partitions, futures, strict=True)).values():
             future.add_callback(self._note_time)
-        self._known = 0  # this many futures, from the first one on, are done
+        self._known = 0  # the number of leading futures that are done
 
     @property
     def done(self) -> bool:
@@ -48,7 +48,7 @@ class KafkaPythonDelivery:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            with suppress(KafkaError):  # the failure of that future, for `failures`, or the end of the time
+            with suppress(KafkaError):  # the future has failed, which `failures` shows, or time is up
                 self._futures[self._known].get(timeout=left)
         return True
 
@@ -66,7 +66,7 @@ class KafkaPythonDelivery:
 
 
 class KafkaPythonProducer:
-    """Safe to be used by many threads, as kafka-python's own producer is."""
+    """Safe to be used by many threads, because kafka-python's producer is."""
 
     def __init__(self, options: Mapping[str, Any]):
         self.sent_again: Counter[str] = Counter()
@@ -98,7 +98,7 @@ class KafkaPythonProducer:
             reason = Unavailable(repr(error))
             if not futures:
                 raise reason from error
-            # The messages before are under way, so the delivery must report their results.
+            # The messages before this one are under way, so the delivery must report their results.
             futures += [Future().failure(reason)] * (len(keys) - len(futures))
         return KafkaPythonDelivery(futures, partitions)
 

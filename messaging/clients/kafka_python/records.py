@@ -35,7 +35,7 @@ def _unpack(subscriptions: Any, partition: TopicPartition, records: MemoryRecord
     messages: list[Message] = []
     while (batch := records.next_batch()) is not None:
         if isinstance(batch, DefaultRecordBatch):
-            # Tells kafka-python where to go on after messages that compaction has removed.
+            # Tells kafka-python where to continue after messages that compaction has removed.
             state = subscriptions.assignment[partition]
             state.last_offset_from_message_batch = batch.base_offset + batch.last_offset_delta
             if batch.is_transactional:

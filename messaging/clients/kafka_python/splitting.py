@@ -15,11 +15,11 @@ from kafka.producer.record_accumulator import ProducerBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
 SMALLEST_BATCH = 1024
-"""Batches are not made smaller than this from the start, in bytes."""
+"""The smallest size for new batches, in bytes. Only splitting makes smaller ones."""
 
 
 def split_large_batches(producer: KafkaProducer) -> None:
-    """Make the producer split each batch that is too large, and build smaller ones from then on.
+    """Make the producer split each batch that is too large, and make its later batches smaller.
 
     A message that is too large by itself fails. Needs `max_in_flight_requests_per_connection=1`: with more, the next
     batch of the partition is already under way.
@@ -42,14 +42,14 @@ def split_large_batches(producer: KafkaProducer) -> None:
 
 
 def _parts(batch: ProducerBatch, most: int) -> Iterator[ProducerBatch]:
-    """Yield the messages of a batch in smaller ones of `most` bytes, or of one message."""
+    """Yield the messages of a batch in smaller batches, of at most `most` bytes or of one message."""
     part: ProducerBatch | None = None
     for record in MemoryRecords(batch.records.buffer()).next_batch():
         message = record.timestamp, record.key, record.value, record.headers
         if part is None or part.records.append(*message) is None:
             if part is not None:
                 yield part
-            # The magic number 2 is that of the format that Kafka has used since 0.11.
+            # 2 is the number of Kafka's message format since 0.11.
             part = ProducerBatch(batch.topic_partition, MemoryRecordsBuilder(2, 0, most), io.BytesIO())
             part.records.append(*message)
     if part is not None:
@@ -60,7 +60,7 @@ def _replace(accumulator: Any, batch: ProducerBatch, parts: Sequence[ProducerBat
     """Replace the batch by its parts, and let the futures of its messages wait for them."""
     whole = batch.produce_future
     messages = iter([callback.__self__ for callback in whole._callbacks if _is_of_message(callback)])  # in their order
-    # The rest is a part of its own, and keeps the futures of the batch.
+    # The other callbacks stay with the whole batch.
     whole._callbacks = [callback for callback in whole._callbacks if not _is_of_message(callback)]
     whole._errbacks = [callback for callback in whole._errbacks if not _is_of_message(callback)]
     waiting = list(parts)
@@ -82,7 +82,7 @@ def _is_of_message(callback: Any) -> bool:
 
 
 def _end(whole: FutureProduceResult, waiting: list[ProducerBatch], part: ProducerBatch) -> None:
-    """When the last part is done, wake those who wait for the whole batch."""
+    """After the last part, wake everyone who waits for the whole batch."""
     waiting.remove(part)
     if not waiting:
         whole.success((-1, None, None))

@@ -1,4 +1,4 @@
-"""Messages that a handler has sent. Its batch is done when Kafka has acknowledged them."""
+"""The messages that a handler has sent. Its batch is done when Kafka has acknowledged them."""
 
 import logging
 import time
@@ -32,21 +32,21 @@ class Columns(NamedTuple):
 
 
 class Answers:
-    """Messages that a handler sends on. Its batch is done once they have reached Kafka for good."""
+    """The messages that a handler sends. Its batch is done once Kafka has stored them for good."""
 
 
 @dataclass(frozen=True)
 class PlannedAnswers(Answers):
-    """Messages that go into the transaction which commits their batch."""
+    """Messages for the transaction that will commit their batch."""
 
     topic: str
     columns: Columns
 
 
 class SentAnswers(Answers):
-    """Messages on their way: what has failed for a passing reason is handed over again, after a pause.
+    """Messages on their way. Those that fail for a temporary reason are handed over again, after a pause.
 
-    `on_again` is told how many messages were handed over again.
+    `on_again` gets the number of messages that were handed over again.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class SentAnswers(Answers):
         self._pause = 0.5
         self._again_at = 0.0
         self.refused: list[int] = []
-        """The indices of the messages that Kafka refuses for good, as far as `settled` has found."""
+        """The indices of the messages that Kafka refuses for good, as far as `settled` knows."""
 
     @property
     def acknowledged_at(self) -> int:

@@ -1,4 +1,4 @@
-"""Receiving at least once: offsets are committed after the work. What a killed service had not finished comes again."""
+"""Receiving at least once: offsets are committed after the work. After a kill, unfinished work comes again."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ class Journal(checkpoints.Journal, Protocol):
 
 
 class AtLeastOnce:
-    """Commits only what is handled, acknowledged and on record. It is a `receiving.Receiving`."""
+    """Commits only messages that are handled, acknowledged and on record. Implements `receiving.Receiving`."""
 
     def __init__(self, consumer: Consumer, journal: Journal, stop: StopRequest, on_change: receiving.OnChange):
         self._consumer = consumer
@@ -71,7 +71,7 @@ class AtLeastOnce:
         self._journal.received(batch)
         offsets: Mapping[Partition, int] = fetched.next_offsets
         if epoch != self.epoch:
-            offsets = {}  # not ours to commit: others have got these messages as well by now
+            offsets = {}  # no longer ours to commit: other instances have these partitions now
         self._checkpoints.add(batch, offsets, answers, cost_of(batch.keys, batch.values))
         self._checkpoints.advance()
 
@@ -100,7 +100,7 @@ class AtLeastOnce:
         self._consumer.close()
 
     def _give_back(self) -> None:
-        """Finish and commit the work in hand before others get the partitions, so that they do not get it again."""
+        """Finish and commit the work in hand before others get the partitions. Otherwise they would repeat it."""
         self._on_change(None)
         self.finish(receiving.REBALANCE_SECONDS)
         self.epoch += 1

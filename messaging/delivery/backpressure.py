@@ -22,7 +22,7 @@ class Record(Protocol):
 
 
 class Backpressure:
-    """Says when the sending of one run must stop. First waits for its record, if that lags behind."""
+    """Says when the sending of one run must stop. If the record of the run lags behind, it first waits for it."""
 
     def __init__(self, run: UUID, record: Record, ownership: Ownership, clock: Callable[[], float]):
         self._run = run

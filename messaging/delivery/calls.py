@@ -1,4 +1,4 @@
-"""The calls to send a run: each run is sent once, put on record, and ends so that the caller can rely on it."""
+"""Carries out the calls to send a run. Each run is sent once and put on record, and callers can rely on its outcome."""
 
 import time
 from collections.abc import Callable
@@ -21,15 +21,15 @@ from messaging.runs.schedule import WALL_CLOCK, Schedule, WallClock
 from messaging.stopping import StopRequest
 
 START_SECONDS = 0.1
-"""How long after a paced run has begun its first message is due. Until then its start is on record."""
+"""The first message of a paced run is due this many seconds after its start. By then the start is on record."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
-"""How old, in microseconds, a call can be that is delivered again and was not put on record by the API."""
+"""The greatest age, in microseconds, of a redelivered call that the API did not put on record."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call to send a run: `created`, in microseconds since the epoch, is None if nobody else can know its id."""
+    """A call to send a run. `created`, in microseconds since the epoch, is None if nobody else can know the id."""
 
     num_messages: int
     size: int
@@ -62,11 +62,11 @@ class RunSender:
         self._numbers = count(1)
 
     def send_run(self, call: Call) -> Figures:
-        """Send the messages of a run; return once Kafka has acknowledged every one.
+        """Send the messages of a run. Return once Kafka has acknowledged every one.
 
-        Messages that are on record as sent, by an instance that did not finish the run, are not sent again. Nobody
-        waits for the answer of a queued run, so it outlasts this instance. A call that RabbitMQ delivers again
-        meanwhile, because a connection was lost, ends as the first one does.
+        Another instance may have begun the run. Messages that it has put on record as sent are not sent again. Nobody
+        waits for the reply to a queued run, so the run may outlast this instance. RabbitMQ may deliver a call again
+        meanwhile, because a connection was lost. This second call has the same outcome as the first one.
 
         Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain, Superseded.
         """
@@ -83,7 +83,7 @@ class RunSender:
         return outcome.result()
 
     def _own(self, call: Call, run: UUID) -> Figures:
-        """Claim the run, read what is on record of it, and send the rest."""
+        """Claim the run, read its record, and send the rest."""
         claims = self._journal.claims
         created = call.created or time.time_ns() // 1000
         request = Request(run, self._service, call.num_messages, call.size, created, call.rate)
@@ -98,11 +98,11 @@ class RunSender:
             return self._send(request, ownership, past, call.queued)
 
     def _prepare(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Check and claim the run, and return everything on record of it. If that fails, so has the run."""
+        """Check and claim the run, and return everything on record of it. If this fails, the run has failed too."""
         try:
             check_limits(call.num_messages, call.size, self._limits, call.rate)
         except ValueError as error:
-            if call.created is not None:  # it is on record, and would stay there as accepted
+            if call.created is not None:  # the run is on record, and would stay there as accepted
                 self._fail(request, ownership, str(error))
             raise
         try:
@@ -126,7 +126,7 @@ class RunSender:
         raise NotImplementedError
 
     def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
-        """Return the past of a run that nobody else can know: nothing, except that it was given up. Else None."""
+        """Return the past of a run whose id nobody else can know: empty, or given up. None for all other runs."""
         claims = self._journal.claims
         if call.created is not None or call.redelivered:
             return None
@@ -135,18 +135,18 @@ class RunSender:
         return Past(Standing(stopped=claims.is_ended(run)))
 
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
-        """Send what is not in the past yet, and put the outcome on record."""
+        """Send the messages that are not in the past, and put the outcome on record."""
         raise NotImplementedError
 
     def _schedule(self, rate: int | None, past: Past) -> Schedule | None:
-        """Return the schedule of a paced run. It begins now, unless another instance has begun it before."""
+        """Return the schedule of a paced run. It begins now, unless another instance has begun it already."""
         if rate is None:
             return None
         start = past.start or self._wall_clock.now() + int(START_SECONDS * 1e6)
         return Schedule(rate, start, self._wall_clock)
 
     def _ended(self, error: Exception, ownership: Ownership, queued: bool) -> tuple[str, str | None, Exception]:
-        """Return how the sending has ended before all was sent: outcome and reason, and what the caller is told."""
+        """Return the outcome and reason of an incomplete sending, and the exception for the caller."""
         if ownership.superseded:
             return YIELDED, None, Superseded()
         if queued and (self._stop.asked or ownership.unsure):
@@ -165,7 +165,7 @@ class RunSender:
 
 
 def seconds_of(first_sent: int | None, last_acknowledged: int, past: Past) -> float:
-    """Return the time from the first send of the run, at whatever instance, to the last acknowledgement."""
+    """Return the time from the first send of the run, at any instance, to the last acknowledgement."""
     begun = [begin for begin in (past.first_sent, first_sent) if begin]
     ended = max(last_acknowledged, past.last_acknowledged)
     return max(ended - min(begun), 1) / 1e6 if begun else 1e-6
@@ -176,7 +176,7 @@ def unexpected(error: Exception) -> str:
 
 
 def _as_before(ended: Ended) -> Figures:
-    """Return, or raise, how the run has ended before."""
+    """Return the figures of a run that has ended before, or raise its error."""
     if ended.outcome == DONE:
         return Figures(ended.request.num_messages, ended.request.size, ended.seconds or 0.001)
     raise (RunStopped if ended.outcome == STOPPED else DeliveryFailed)(ended.reason)

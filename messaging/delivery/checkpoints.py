@@ -1,4 +1,4 @@
-"""The commit policy, at least once: handled, then answers acknowledged, then on record, then committed."""
+"""The order of a commit, at least once: handled, then answers acknowledged, then on record, then committed."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence

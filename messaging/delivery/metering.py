@@ -134,7 +134,7 @@ class MeteredTransactions:
         partitions: Sequence[int],
         seconds: float,
     ) -> None:
-        if topic in self._meter.acknowledged:  # and not the states of runs
+        if topic in self._meter.acknowledged:  # but not if they are the states of runs
             self._open[topic] += len(keys)
         self._producer.send(topic, keys, values, partitions, seconds)
 

@@ -1,4 +1,4 @@
-"""One owner: a run is sent by one instance at a time, and only by one that knows everything on record of it."""
+"""One owner: one instance at a time sends a run, and it first reads everything on record of the run."""
 
 import time
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Ownership:
         """True if this instance could not look for newer claims. Then another instance may send the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
-        """Claim the run. Wait until that was read back and the owner before has stopped. Return all that is on record.
+        """Claim the run. Wait until the claim was read back and the owner before has stopped. Return the run's record.
 
         Raises Unavailable if that takes longer than PAST_SECONDS.
         """
@@ -92,7 +92,7 @@ class Ownership:
         self._claim_by = self._clock() + CLAIM_SECONDS
 
     def claim_now(self) -> None:
-        """Write the claim, unless that was done, or another instance has claimed the run first."""
+        """Write the claim, unless it is written already or another instance has claimed the run first."""
         if self._claim_by is None or self.superseded:
             return
         self._claim_by = None
@@ -119,7 +119,7 @@ class Ownership:
 
     @property
     def asked(self) -> bool:
-        """True once this instance must stop sending, also because it is not sure to be the owner."""
+        """True once this instance must stop sending, or cannot be sure that it is still the owner."""
         if self._clock() - self._looked > FROZEN_SECONDS:
             self.unsure = not self._caught_up()
         if self._claim_by is not None and self._clock() >= self._claim_by:
@@ -132,12 +132,12 @@ class Ownership:
 
     @property
     def is_over(self) -> bool:
-        """True once this instance must send no more, by what has come on record so far."""
+        """True if the records that were read so far say that this instance must stop sending."""
         is_ended = self._standing.stopped or self._standing.failed is not None
         return self._stop.asked or is_ended or self.superseded
 
     def _caught_up(self) -> bool:
-        """Wait until everything is read that is on record now. Give up when the service must stop."""
+        """Wait until all current records are read. Give up when the service must stop."""
         give_up = self._clock() + PAST_SECONDS
         while not self._claims.catch_up(1):
             if self._stop.asked or self._clock() >= give_up:
@@ -150,7 +150,7 @@ class Ownership:
 
 
 class Hints:
-    """Says when to stop by what has come on record so far. For senders that Kafka fences: they need not look."""
+    """Says when to stop, by the records that were read so far. That is enough for senders that Kafka fences."""
 
     def __init__(self, ownership: Ownership):
         self._ownership = ownership

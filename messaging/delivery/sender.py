@@ -1,4 +1,4 @@
-"""Sends the runs that a service is called to send, at least once: acknowledged, then put on record."""
+"""Sends runs at least once: messages are acknowledged, then put on record."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
-"""The call is answered after this many seconds, even if the outcome is not on record yet."""
+"""The call gets its reply after this many seconds, even if the outcome is not on record yet."""
 
 
 class Sender(RunSender):

@@ -1,4 +1,4 @@
-"""Exactly once: what a service has done and what it has read are committed together, in Kafka's transactions.
+"""Exactly once: a service's answers, counts and offsets are committed together, in Kafka's transactions.
 
 docs/decisions/0011-exactly-once.md has the protocol.
 """

@@ -1,4 +1,4 @@
-"""Finds the message that Kafka refuses. It aborts its whole transaction, and nobody says which one it was."""
+"""Finds a message that Kafka refuses. Kafka aborts the whole transaction, and does not say which message it was."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,11 @@ from messaging.clients.protocols import Fetched, Partition
 log = logging.getLogger(__name__)
 
 NORMAL = 4096
-"""From so many messages in a transaction on there is no limit any more."""
+"""The limit ends once it is this high and a transaction succeeds."""
 
 
 class Narrowing:
-    """How many messages may go into the next transaction. Half of them after a refusal, until the message is alone."""
+    """Limits the messages of the next transaction: half as many after each refusal, until the message is alone."""
 
     def __init__(self) -> None:
         self._most: int | None = None
@@ -20,11 +20,11 @@ class Narrowing:
 
     @property
     def active(self) -> bool:
-        """True while each part of the messages needs a transaction for itself."""
+        """True while each part of the messages needs its own transaction."""
         return self._most is not None
 
     def parts(self, fetched: Fetched) -> Iterator[Fetched]:
-        """Yield the messages in parts of as many as may be in one transaction by then."""
+        """Yield the messages in parts. Each part is as large as the limit is at that moment."""
         start = 0
         while start < len(fetched):
             end = len(fetched) if self._most is None else min(start + self._most, len(fetched))

@@ -1,6 +1,6 @@
-"""Receiving exactly once: answers, counts and offsets are committed in one transaction, or none of them is.
+"""Receiving exactly once: one transaction commits answers, counts and offsets, or none of them.
 
-One transaction is open at a time. After an abort, all partitions are read again from what was committed last.
+One transaction is open at a time. After an abort, all partitions are read again from the last committed offsets.
 """
 
 import logging
@@ -25,21 +25,21 @@ OPEN_SECONDS = 0.2
 """How long a transaction may be open while messages come."""
 
 IDLE_SECONDS = 0.02
-"""How long to wait for more messages before a transaction is committed because none come."""
+"""A transaction is committed when no more messages come for this long, in seconds."""
 
 KAFKA_SECONDS = 5
-"""How long Kafka may take for one step; half as long as a transaction may be open."""
+"""The timeout of one step at Kafka, in seconds: half of the transaction's timeout."""
 
 
 class Clients(NamedTuple):
-    """A producer that was started, and a consumer that joined its group after that."""
+    """A started producer, and a consumer that joined its group afterwards."""
 
     producer: TransactionalProducer
     consumer: TransactionalConsumer
 
 
 class ExactlyOnce:
-    """Handles messages in transactions. It is a `messaging.delivery.receiving.Receiving`.
+    """Handles messages in transactions. Implements `messaging.delivery.receiving.Receiving`.
 
     `connect` makes both clients. It raises Unavailable, and Fenced if another process has the same transactional id.
     """
@@ -61,7 +61,7 @@ class ExactlyOnce:
         self._idle = False
         self._fenced = False
         self._handled: list[Fetched] = []
-        """The messages of the open transaction. None is open while there are none."""
+        """The messages of the open transaction. Without messages, no transaction is open."""
         self._begun = 0.0
         self._positions = Positions()
         self.epoch = 0
@@ -85,7 +85,7 @@ class ExactlyOnce:
         for fetched in polled.fetched:
             self._positions.note(fetched)
         if epoch != self.epoch and polled.fetched:
-            self._read_again()  # these came before what was sought
+            self._read_again()  # these messages were polled before the seek
             return ()
         self._positions.reach(polled.reached)
         self._idle = not polled.fetched
@@ -108,7 +108,7 @@ class ExactlyOnce:
         return True  # the producer's queue has a limit, and `send` waits for it
 
     def handled(self, fetched: Fetched, batch: Batch, answers: Any, epoch: int) -> None:
-        if epoch == self.epoch:  # or the handler has outlived its transaction, and produces nothing
+        if epoch == self.epoch:  # otherwise the transaction has ended meanwhile, and the result is dropped
             self._attempt(lambda clients: self._put_in(clients, fetched, batch, answers))
         self._commit_in_time()
 
@@ -154,7 +154,7 @@ class ExactlyOnce:
         self._counts.answered(batch, (), time.time_ns() // 1000)
 
     def _commit_in_time(self) -> None:
-        """Commit the open transaction if it has been open for long, or may take no more messages."""
+        """Commit the open transaction if it has been open for long enough, or may take no more messages."""
         if self._narrowing.active or self._clock() - self._begun >= OPEN_SECONDS:
             self.commit()
 
@@ -165,7 +165,7 @@ class ExactlyOnce:
 
     def _conclude(self, clients: Clients, seconds: float) -> None:
         offsets = {p: offset for fetched in self._handled for p, offset in fetched.next_offsets.items()}
-        # The states come last. Who reads one of them then finds everything that it counts.
+        # The states come last, so a reader of a state finds all messages that it counts.
         clients.producer.send(RUN_STATES, *self._counts.records(), seconds)
         clients.producer.commit(seconds, offsets, clients.consumer.membership)
         self._counts.committed()
@@ -175,13 +175,13 @@ class ExactlyOnce:
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit offsets alone, so that nobody takes the marks of transactions for messages that are left to do."""
+        """Commit offsets alone, so that transaction markers do not look like messages that are left to handle."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit what was handled, before others get these partitions. What is in hand comes again where it belongs."""
+        """Commit the handled messages before others get these partitions. A batch in hand comes again there."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch
@@ -190,7 +190,7 @@ class ExactlyOnce:
             self._read_again()
 
     def _attempt(self, step: Callable[[Clients], None]) -> None:
-        """Take a step of the transaction. If it fails, nothing of the transaction remains. Raises Fenced."""
+        """Take a step of the transaction. If it fails, undo the whole transaction. Raises Fenced."""
         clients = self._clients
         if clients is None:
             return
@@ -212,7 +212,7 @@ class ExactlyOnce:
         self._read_again()
 
     def _read_again(self) -> None:
-        """Go on after what was committed, in all partitions that this instance still has."""
+        """Continue at the committed offsets, in all partitions that this instance still has."""
         self.epoch += 1
         if self._clients is None:
             return
@@ -223,10 +223,10 @@ class ExactlyOnce:
             self._renew(error)
 
     def _renew(self, error: Exception) -> None:
-        """Drop both clients. New ones with the same id settle what has become of the transaction. Raises Fenced."""
+        """Drop both clients. New ones with the same id will make the transaction's outcome final. Raises Fenced."""
         if isinstance(error, Fenced) and self._fenced:
             raise error  # another process has this transactional id: never guess
-        log.warning("the clients are made anew: %s", error)
+        log.warning("replacing both Kafka clients: %s", error)
         self._fenced = isinstance(error, Fenced)
         self.epoch += 1
         self._handled = []

@@ -1,4 +1,4 @@
-"""Carries out the calls to send a run in transactions. Whoever takes a run over fences the owner before, at Kafka."""
+"""Sends runs in transactions. A sender that takes a run over fences the owner before, at Kafka."""
 
 import logging
 import time
@@ -57,7 +57,7 @@ class TransactionalSender(RunSender):
                 producer.close(CLOSE_SECONDS)
 
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Claim the run, fence who sent it before, and return everything that is committed of it."""
+        """Claim the run, fence its senders before this one, and return everything that is committed of it."""
         ownership.write(request.run)
         try:
             producer = self._producers[request.run] = self._connect(request.run)
@@ -101,8 +101,8 @@ class TransactionalSender(RunSender):
         return Transactions(producer, self._topic, blocks, counts, sent, Hints(ownership), self._clock)
 
     def _given_up(self, error: ClientError, ownership: Ownership) -> Exception:
-        """Return what to do with the call. This instance writes nothing more, because it may not be the owner."""
-        log.warning("the sending ends here: %s", error)
+        """Return the exception for the call. This instance writes nothing more, because it may not be the owner."""
+        log.warning("this instance stops sending: %s", error)
         if isinstance(error, Fenced) and self._journal.claims.catch_up(PAST_SECONDS) and ownership.superseded:
             return Superseded()
         return CallAgain()

@@ -1,4 +1,4 @@
-"""Sends what is left of one run, in transactions that each end with the state of stage `sent`."""
+"""Sends the rest of one run, in transactions. Each one ends with the state of stage `sent`."""
 
 import logging
 import time
@@ -19,17 +19,17 @@ from messaging.runs.sending import Stop, incomplete
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 1
-"""How long Kafka may take for one step when the sending has to stop."""
+"""The timeout of one step at Kafka, in seconds, once the sending has to stop."""
 
 MOST_MESSAGES = 10_000
-"""The most messages of a transaction. They are made again if it is aborted."""
+"""The most messages of a transaction. If it is aborted, they are sent again."""
 
 PAUSES = 0.2, 0.5, 1, 2, 4, 8, 8
-"""How long to wait before an aborted transaction is tried again, in seconds. Then somebody else must try."""
+"""The pauses before an aborted transaction is tried again, in seconds. After them, another instance must try."""
 
 
 class Transactions:
-    """The sending of one run by one producer, which was started. Raises Fenced and OutcomeUnknown from everywhere."""
+    """The sending of one run by one started producer. Every method may raise Fenced and OutcomeUnknown."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Transactions:
         self._stop = stop
         self._clock = clock
         self._uncommitted: list[Block] = []
-        """The blocks of the open transaction, or of the next one if this one was aborted. They keep their stamps."""
+        """The blocks of the open transaction. If it is aborted, they go into the next one with the same stamps."""
         self._is_open = False
         self._begun = 0.0
         self.committed = 0
@@ -60,7 +60,7 @@ class Transactions:
         """The numbers that Kafka refuses."""
 
     def send(self, sent_before: int) -> None:
-        """Send the messages. `end` commits the last of them. Raises DeliveryFailed, RunStopped, Unavailable."""
+        """Send the messages. `end` commits the last ones. Raises DeliveryFailed, RunStopped, Unavailable."""
         partitions = self._producer.partitions(self._topic)
         for numbers in self._blocks.numbers():
             if self._stop.asked:
@@ -72,7 +72,7 @@ class Transactions:
                 self._commit(self._sender)
 
     def end(self, outcome: str, reason: str | None = None, seconds: float | None = None) -> None:
-        """Commit what is left, and how the sending has ended. Raises DeliveryFailed, Unavailable."""
+        """Commit the rest, and the outcome of the sending. Raises DeliveryFailed, Unavailable."""
         self._commit(replace(self._sender, outcome=outcome, reason=reason, seconds=seconds))
 
     @property
@@ -89,7 +89,7 @@ class Transactions:
                 self._open()
         except (Aborted, Unavailable) as error:
             self._abort(error)
-        time.sleep(0)  # lets heartbeats run, and other calls
+        time.sleep(0)  # lets heartbeats and other calls run
 
     def _is_due(self) -> bool:
         if not self._uncommitted:
@@ -109,7 +109,7 @@ class Transactions:
             self._producer.send(self._topic, block.keys, self._blocks.values(block), partitions, self._seconds)
 
     def _commit(self, sender: Sender) -> None:
-        """Commit everything so far. What is aborted is tried again, with the same stamps and under a new state key."""
+        """Commit everything so far. Try again after an abort, with the same stamps and under a new state key."""
         for pause in PAUSES:
             try:
                 self._conclude(sender)

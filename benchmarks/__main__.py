@@ -3,7 +3,7 @@
 python -m benchmarks [WORKLOAD ...]   compare with plain kafka-python loops and the textbook design (18 minutes)
 python -m benchmarks compare REV      compare with another commit of this repository, such as HEAD~3 (8 minutes)
 
-Both start separate brokers. Contenders take turns in rounds, and the medians count, so the load of other programs
+Both start separate brokers. Contenders take turns in rounds, and the medians count. So the load of other programs
 affects all of them equally. Kafka's offsets show that everything was delivered, and nothing twice. Messages have 100
 bytes.
 
@@ -97,7 +97,7 @@ def positive(text: str) -> int:
 
 
 def writable(text: str) -> Path:
-    """Create the file, so that a wrong path is noticed before the measurement and not after it."""
+    """Create the file, so that a wrong path fails before the measurement and not after it."""
     try:
         Path(text).touch()
     except OSError as error:

@@ -53,7 +53,7 @@ class Api:
     def wait(self, path: str, seconds: float = 60) -> None:
         """Request the path until the answer is 200. Raises BenchmarkError if it is not after this time."""
         if not wait_until(lambda: self.answers(path), seconds, 0.1):
-            self.get(path)  # raises what is wrong
+            self.get(path)  # raises an error that says what is wrong
 
     @property
     def workers(self) -> Sequence[int]:

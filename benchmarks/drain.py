@@ -1,4 +1,4 @@
-"""Waits from outside until consumers have handled all messages."""
+"""Watches from outside until consumers have handled all messages."""
 
 import time
 from collections.abc import Callable
@@ -13,16 +13,16 @@ STALLED_SECONDS = 30
 
 @dataclass
 class Drain:
-    """How the number of messages that are left went down to 0."""
+    """The measured part of a drain, from the first decrease of the messages left until none is left."""
 
     messages: int
-    """Since the first time the number was seen to have gone down."""
+    """Messages that were left when a decrease was first seen."""
     seconds: float
-    """From that time until the number was first seen to be 0."""
+    """From that time until none was left."""
 
     @property
     def rate(self) -> float:
-        """Messages per second. What happened before the first look does not count."""
+        """Messages per second. Messages handled before the first look do not count."""
         return self.messages / self.seconds
 
 

@@ -13,7 +13,7 @@ from messaging.runs.stage import Stage
 
 MESSAGES = 100
 SECONDS_BETWEEN = 1
-"""The time between two runs, as the timestamps of their records show it."""
+"""The time between two runs, by the timestamps of their records."""
 
 
 def write_history(bootstrap_servers: str, count: int) -> list[UUID]:

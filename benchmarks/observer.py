@@ -19,9 +19,9 @@ class Observer:
         self._reader = client.reader()
 
     def renew(self, name: str, partitions: int = PARTITIONS) -> None:
-        """Replace this topic by an empty one. Its committed offsets go with it."""
+        """Replace this topic by an empty one. Its committed offsets are deleted too."""
         self._admin.delete(name)
-        # Kafka answers first. It deletes the old topic and shows the new one some time later.
+        # Kafka answers at once, but deletes the old topic and shows the new one some time later.
         must(lambda: self._admin.create(Topic(name, partitions, replicas=1)), f"topic {name} is created")
         must(lambda: len(self._reader.partitions(name)) == partitions, f"topic {name} has its partitions")
 

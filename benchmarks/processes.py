@@ -21,7 +21,7 @@ def running(
 ) -> Iterator[Process]:
     """Run a command in a folder, with these settings in its environment. End it by SIGTERM.
 
-    Raises BenchmarkError if its exit code is not 0 although it `exits_well`.
+    Raises BenchmarkError if it should exit with 0 (`exits_well`) but does not.
     """
     process = Process(command, environment(settings), log, folder=folder)
     try:

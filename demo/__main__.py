@@ -1,8 +1,8 @@
 """Shows what three designs do with messages while their services are killed. It takes about two minutes.
 
-Each design bounces messages between ping and pong, on separate brokers. pong is killed by SIGKILL when a third of the
-answers is there, and ping when two thirds are. Both are started again. In the end the messages in the topics are
-counted, by the code of `client verify`.
+Each design bounces messages between ping and pong, on separate brokers. SIGKILL ends pong when a third of the answers
+is there, and ping when two thirds are. Both are started again. At the end, the code of `client verify` counts the
+messages in the topics.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from messaging.clients.errors import ClientError
 
 
 def demonstrate(designs: Sequence[Design], screen: Screen) -> Iterator[Result]:
-    """Run the designs one after the other, and show them. Raises BenchmarkError, ApiError, ClientError, LocalError."""
+    """Run and show one design after the other. Raises BenchmarkError, ApiError, ClientError, LocalError."""
     with Site.opened() as site:
         for design in designs:
             yield demonstrate_one(site, design, screen.begin(design))
@@ -61,7 +61,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> None:
-    """Carry out the command. Exits with 1 if a design could not be shown to its end."""
+    """Carry out the command. Exits with 1 if a design fails before its end."""
     asked = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up: processes, brokers, folders
     screen = Screen(Console(stderr=asked.json, highlight=False))

@@ -1,4 +1,4 @@
-"""Has the services of a design bounce messages, and kills them meanwhile."""
+"""Lets the services of a design bounce messages, and kills them meanwhile."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from benchmarks.designs.services import Progress, Services
 
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2
-"""How long nothing may come before it is over: copies of messages may be on their way."""
+"""The bounce is over when nothing has come for this long, in seconds. Before that, copies may be on their way."""
 STALLED_SECONDS = 90
 
 
@@ -27,7 +27,7 @@ KILLS = Kill("pong", 1 / 3), Kill("ping", 2 / 3)
 
 
 class Watcher(Protocol):
-    """Sees what happens."""
+    """Gets told what happens."""
 
     def progress(self, progress: Progress) -> None: ...
     def killed(self, service: str, answers: int) -> None: ...
@@ -35,7 +35,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Bounced:
-    """How it went."""
+    """The figures of a bounce."""
 
     run: UUID
     kills: int
@@ -51,7 +51,7 @@ def bounce(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Bounced:
-    """Send the messages and wait until all is quiet. `answers` counts the messages in topic ping.
+    """Send the messages and wait until nothing comes any more. `answers` counts the messages in topic ping.
 
     Raises BenchmarkError if a service ends by itself, or if nothing changes for STALLED_SECONDS.
     """

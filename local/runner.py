@@ -1,7 +1,7 @@
 """`make run`: the brokers, ping, pong and the API on this machine, their logs on one screen, until Ctrl-C.
 
-Only one can run at a time in a folder. It uses brokers that run here already (`python3 -m local start` or a `make run`
-that was killed has left them), and stops them when it ends. A service that ends by itself is started again.
+Only one can run at a time in a folder. It uses brokers that already run here, from `python3 -m local start` or from a
+`make run` that was killed, and stops them when it ends. A service that ends by itself is started again.
 """
 
 import os
@@ -62,7 +62,7 @@ def run() -> int:
 
 
 def run_services(settings: dict[str, str], port: int) -> str | None:
-    """Run ping, pong and the API until a signal comes or one never gets ready. Return a sentence about that one."""
+    """Run ping, pong and the API until a signal comes. If a service never gets ready, return a sentence about it."""
     signals: SimpleQueue[int] = SimpleQueue()
     on_signals(lambda number, _: signals.put(number))
     say("Starting ping, pong and the API ...")
@@ -90,8 +90,8 @@ def run_services(settings: dict[str, str], port: int) -> str | None:
 
 
 def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["Service"]:
-    """Return what keeps this service running."""
-    # ping and pong touch it while they are in their consumer groups.
+    """Return the supervisor that keeps this service running."""
+    # ping and pong touch this file while they are in their consumer groups.
     health_file = DATA / f"{name}.healthy"
 
     def launch() -> Service:
@@ -113,7 +113,7 @@ def comes(signals: SimpleQueue[int], seconds: float) -> bool:
 
 
 class Service(Process):
-    """Copies what it prints to the screen, each line after its name."""
+    """Copies its output to the screen. Each line begins with its name."""
 
     def __init__(self, name: str, variables: dict[str, str]):
         super().__init__(SERVICES[name], variables, ends_with_us=True)
@@ -136,7 +136,7 @@ class Service(Process):
 
 
 def say(text: str) -> None:
-    """Print a line. If nobody can read it, end in good order: Ctrl-C ends the `tee` of `make run | tee log` first."""
+    """Print a line. If nobody can read it, stop orderly: Ctrl-C ends the `tee` of `make run | tee log` first."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()

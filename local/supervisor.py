@@ -1,4 +1,4 @@
-"""Keeps a service running: starts it again when it ends by itself, and gives it up if it never gets ready."""
+"""Keeps a service running: restarts it when it ends by itself, and gives up if it never gets ready."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from . import LocalError
 
 RESTART_SECONDS = 1
 ATTEMPTS = 3
-"""A service that ends so often in a row before it was ready is given up."""
+"""The supervisor gives up after a service has ended this many times in a row before it was ready."""
 
 
 class Running(Protocol):
@@ -28,7 +28,7 @@ P = TypeVar("P", bound=Running)
 
 
 class Supervisor(Generic[P]):
-    """Watches one service. `launch` starts it; `is_ready` says if the newest start has succeeded.
+    """Watches one service. `launch` starts it. `is_ready` says if the newest start has succeeded.
 
     It works only in `start` and `watch`, in the thread that calls them: Linux ends a service with the thread that has
     started it.
@@ -58,7 +58,7 @@ class Supervisor(Generic[P]):
         self._say(f"  {self.name}, process {self.process.pid}")
 
     def watch(self) -> None:
-        """Look at it once, and start it again if it is time. Raises LocalError if it is given up."""
+        """Look at the service once, and restart it if it is time. Raises LocalError when giving up."""
         if not self.process:
             if self._clock() >= self._start_at:
                 self.start()

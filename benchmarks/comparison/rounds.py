@@ -7,7 +7,7 @@ from benchmarks.site import Site
 
 
 def compare(site: Site, old: Version, new: Version, rounds: int, messages: int) -> Report:
-    """Measure both versions in each round. The second one of a round is the first one of the next."""
+    """Measure both versions in each round. The version that came second is first in the next round."""
     site.observer.renew("pong")
     site.fill("pong", messages)  # a JVM is slow at first
     results = []

@@ -1,4 +1,4 @@
-"""Designs of ping and pong that do the same: how the services of each are started and asked to send."""
+"""Designs of ping and pong that do the same work. Each one starts its services and asks them to send."""
 
 import os
 import warnings
@@ -16,8 +16,8 @@ from local.ports import HOST, free_port
 from local.runner import get
 from local.services import API, NAMEKO_RUN, PING, PONG, api_address
 
-# nameko imports eventlet, which says that it is deprecated. Imported in another thread than the main one, it would have
-# Python wait forever at its end.
+# nameko imports eventlet, which warns that it is deprecated. The import must be in the main thread. Otherwise Python
+# would wait forever at exit.
 with warnings.catch_warnings(action="ignore"):
     from nameko.standalone.rpc import ServiceRpcProxy
 
@@ -58,7 +58,7 @@ class Ours(Services):
 
 
 class Textbook(Services):
-    """The services of benchmarks/designs/textbook.py. They keep no record, so Kafka's offsets say how far they are."""
+    """The services of benchmarks/designs/textbook.py. They keep no record, so Kafka's offsets show their progress."""
 
     def __init__(self, site: Site):
         modules = {
@@ -94,6 +94,6 @@ class Textbook(Services):
 
 
 def _call_textbook(run: str, messages: int) -> int:
-    """Call ping as any nameko service is called; return how many messages Kafka has acknowledged."""
+    """Call ping like any nameko service. Return how many messages Kafka has acknowledged."""
     with ServiceRpcProxy("textbook_ping", {"AMQP_URI": os.environ["AMQP_URI"]}) as ping:
         return int(ping.send(run, messages, SIZE))

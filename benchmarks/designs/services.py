@@ -1,4 +1,4 @@
-"""The services of a design as processes: starts them, kills them, has them send, and says how far they are."""
+"""The services of a design as processes: starts and kills them, asks them to send, and reports their progress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from local.services import environment
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the messages of a design are."""
+    """The progress of a design's messages."""
 
     stages: Mapping[str, int]
     """How many messages each stage has seen."""
@@ -23,7 +23,7 @@ class Progress:
 
 
 class Services:
-    """ping, pong and what else a design needs, on empty topics."""
+    """ping, pong and other processes that a design needs, on empty topics."""
 
     def __init__(self, site: Site, commands: Mapping[str, Sequence[str]], settings: Mapping[str, str]):
         self.site = site
@@ -36,7 +36,7 @@ class Services:
         raise NotImplementedError
 
     def send(self, messages: int) -> UUID:
-        """Have ping begin to send; return the run in the stamps of the messages."""
+        """Ask ping to send. Return the run in the stamps of the messages."""
         raise NotImplementedError
 
     def progress(self) -> Progress:
@@ -44,7 +44,7 @@ class Services:
         raise NotImplementedError
 
     def start(self) -> None:
-        """Start all and wait until they are ready. Raises BenchmarkError."""
+        """Start all services and wait until they are ready. Raises BenchmarkError."""
         for name in self._commands:
             self._start(name)
 
@@ -61,7 +61,7 @@ class Services:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """The process id of each, by its name."""
+        """The process ids by name."""
         return {name: process.pid for name, process in self._running.items()}
 
     def check(self) -> None:

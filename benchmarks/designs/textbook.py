@@ -1,6 +1,6 @@
 """The textbook design: nameko-kafka as its documents show it, with one worker and one send per message.
 
-benchmarks/contenders/textbook.py has what it does with a message that it receives. Here ping can also send.
+benchmarks/contenders/textbook.py has the handlers for received messages. Here ping can also send.
 """
 
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""How fast messages go from ping to pong and back, in each design, and how fast they are sent meanwhile."""
+"""Measures how fast messages go from ping to pong and back in each design, and how fast they are sent meanwhile."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ CONTENDERS = (
 
 
 def measure_bouncing(site: Site) -> Section:
-    """A bounce is over when ping has received every answer, and that is on record and committed."""
+    """A bounce is over when ping has received every answer, has it on record, and has committed it."""
     rates = [measure_bounces(site, contender) for contender in CONTENDERS]
     (textbook, _), _, (once_or_more, while_once_or_more), (once, while_once) = rates
     goals = [
@@ -103,7 +103,7 @@ def running(site: Site, start: Callable[[Site], Services]) -> Iterator[Services]
 
 
 def bounce(services: Services, messages: int) -> tuple[float, float]:
-    """Return after how many seconds all messages were sent, and after how many the bounce was over."""
+    """Return the seconds until all messages were sent, and until the bounce was over."""
     started = time.perf_counter()
     services.send(messages)
     sent: float | None = None

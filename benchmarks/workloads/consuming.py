@@ -1,4 +1,4 @@
-"""How fast ping and pong consume their topics, compared with plain poll loops and the textbook design."""
+"""Measures how fast ping and pong consume their topics, next to plain poll loops and the textbook design."""
 
 import sys
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Started = AbstractContextManager[Process]
 
 @dataclass
 class Contender:
-    """Something that, once it is started, consumes this many messages as `group`. `start` takes the path of its log."""
+    """Consumes this many messages as `group` once it is started. `start` takes the path of its log."""
 
     name: str
     group: str
@@ -49,7 +49,7 @@ def goals(times_textbook: float, rates: list[Rate]) -> list[Goal]:
 
 
 def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
-    """How fast each contender handles messages that are in the topic before it starts.
+    """Return how fast each contender handles messages that were in the topic before it started.
 
     `Drain` measures all of them in the same way, from outside. A message is done when its offset is committed and, if
     the contender answers, its answer is in topic ping.

@@ -1,4 +1,4 @@
-"""How long one small request takes."""
+"""Measures how long one small request takes."""
 
 import time
 
@@ -12,7 +12,7 @@ WARM_UP = 20
 """The first requests, which do not count."""
 REQUESTS = 200
 PAUSE_SECONDS = 0.03
-"""A pause in which the answer comes back to ping, so that the services are idle at the next request."""
+"""The pause between requests, in seconds. The answer reaches ping in it, so the next request finds idle services."""
 
 
 def measure_latency(site: Site) -> Section:

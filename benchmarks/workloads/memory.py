@@ -1,4 +1,4 @@
-"""How much memory the processes use while one request bounces a million messages."""
+"""Measures the memory of the processes while one request bounces a million messages."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""How fast a request sends messages, compared with plain send loops."""
+"""Measures how fast a request sends messages, compared with plain send loops."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ MESSAGES = 200_000
 
 
 def measure_sending(site: Site) -> Section:
-    """Pong is stopped. A loop counts from its first send to the last acknowledgement, a request completely."""
+    """Pong is stopped. A loop is timed from its first send to its last acknowledgement, a request as a whole."""
     site.fill("pong", MESSAGES)  # a JVM is slow at first
     with site.service("ping"), site.api() as api:
         api.wait(f"/ping/1000/{SIZE}")

@@ -1,4 +1,4 @@
-"""How long ping, pong and the API need to be ready, and how much memory, without and with a long record of runs."""
+"""Measures the start of ping, pong and the API, and their memory, without and with a long record of runs."""
 
 import time
 from collections.abc import Sequence

@@ -79,7 +79,7 @@ class Brokers:
         check_installed()
         try:
             if not self.zookeeper.pid:
-                self.kafka.kill()  # otherwise it could not find a ZooKeeper that has a new port
+                self.kafka.kill()  # otherwise it could not find ZooKeeper at its new port
             for broker in self:
                 broker.launch()
             for broker in self:

@@ -22,7 +22,7 @@ logger = logging.getLogger("brokers")
 class Broker:
     """A process that answers on one port. This is `wanted_port` if it is free, and any free port if it is 0.
 
-    Started again after `stop` or `kill`, it has the same port and the same data.
+    When it is started again after `stop` or `kill`, it has the same port and the same data.
     """
 
     name: str

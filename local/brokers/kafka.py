@@ -22,7 +22,7 @@ listeners=PLAINTEXT://{host}:{port}
 log.dirs={directory}/data
 zookeeper.connect={zookeeper}
 zookeeper.connection.timeout.ms=60000
-# A crashed Kafka cannot start again for this long, because ZooKeeper takes it to be alive.
+# A crashed Kafka cannot start again for this long, because ZooKeeper still considers it alive.
 zookeeper.session.timeout.ms=6000
 
 # A mistyped topic is an error, not a new topic.
@@ -30,14 +30,14 @@ auto.create.topics.enable=false
 num.partitions=1
 log.retention.hours=24
 
-# Kafka's internal topics have three copies by default, which one broker cannot hold, and fifty partitions, which
-# delay the first consumer.
+# By default, Kafka's internal topics have three copies and fifty partitions. One broker cannot hold three copies, and
+# so many partitions delay the first consumer.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
-# How often it looks for transactions whose time is over. A killed service holds readers up until then; 10 s by default.
+# How often Kafka aborts transactions whose time is over, 10 s by default. A killed service holds readers up until then.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
 # By default a new consumer group waits 3 s for more members before it gets anything.

@@ -9,7 +9,7 @@ from .broker import Broker
 
 SETTINGS = """\
 listeners.tcp.local = {host}:{port}
-# At info, the default, each connection is three lines.
+# At info, the default, each connection logs three lines.
 log.connection.level = warning
 """
 

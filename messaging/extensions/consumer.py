@@ -1,8 +1,8 @@
 """Receiving from Kafka: nameko-kafka's entrypoint, changed to pass on whole batches and to commit only finished ones.
 
 Only one greenthread uses the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
-service, one at a time, and may return `Answers`: its batch is done once those have reached Kafka. When that is, and how
-it is committed, is the matter of `messaging.delivery`.
+service, one at a time. It may return `Answers`. Then its batch is done once they have reached Kafka.
+`messaging.delivery` decides when that is, and how the batch is committed.
 """
 
 import logging
@@ -51,9 +51,9 @@ class Result(NamedTuple):
 
 
 class BatchConsumer(nameko_kafka.KafkaConsumer):
-    """Calls the decorated method with a `Batch` for each poll that brings messages of a topic.
+    """Calls the decorated method with a `Batch` for each poll that returns messages of a topic.
 
-    Options are kafka-python's, over those of KAFKA_CONSUMER in the configuration. The group is the service's name, so
+    Options are kafka-python's. They override KAFKA_CONSUMER in the configuration. The group is the service's name, so
     all instances of a service share its topics. A handler that raises gets the same batch again.
     """
 
@@ -63,11 +63,11 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     def __init__(self, *topics: str, **options: Any):
         super().__init__(*topics, **options)
-        # nameko-kafka's own copy leaves out those that are false. Other options are nameko's.
+        # nameko-kafka's own copy leaves out options that are false. All other options are nameko's.
         self.options = {name: value for name, value in options.items() if name in self._consumer_cls.DEFAULT_CONFIG}
         self._thread: Any = None
         self._slot: str | None = None
-        self._joined = False  # a member of the group, though perhaps one without partitions
+        self._joined = False  # a member of the group, perhaps without partitions
         self._next_commit = 0.0
 
     @property
@@ -94,7 +94,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         def connect() -> Clients:
             producer = MeteredTransactions(client.transactional_producer(slot), meter)
             try:
-                producer.start(KAFKA_SECONDS)  # before joining: this aborts what a killed predecessor has left open
+                producer.start(KAFKA_SECONDS)  # before joining: it aborts the transaction of a killed instance
                 return Clients(producer, client.transactional_consumer(self.group, self._topics, **self.options))
             except BaseException:
                 producer.close(0)
@@ -104,7 +104,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         return ExactlyOnce(connect, counts, self.changed)
 
     def prepare(self, receiving: Receiving, clock: Callable[[], float] = time.monotonic) -> None:
-        """Work on what this brings, and commit by this clock."""
+        """Handle the messages of this `Receiving`, and commit by this clock."""
         self._receiving = receiving
         self._clock = clock
         self._health_file = settings_of(self.container).health_file
@@ -166,7 +166,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         cost = cost_of(batch.keys, batch.values)
         self._stay_until(partial(self._receiving.has_room, cost))
         if epoch != self._receiving.epoch:
-            return  # the group has other partitions for us by now, and this batch comes again where it belongs
+            return  # the partitions have changed meanwhile; the batch comes again at the instance that has them
         answers = self._handle(batch)
         self._receiving.handled(fetched, batch, answers, epoch)
 
@@ -180,7 +180,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             result: Result = handled.wait()
             if not result.failed:
                 return result.answers
-            text = f"{len(batch)} messages of topic {batch.topic} were not handled; once more in {pause:g} s"
+            text = f"{len(batch)} messages of topic {batch.topic} were not handled, trying again in {pause:g} s"
             log.error(text, extra={"topic": batch.topic})
             over = time.monotonic() + pause
             self._stay_until(lambda seconds, over=over: _sleep_until(over, seconds))
@@ -210,8 +210,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
 def _wait(event: Event, seconds: float) -> bool:
     with Timeout(seconds, False):
-        # May wake early: eventlet's select() wakes its greenthread twice if two of kafka-python's sockets become ready
-        # at once. So ask the event.
+        # This may wake early: eventlet's select() wakes its greenthread twice if two of kafka-python's sockets become
+        # ready at once. So ask the event.
         event.wait()
     return bool(event.ready())
 
@@ -222,7 +222,7 @@ def _sleep_until(time_: float, seconds: float) -> bool:
 
 
 def _tell(handled: Event, worker_ctx: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
-    """Serve as nameko's `handle_result`, which the worker calls when the handler has returned or raised."""
+    """Implements nameko's `handle_result`. The worker calls it when the handler has returned or raised."""
     handled.send(Result(result, exc_info is not None))
     return result, exc_info
 

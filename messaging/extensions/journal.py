@@ -40,7 +40,7 @@ class RunJournal(SharedExtension):
         self._producer: Producer | None = None
 
     def opened(self) -> OpenJournal:
-        """Return the journal as soon as it is open: nameko sets up all extensions of a service at the same time."""
+        """Return the journal once it is open. nameko sets up all extensions of a service at the same time."""
         journal: OpenJournal = self._opened.wait()
         return journal
 

@@ -1,4 +1,4 @@
-"""Keeps tracebacks out of the log if the text says everything."""
+"""Keeps tracebacks of expected errors out of the log, because their texts say everything."""
 
 import logging
 

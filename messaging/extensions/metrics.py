@@ -29,7 +29,7 @@ BUSY = "pingpong_busy_workers"
 STALL = "pingpong_event_loop_stall_seconds"
 
 PORTS = 100
-"""It tries this many ports."""
+"""The number of ports that a service tries."""
 
 READ_SECONDS = 5
 """The timeout of a client's request, in seconds."""
@@ -74,7 +74,7 @@ class ServiceMetrics(SharedExtension):
     kill = stop
 
     def _answer(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-        """Serve as the WSGI application."""
+        """The WSGI application."""
         if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"There is only GET /metrics.\n"]
@@ -85,7 +85,7 @@ class ServiceMetrics(SharedExtension):
         return [generate_latest(registry)]
 
     def collect(self) -> Iterator[Metric]:
-        """Serve as a collector of prometheus_client. docs/metrics.md says what each metric means."""
+        """Implements a collector of prometheus_client. docs/metrics.md says what each metric means."""
         meter = self.meter
         again = Counter(meter.sent_again)
         for producer in self._producers:

@@ -1,9 +1,9 @@
 """RPC over RabbitMQ: nameko's entrypoint, with a limit on calls and an orderly stop.
 
-There are three differences to nameko's own. Calls cannot take all workers, because the Kafka consumer needs one. A
-service that must stop first answers the calls that it has begun, and leaves all others in their queue. (nameko closes
-the connection at once. RabbitMQ then gives the unanswered calls to another instance, which carries them out again.) And
-every wait for RabbitMQ has a timeout: at start, for an answer, and when stopping.
+There are three differences to nameko's own. First, calls cannot take all workers, because the Kafka consumer needs one.
+Second, a service that must stop first answers the calls that it has begun, and leaves all others in their queue.
+(nameko closes the connection at once. RabbitMQ then gives the unanswered calls to another instance, which carries them
+out again.) Third, every wait for RabbitMQ has a timeout: at start, for an answer, and when stopping.
 """
 
 import logging
@@ -39,7 +39,7 @@ REDELIVERED = "redelivered"
 
 
 class _Stopped(Exception):
-    """Ends the greenthread that consumes calls if it has no connection on which it could stop."""
+    """Ends the greenthread that consumes calls if it must stop while it has no connection."""
 
 
 class QueueConsumer(nameko.messaging.QueueConsumer):
@@ -75,7 +75,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
             log.info("stopped without a connection to RabbitMQ")
 
     def stop(self) -> None:
-        """Wait until each call is answered and the connection is closed, but not for ever."""
+        """Wait until each call is answered and the connection is closed. The wait has a timeout."""
         if self._gt is None:
             return
         with Timeout(self.stopping.left, False):
@@ -136,7 +136,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
-    """Begins CALLS_AT_ONCE calls. Others wait, also those that RabbitMQ delivers again after a lost connection."""
+    """Begins CALLS_AT_ONCE calls. All others wait, even those that RabbitMQ delivers again after a lost connection."""
 
     stopping = Stopping()
     queue_consumer = QueueConsumer()
@@ -159,7 +159,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             super().handle_message(*self._waiting.popleft())
 
     def leave_waiting_calls(self) -> None:
-        """Leave the calls that have not begun in their queue. nameko would answer that there is no such method."""
+        """Leave calls that have not begun in their queue. nameko would answer them with "no such method"."""
         while self._waiting:
             self.queue_consumer.leave_message(self._waiting.popleft()[1])
 
@@ -180,7 +180,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             with Timeout(self.stopping.left):
                 return super().handle_result(message, result, exc_info)
         except (OSError, AMQPError, OperationalError, MessageNacked, Timeout) as error:  # nameko would end the service
-            log.warning("an answer was lost with RabbitMQ: %s", error)
+            log.warning("a reply was lost because of RabbitMQ: %s", error)
             self.queue_consumer.ack_message(message)
             return result, exc_info
 
@@ -206,7 +206,7 @@ class Rpc(nameko.rpc.Rpc):
         return result, exc_info
 
     def _give_away(self, message: Message, error: Exception) -> None:
-        """Answer nothing, because another instance does."""
+        """Do not answer, because another instance will."""
         queue = self.rpc_consumer.queue_consumer
         if isinstance(error, Superseded):
             queue.ack_message(message)

@@ -1,4 +1,4 @@
-"""Names for instances that stay the same when an instance is started again, also after it was killed."""
+"""Names for instances. An instance that is started again has the same name, even after it was killed."""
 
 import fcntl
 import os
@@ -11,9 +11,9 @@ DIRECTORY = Path(tempfile.gettempdir()) / "nameko-kafka-slots"
 
 
 def take_slot(service: str, directory: Path = DIRECTORY) -> str:
-    """Return the name of the lowest slot of a service that no other process on this host has, and keep it.
+    """Take and keep the lowest slot of a service that no other process on this host has. Return its name.
 
-    In a container the host name alone tells instances apart, and all have slot 0.
+    In containers, instances differ by host name, and all have slot 0.
     """
     directory.mkdir(parents=True, exist_ok=True)
     number = next(number for number in count() if _is_taken(directory / f"{service}.{number}"))
@@ -21,7 +21,7 @@ def take_slot(service: str, directory: Path = DIRECTORY) -> str:
 
 
 def _is_taken(path: Path) -> bool:
-    """Lock a file for as long as this process lives, however it ends; return False if another one has it."""
+    """Lock a file until this process ends in any way. Return False if another process has it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,7 +25,7 @@ RETRY_SECONDS = 2
 
 
 def green(call: Callable[[], T], seconds: float | None = None) -> T:
-    """Make a blocking call under eventlet, which lets other greenthreads run. Raises Unavailable after `seconds`."""
+    """Make a blocking call. eventlet lets other greenthreads run meanwhile. Raises Unavailable after `seconds`."""
     if seconds is None:
         return call()
     with Timeout(seconds, Unavailable(f"Kafka did not answer within {seconds} s")):
@@ -33,19 +33,19 @@ def green(call: Callable[[], T], seconds: float | None = None) -> T:
 
 
 def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
-    """Make a blocking call of a library in C, which eventlet cannot interrupt, in a native thread.
+    """Make a blocking call of a C library in a native thread, because eventlet cannot interrupt C.
 
-    Raises Unavailable after `seconds`; the thread then goes on by itself until the call returns.
+    Raises Unavailable after `seconds`. The thread then continues until the call returns.
     """
     return green(lambda: tpool.execute(call), seconds)
 
 
 WAITING: dict[str, Waiting] = {"kafka-python": green, "confluent-kafka": in_a_thread}
-"""How each library's blocking calls are made here."""
+"""How to make the blocking calls of each library."""
 
 
 def client_of(container: Any) -> Client:
-    """Return a client for the cluster of a service's settings."""
+    """Return a client for the Kafka cluster in a service's settings."""
     kafka = settings_of(container).kafka
     return connect(kafka, WAITING[kafka.client])
 
@@ -53,8 +53,8 @@ def client_of(container: Any) -> Client:
 def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], T], stop: StopRequest) -> T:
     """Wait for Kafka, create missing topics, and return the result of `make`.
 
-    Exits the process with 0 if it is asked to stop meanwhile, and with 1 if fewer brokers run than the topics want
-    replicas. Raises Unavailable after STARTUP_SECONDS.
+    Exits the process with 0 if it is asked to stop meanwhile, and with 1 if the topics need more replicas than brokers
+    run. Raises Unavailable after STARTUP_SECONDS.
     """
     client = client_of(container)
 
@@ -82,8 +82,8 @@ def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], 
 def calm_garbage_collector() -> None:
     """Make Python's garbage collector run less often. It took a quarter of the sending time.
 
-    kafka-python makes several objects per message that live until the acknowledgement, so most passes of the collector
-    walk over all of them and find nothing. Objects that exist now are left out of the passes for good.
+    kafka-python makes several objects per message that live until the acknowledgement. Most passes of the collector
+    walk over all of them and find nothing. All later passes also skip the objects that exist now.
     """
     gc.collect()
     gc.freeze()

@@ -23,7 +23,7 @@ LINE = (
 class TopicStats:
     """Counts the messages of one topic, and logs a line for each `batch_size` messages.
 
-    The time of a line begins with the line before it, or with its first message if that came after a pause. If one
+    The time of a line begins when the line before it ends, or with its first message if that came after a pause. If one
     request begins a line and a later one fills it, the pause between them counts.
     """
 
@@ -42,7 +42,7 @@ class TopicStats:
         self._latencies: list[float] = []
 
     def record(self, batch: Batch) -> None:
-        """Count a polled batch. Its messages are taken as evenly spread over the time since the batch before."""
+        """Count a polled batch. It assumes that the messages came evenly over the time since the batch before."""
         now = self._clock()
         instant = time.time_ns() // 1000
         latencies = [None if sent is None else (instant - sent) / 1000 for sent in batch.sent_times]
@@ -96,7 +96,7 @@ class TopicStats:
 
 
 class ConsumerStats(DependencyProvider):
-    """Injects an object with `record(batch)`; counts per topic for as long as the process lives."""
+    """Injects an object with `record(batch)`. It counts per topic, as long as the process lives."""
 
     metrics = ServiceMetrics()
 

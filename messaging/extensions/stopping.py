@@ -22,7 +22,7 @@ class Stopping(SharedExtension, StopRequest):
 
 
 def settings_of(container: Any) -> Settings:
-    """Return the settings of a service. A wrong one ends the process with a sentence."""
+    """Return the settings of a service. A wrong setting ends the process with a sentence."""
     if SETTINGS not in container.config:
         container.config[SETTINGS] = settings.check(container.config)
     checked: Settings = container.config[SETTINGS]

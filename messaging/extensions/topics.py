@@ -40,7 +40,7 @@ class Topic:
         self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
-        """Send the messages of a batch on, unchanged. The batch is done once these are."""
+        """Send the messages of a batch to this topic, unchanged. The batch is done once they are."""
         return self._forward(batch)
 
     def send_run(
@@ -52,13 +52,13 @@ class Topic:
         created: int | None = None,
         rate: int | None = None,
     ) -> dict[str, float]:
-        """Send a run of random messages and return its five figures; see `messaging.delivery.calls.RunSender`."""
+        """Send a run of random messages and return its five figures: see `messaging.delivery.calls.RunSender`."""
         call = Call(num_messages, size, run_id, queued, created, self._redelivered, rate)
         return self._sender.send_run(call).as_json()
 
 
 class TopicProducer(nameko_kafka.KafkaProducer):
-    """Injects a `Topic`. Options are kafka-python's, over those of KAFKA_PRODUCER in the configuration."""
+    """Injects a `Topic`. Options are kafka-python's. They override KAFKA_PRODUCER in the configuration."""
 
     stopping = Stopping()
     journal = RunJournal()
@@ -66,7 +66,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def __init__(self, topic: str, **options: Any):
         super().__init__(**options)
-        self.options = options  # nameko-kafka's own copy leaves out those that are false
+        self.options = options  # nameko-kafka's own copy leaves out options that are false
         self._topic_name = topic
 
     def setup(self) -> None:
@@ -80,7 +80,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(name)  # asks now, because Kafka is there; later the question could take a minute
+            producer.partitions(name)  # ask now, while Kafka answers; later this could take a minute
             return producer
 
         self._producer = self.metrics.metered(self._connected(make), name)
@@ -90,7 +90,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
         self._sender: RunSender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
 
     def _set_up_transactions(self) -> None:
-        """Send runs in transactions. Answers go into those of the consumer."""
+        """Send runs in transactions. Answers go into the consumer's transactions."""
         settings, name, service = settings_of(self.container), self._topic_name, self.container.service_name
 
         def make(client: Client) -> tuple[TransactionalClient, int]:

@@ -19,12 +19,12 @@ RECENT_MS = 600_000
 
 
 class Claims:
-    """Reads the newest part of topic `run-requests`, goes on reading, and follows the runs that are watched."""
+    """Reads the newest part of topic `run-requests`, keeps reading, and follows the watched runs."""
 
     def __init__(self, client: Client) -> None:
         self._tail = Tail(client, self._recent, self._apply)
         self._watched: dict[UUID, Standing] = {}
-        self._watched_keys: set[bytes] = set()  # the same ids, in the form that a record's key has
+        self._watched_keys: set[bytes] = set()  # the same ids, in the format of a record's key
         self._ended: OrderedDict[UUID, None] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -39,7 +39,7 @@ class Claims:
 
     @contextmanager
     def watched(self, run: UUID) -> Iterator[Standing]:
-        """Follow a run. The standing that it returns takes in all records of the run from now on."""
+        """Follow a run. The returned standing takes in all records of the run from now on."""
         standing = self._watched[run] = Standing()
         self._watched_keys.add(str(run).encode())
         try:
@@ -49,7 +49,7 @@ class Claims:
             self._watched_keys.discard(str(run).encode())
 
     def is_ended(self, run: UUID) -> bool:
-        """Return True if a stop or failure of the run has come on record, as far as this process knows."""
+        """Return True if this process has read a stop or failure of the run."""
         return run in self._ended
 
     def wait_for_claim(self, standing: Standing, claim: str, seconds: float) -> bool:
@@ -58,7 +58,7 @@ class Claims:
             return self._changed.wait_for(lambda: claim in standing.claims, seconds)
 
     def catch_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until everything is known that is on record now."""
+        """Wait, no longer than this, until all current records are read."""
         return self._tail.catch_up(seconds)
 
     def _recent(self, reader: Reader) -> Mapping[Partition, int]:

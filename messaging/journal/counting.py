@@ -13,20 +13,20 @@ Name = tuple[UUID, str]
 
 
 class Counting:
-    """Counts batches. Who keeps the states says where."""
+    """Counts batches. A subclass keeps the states."""
 
     _service: str
 
     def _stage(self, name: Name) -> Stage:
-        """Return the state that counts now, which is about to change."""
+        """Return the current state. It is about to change."""
         raise NotImplementedError
 
     def received(self, batch: Batch) -> None:
-        """Count a batch that the service's handler has done its work on, at the time when it was received."""
+        """Count a handled batch, at the time when it was received."""
         self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count a batch whose answers Kafka has acknowledged at this time, except for those with these indices."""
+        """Count a batch whose answers Kafka acknowledged at this time, except for the refused indices."""
         if not refused:
             self._count(f"{self._service}_answered", batch, at)
             return

@@ -1,7 +1,7 @@
-"""States that go into transactions: what one producer has counted, and nothing that may still be undone.
+"""States that go into transactions: the counts of one producer, without anything that an abort could undo.
 
-After an abort nothing is taken back. The counts begin anew under a key that no record has, and the last state that was
-committed under the old key stands.
+After an abort, no record has to change. The counts begin again under a new key, and the last state that was committed
+under the old key remains valid.
 """
 
 import time
@@ -39,12 +39,12 @@ class Entry:
 
 
 def keys_of(prefix: str) -> Iterator[str]:
-    """Yield state keys that no other process has, if the prefix is this process' own."""
+    """Yield state keys. No other process has them if this process alone has the prefix."""
     return (f"{prefix}.{number}" for number in count(1))
 
 
 class Counts(Counting):
-    """What a receiver has counted since its last abort. `keys` yields state keys that nobody else has."""
+    """A receiver's counts since its last abort. `keys` yields state keys that nobody else has."""
 
     def __init__(self, service: str, keys: Iterator[str], partitions: int, clock: Callable[[], float] = time.monotonic):
         self._service = service
@@ -55,7 +55,7 @@ class Counts(Counting):
         self._changed: dict[Name, Entry] = {}
 
     def records(self) -> Records:
-        """Return what the transaction has to end with: the states that have changed in it."""
+        """Return the last records of the transaction: the states that have changed in it."""
         keys, values, partitions = [], [], []
         for (run, stage), entry in self._changed.items():
             keys.append(state_key(run, stage, entry.key))
@@ -75,7 +75,7 @@ class Counts(Counting):
                 del self._entries[name]
 
     def aborted(self) -> None:
-        """Drop everything: what was committed stands, and the rest comes again."""
+        """Drop everything. Committed states remain valid, and all other messages come again."""
         self._entries.clear()
         self._changed.clear()
 
@@ -87,7 +87,7 @@ class Counts(Counting):
 
 
 class SentCounts:
-    """What one instance has sent of one run since its last abort. `keys` yields state keys that nobody else has."""
+    """The messages of one run that an instance has sent since its last abort. `keys` yields unique state keys."""
 
     def __init__(self, request: Request, keys: Iterator[str], partitions: int):
         self._request = request
@@ -102,7 +102,7 @@ class SentCounts:
         self._entry.stage.add(block.numbers, size, [block.partition] * count, block.sent_times, at)
 
     def records(self, sender: Sender, failed: BitMap | None = None) -> Records:
-        """Return what the transaction has to end with. `failed` has the numbers that Kafka refuses."""
+        """Return the last records of the transaction. `failed` has the numbers that Kafka refuses."""
         entry = self._entry
         entry.stage.failed = failed or BitMap()
         value = State(entry.stage, sender).encode()
@@ -115,5 +115,5 @@ class SentCounts:
             self._entry = Entry(next(self._keys), Stage(order=self._entry.stage.order))
 
     def aborted(self) -> None:
-        """Drop everything: what was committed stands."""
+        """Drop everything. Committed states remain valid."""
         self._entry = Entry(next(self._keys))

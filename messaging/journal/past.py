@@ -83,7 +83,7 @@ class PastReader:
         self._lock = threading.Lock()
 
     def read(self, run: UUID, created: int, seconds: float) -> Past:
-        """Return everything that is on record now of a run that was created at this time (µs since the epoch).
+        """Return everything on record of a run that was created at this time (µs since the epoch).
 
         Raises Unavailable if that takes longer than `seconds`.
         """

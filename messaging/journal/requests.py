@@ -1,7 +1,7 @@
 """The records of topic `run-requests`: what each run asks for, who sends it, and who stopped it.
 
-A record's key is run/kind/writer. The topic has one partition, so all readers see the same order, and the order
-decides: of two requests for one run the first wins, of two claims the last. Nobody takes a record back.
+A record's key is run/kind/writer. The topic has one partition, so all readers see the same order. The order decides: of
+two requests for one run the first wins, of two claims the last. Nobody takes a record back.
 """
 
 import json
@@ -34,7 +34,7 @@ KINDS = ACCEPTED, QUEUED, CLAIM, STOP, FAILED, INCOMPLETE
 
 
 def requests_topic(replicas: int) -> Topic:
-    """Return the topic as it is to be created."""
+    """Return the topic to create."""
     return Topic(RUN_REQUESTS, 1, replicas, OPTIONS)
 
 

@@ -14,7 +14,7 @@ from messaging.runs.request import Request
 
 
 class RequestsWriter:
-    """Each call hands one record over. It raises Unavailable if not even that is possible."""
+    """Each call hands one record over. It raises Unavailable if the client cannot take it."""
 
     def __init__(self, producer: Callable[[], Producer]):
         self._producer = producer

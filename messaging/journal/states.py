@@ -34,7 +34,7 @@ STOPPED = "stopped"
 
 
 def states_topic(partitions: int, replicas: int) -> Topic:
-    """Return the topic as it is to be created."""
+    """Return the topic to create."""
     return Topic(RUN_STATES, partitions, replicas, OPTIONS)
 
 
@@ -45,7 +45,7 @@ def partition_of(run: UUID, partitions: int) -> int:
 
 @dataclass(frozen=True)
 class Sender:
-    """What a state of stage `sent` says in addition: the request, the claim, and the outcome."""
+    """The additional part of a state of stage `sent`: the request, the claim, and the outcome."""
 
     request: Request
     claim: str
@@ -62,7 +62,7 @@ class Sender:
 
 
 def start_of(senders: Iterable[Sender]) -> int | None:
-    """Return the start of a paced run, which is the first one on record. None if it has not begun."""
+    """Return the first start on record of a paced run. None if it has not begun."""
     return min((sender.start for sender in senders if sender.start), default=None)
 
 

@@ -1,4 +1,4 @@
-"""Reads topics of the journal in a thread and goes on reading."""
+"""Reads topics of the journal in a thread, and keeps reading."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ POLL_SECONDS = 0.2
 RETRY_SECONDS = 1
 
 GIVE_UP = 4
-"""An exit code after which gunicorn starts no other worker."""
+"""With this exit code of a worker, gunicorn starts no other one."""
 
 Apply = Callable[[Partition, int, bytes | None, bytes | None], None]
 """Called with the partition, offset, key and value of each record."""
@@ -24,7 +24,7 @@ Start = Callable[[Reader], Mapping[Partition, int]]
 
 
 class Tail:
-    """Hands every record to `apply`, as long as it runs. A foreign record is logged and left out."""
+    """Hands every record to `apply` while it runs. A foreign record is logged and left out."""
 
     def __init__(self, client: Client, start: Start, apply: Apply):
         self._client = client
@@ -48,12 +48,12 @@ class Tail:
         self._stopped.set()
 
     def wait_until_caught_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until it has read what was there at its start. Return False if it has not."""
+        """Wait, no longer than this, until it has read all records up to its start. Return False if it has not."""
         with self._condition:
             return self._condition.wait_for(lambda: self._reached > 0, seconds)
 
     def catch_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until it has read what is there now. Return False if it has not."""
+        """Wait, no longer than this, until it has read all current records. Return False if it has not."""
         with self._condition:
             self._wanted += 1
             wanted = self._wanted

@@ -1,7 +1,7 @@
 """Publishes what a service has seen of each run to topic `run-states`.
 
-One record per (run, stage, state key): the newest absolute state. Offsets are committed only after Kafka has
-acknowledged the state that has these messages in it, so nothing is committed that is not on record.
+There is one record per (run, stage, state key): the newest absolute state. Offsets are committed only after Kafka has
+acknowledged the state that counts these messages. So every committed message is on record.
 """
 
 import logging
@@ -48,7 +48,7 @@ STATE_BYTES_PER_SECOND = 512 * 1024
 
 @dataclass
 class Entry:
-    """A state, and how far it is published: `changed` and `acknowledged` are numbers of the writer's changes."""
+    """A state and its publications. `changed` and `acknowledged` are numbers of the writer's changes."""
 
     key: str
     stage: Stage = field(default_factory=Stage)
@@ -58,10 +58,10 @@ class Entry:
     recorded_messages: int = 0
     """How many messages are in the newest state that Kafka has acknowledged."""
     publications: list[tuple[int, int, Delivery]] = field(default_factory=list)
-    """Under way: `changed` and the number of messages of each."""
+    """The publications under way: `changed` and the number of messages of each."""
     touched: float = 0.0
     not_before: float = 0.0
-    """When it may be published next, if nobody waits for it."""
+    """The earliest time of its next publication, unless somebody waits for it."""
     closed: bool = False
 
     @property
@@ -70,7 +70,7 @@ class Entry:
 
 
 Wanted = Callable[[Name, Entry], bool]
-"""Says which entries an operation is about."""
+"""Returns True for the entries of an operation."""
 
 
 class JournalWriter(Counting):
@@ -100,7 +100,7 @@ class JournalWriter(Counting):
         """The number of changes so far, for `recorded`."""
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
-        """Note that this instance sends a run, by this claim. `start` is that of a paced run."""
+        """Note that this instance sends a run, with this claim. `start` is that of a paced run."""
         sender = Sender(request, claim, SENDING, client=self._client, delivery=self._delivery, start=start)
         self._entry((request.run, SENT)).sender = sender
 
@@ -125,7 +125,7 @@ class JournalWriter(Counting):
         entry.stage.failed = failed or BitMap()
 
     def keep_up(self, run: UUID, most: int) -> bool:
-        """Return True unless more than `most` sent messages of a run are not on record; publish from half of it on."""
+        """Return False if more than `most` sent messages of a run are not on record. Publish from half of that on."""
         name = run, SENT
         with self._lock:
             behind = 0
@@ -137,7 +137,7 @@ class JournalWriter(Counting):
             return behind <= most
 
     def publish(self) -> None:
-        """Hand the changed states to the client; large ones only when it is their time."""
+        """Hand the changed states to the client. Large ones wait for their time."""
         now = self._clock()
         self._publish_if(lambda _, entry: now >= entry.not_before)
         with self._lock:
@@ -148,9 +148,9 @@ class JournalWriter(Counting):
         return not self._missing(lambda _, entry: entry.acknowledged < min(mark, entry.changed))
 
     def flush(self, seconds: float, run: UUID | None = None) -> bool:
-        """Publish, and wait until everything so far is on record, but no longer than this; return False if it is not.
+        """Publish, and wait until everything so far is on record, but no longer than this. Return False if it is not.
 
-        With a run, only what this instance has sent of it.
+        With a run, this is only about the messages that this instance has sent of it.
         """
         mark = self.mark
         deadline = time.monotonic() + seconds
@@ -159,7 +159,7 @@ class JournalWriter(Counting):
             return (run is None or name == (run, SENT)) and entry.acknowledged < min(mark, entry.changed)
 
         while missing := self._missing(wanted):
-            self._publish_if(wanted)  # once more what has failed
+            self._publish_if(wanted)  # publishes again what has failed
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -202,7 +202,7 @@ class JournalWriter(Counting):
 
     def _publish(self, name: Name, entry: Entry) -> None:
         run, stage = name
-        # Sending may let others run, and what they count meanwhile is not in this state.
+        # Sending may let other greenthreads run. Messages that they count meanwhile are not in this state.
         version, messages = entry.changed, entry.stage.messages
         value = State(entry.stage, entry.sender).encode()
         entry.closed = len(value) > LARGEST_STATE
@@ -235,7 +235,7 @@ class JournalWriter(Counting):
     def _forget(self) -> None:
         now = self._clock()
         for name, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
-            # One state says what the run asks for and that it is being sent. A new state must not begin without that.
+            # This state has the request and says that the run is being sent. A new state would lack both.
             sending = entry.sender is not None and entry.sender.outcome == SENDING
             if now - entry.touched > IDLE_SECONDS and not sending and entry.key not in self._dirty:
                 del self._entries[name]

@@ -52,7 +52,7 @@ def test_a_handler_too_slow_for_kafka(start, brokers):
         return sorted(int(number) for line in lines for number in line.split())
 
     eventually(lambda: handled() == list(range(100)))
-    assert "were not handled; once more in 1 s" in service.log
+    assert "were not handled, trying again in 1 s" in service.log
     assert service.terminate(10)[0] == 0
     with Ledger(brokers.kafka_bootstrap) as ledger:
         assert ledger.lag(topic, topic) == 0

@@ -79,7 +79,7 @@ def test_a_handler_that_raises_gets_the_same_batch_again_until_it_returns(caplog
     # Then it gets only this batch until it returns, with pauses that grow to a limit
     assert service.handled == [10] * 4
     assert all(batch is batches[0] for batch in batches)
-    again = [message.rpartition("once more in ")[2] for message in caplog.messages]
+    again = [message.rpartition("trying again in ")[2] for message in caplog.messages]
     assert again == ["0.05 s", "0.1 s", "0.1 s"]
     assert service.consumer.polled_while_paused > 3
 

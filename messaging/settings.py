@@ -1,7 +1,7 @@
 """The settings, their defaults and limits. Every process checks them once, before it does anything else.
 
-nameko reads them from config.yml, and puts in the values of the environment. They are texts, because YAML would turn
-010 into 8.
+nameko reads them from config.yml, and fills in the values of the environment. They are read as text, because YAML would
+turn 010 into 8.
 """
 
 import re
@@ -160,7 +160,7 @@ def load() -> Settings:
 
 
 def check(config: dict[str, Any]) -> Settings:
-    """Return the settings of a nameko configuration; a setting that is absent or empty has its default.
+    """Return the settings of a nameko configuration. A setting that is absent or empty has its default.
 
     A setting that is wrong ends the process with one sentence: the user has to change it first.
     nameko reads AMQP_URI by itself, so its default is put into `config`.

@@ -1,11 +1,11 @@
-"""A request to stop, and how much time is left for it."""
+"""A request to stop, and the time that is left."""
 
 import time
 
 STOP_SECONDS = 3
-"""How long a batch in hand and its acknowledgements may take after SIGTERM. The rest is redelivered later.
+"""The seconds for a batch in hand and its acknowledgements after SIGTERM. The rest is redelivered later.
 
-Less than half of the 10 s that docker-compose gives a container, because closing the connections takes time too."""
+This is less than half of the 10 s that docker-compose gives a container, because closing connections takes time too."""
 
 
 class StopRequest:
@@ -30,5 +30,5 @@ class StopRequest:
 
     @property
     def overdue(self) -> bool:
-        """True once the time is over. Then nothing is waited for any more."""
+        """True once the time is over. Then no wait may go on."""
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS

@@ -1,4 +1,4 @@
-"""Ping: sends messages to topic `pong` when asked to, and consumes what comes back in topic `ping`."""
+"""Ping: sends messages to topic `pong` when asked to, and consumes the answers in topic `ping`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A polled batch as columns: what a consumer's handler gets."""
+"""A polled batch as columns, for a consumer's handler."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence

@@ -18,7 +18,7 @@ LARGE_BLOCK_MESSAGES = 1000
 """The same for a run of at least 100 such blocks. Larger batches take less work, here and at Kafka."""
 
 BLOCK_BYTES = 2**20
-"""At most this much is handed over at once: large messages must leave other greenthreads their turns."""
+"""The most bytes that are handed over at once, so that large messages let other greenthreads run."""
 
 
 class Block(NamedTuple):
@@ -45,13 +45,13 @@ class Blocks:
         self._block_messages = block_messages(request.num_messages)
 
     def numbers(self) -> Iterator[Sequence[int]]:
-        """Yield sequence numbers to send at once. In a paced run they may be none: then it is time to look around."""
+        """Yield sequence numbers to send together. A paced run may yield none: then the sender checks for a stop."""
         return self._due(self._schedule) if self._schedule else self._all()
 
     def make(self, numbers: Sequence[int], partitions: int) -> Block:
-        """Return a block with these numbers, for one of so many partitions."""
+        """Return a block with these numbers, for one of this many partitions."""
         run = self._request.run
-        # Runs begin at different partitions, so that many small ones spread as well.
+        # Runs begin at different partitions, so that many small runs spread over all of them.
         partition = (run.int + numbers[0] // self._block_messages) % partitions
         if self._schedule:
             sent_times = list(map(self._schedule.due_at, numbers))
@@ -77,7 +77,7 @@ class Blocks:
                     yield numbers
 
     def _due(self, schedule: Schedule) -> Iterator[Sequence[int]]:
-        """Yield what is due of the blocks. While nothing is due, yield nothing from time to time: look around then."""
+        """Yield the due numbers of the blocks. While none is due, yield no numbers from time to time."""
         for numbers in self._all():
             while numbers:
                 due, numbers = schedule.split(numbers)

@@ -21,7 +21,7 @@ class Latencies:
         """How many latencies were negative, because two clocks differ."""
 
     def add(self, latencies: Sequence[int]) -> None:
-        """Count these latencies. Cheap per message: one pass over all of them, then a step per bucket."""
+        """Count these latencies. This is cheap per message: one pass over all of them, then a step per bucket."""
         least = min(latencies)
         if least < 0:
             self.negative += sum(latency < 0 for latency in latencies)
@@ -31,7 +31,7 @@ class Latencies:
         self.longest = max(self.longest, _within(max(latencies)))
 
     def percentiles(self, fractions: Iterable[float]) -> list[float]:
-        """Return the latency, in ms, that each fraction of the messages does not exceed; fractions ascend."""
+        """Return, for each of the ascending fractions, the latency in ms that it does not exceed."""
         total = self.counts.total()
         wanted = [max(1.0, fraction * total) for fraction in fractions]
         found: list[float] = []

@@ -16,10 +16,10 @@ class RunStopped(Exception):
 
 
 class CallAgain(Exception):
-    """The service stops and the run goes on at the next instance: the call goes back into its queue."""
+    """The service stops, and the next instance continues the run. The call goes back into its queue."""
 
     def __init__(self) -> None:
-        super().__init__("stopped, to go on at the next instance")
+        super().__init__("stopped; the next instance continues the run")
 
 
 class Superseded(Exception):
@@ -31,7 +31,7 @@ class Superseded(Exception):
 
 @dataclass(frozen=True)
 class Figures:
-    """What the sender measured: `seconds` from the first send to the last acknowledgement."""
+    """The sender's measurement: `seconds` from the first send to the last acknowledgement."""
 
     num_messages: int
     size: int

@@ -1,4 +1,4 @@
-"""The payload of a message, its Kafka value, follows from its run and number, so anyone can tell if it is unchanged.
+"""The payload of a message, its Kafka value, follows from its run and number. So anyone can check it.
 
 It is a slice of a fixed pool of 4 MiB: SHAKE-128 of `SEED`. Slices are random bytes, because zeros would compress too
 well. The slice begins at (start of the run + number * STRIDE) modulo OFFSETS. The start of a run is the first 4 bytes

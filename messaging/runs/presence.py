@@ -1,4 +1,4 @@
-"""When each instance had a part in a stage, as its timeline shows: instances appear, vanish and come back."""
+"""Finds when each instance took part in a stage, from its timeline: instances appear, vanish and come back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -36,7 +36,7 @@ def _spread(timeline: Timeline, over: Timeline) -> list[int]:
 
 
 def _spans(own: Sequence[int], others: Sequence[int], total: Timeline, turn: int) -> Iterator[Span]:
-    """Yield the spans between the gaps in `own`. A gap before the first count or after the last one is a gap too."""
+    """Yield the spans between the gaps in `own`. A gap may also lie before the first count or after the last one."""
     active = [-1, *(step for step, count in enumerate(own) if count), len(own)]
     begin: int | None = None
     for before, after in pairwise(active):

@@ -1,4 +1,4 @@
-"""What a run may ask for. The API checks the numbers, and the services check them again."""
+"""The request for a run, and its limits. The API checks the numbers, and the services check them again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def check_limits(num_messages: int, size: int, limits: Limits, rate: int | None 
     """Raise ValueError, with a sentence for the user, unless the numbers are within the limits."""
     _check("num_messages", num_messages, 1, limits.max_messages, "messages")
     _check("size", size, 0, limits.max_size, "bytes")
-    # Each number may reach its limit, but not both. Otherwise Kafka would keep a terabyte, and two for a run of ping.
+    # Each number may reach its limit, but not both. Otherwise Kafka would keep a terabyte, or two for a run of ping.
     total = num_messages * size
     if total > limits.max_bytes:
         raise ValueError(f"num_messages times size must be at most {limits.max_bytes} (bytes), not {total}.")

@@ -1,6 +1,6 @@
-"""When the messages of a paced run are due: message i at start + i / rate. Times are in microseconds since the epoch.
+"""The schedule of a paced run: message i is due at start + i / rate. Times are in microseconds since the epoch.
 
-They are times of day, because another instance may take the run over and must keep its start.
+They are from the wall clock, because another instance may take the run over and must keep its start.
 """
 
 import time
@@ -40,7 +40,7 @@ class Schedule:
         return self.start + number * 1_000_000 // self._rate
 
     def split(self, numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
-        """Return those of the ascending numbers that are due now, and the others."""
+        """Split ascending numbers into those that are due now, and the others."""
         elapsed = self._clock.now() - self.start
         first_not_due = -(-(elapsed + 1) * self._rate // 1_000_000)
         index = bisect_left(numbers, first_not_due)
@@ -52,5 +52,5 @@ class Schedule:
         self._clock.sleep(min(max(seconds, SHORTEST_SECONDS), LONGEST_SECONDS))
 
     def behind(self, number: int, at: int) -> float:
-        """Return how many seconds this time is after the message is due; 0 if it is before."""
+        """Return how many seconds this time is later than the message is due. 0 if it is earlier."""
         return max(0, at - self.due_at(number)) / 1e6

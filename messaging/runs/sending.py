@@ -1,6 +1,6 @@
 """Sends a run: random messages of one size, each with a number and a time.
 
-Kafka sets the pace, or in a paced run the schedule: each message is sent when it is due.
+A run sends as fast as Kafka takes its messages. In a paced run, each message is sent when it is due.
 """
 
 import time
@@ -42,7 +42,7 @@ class Delivery(Protocol):
 
 
 class Out(Protocol):
-    """Something to send with. Raises DeliveryFailed if Kafka does not answer, or if there is no room for more."""
+    """Sends messages. Raises DeliveryFailed if Kafka does not answer, or if there is no room for more."""
 
     @property
     def partitions(self) -> int: ...
@@ -52,9 +52,9 @@ class Out(Protocol):
 
 
 class Stop(Protocol):
-    """Something that says when to stop; `overdue` ends even the wait for what is under way.
+    """Says when to stop. `overdue` ends even the wait for messages under way.
 
-    It is asked before each block, may take its time, and raises DeliveryFailed if no more can be sent.
+    The sender reads `asked` before each block. It may take a while, and raises DeliveryFailed if no more can be sent.
     """
 
     @property
@@ -77,7 +77,7 @@ class Acknowledged(NamedTuple):
 
 
 Report = Callable[[Acknowledged], object]
-"""Told what Kafka has acknowledged."""
+"""Gets the messages that Kafka has acknowledged."""
 
 
 class HandedOver(NamedTuple):
@@ -158,7 +158,7 @@ class Sending:
         self._pending.clear()
 
     def _account(self, block: HandedOver) -> None:
-        """Report what Kafka has acknowledged of a block, and keep the first reason for the rest."""
+        """Report the acknowledged messages of a block. Keep the first reason for the other ones."""
         is_acknowledged = block.delivery.acknowledged  # a property: each use computes it
         acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:
@@ -186,7 +186,7 @@ class Sending:
 
 
 def incomplete(request: Request, acknowledged: int, error: str, too_large: bool) -> DeliveryFailed:
-    """Return what the caller is told if Kafka has not acknowledged every message."""
+    """Return the error for the caller if Kafka has not acknowledged every message."""
     known = f"Kafka acknowledged {acknowledged} of {request.num_messages} messages"
     if not too_large:
         return DeliveryFailed(f"{known}, then: {error}")

@@ -1,7 +1,7 @@
 """The state of one stage of one run at one instance: which messages it has seen, how many times, when, and how fast.
 
-States are absolute, never differences, so the newest one says everything. A roaring bitmap of sequence numbers says
-which messages.
+States are absolute, never differences, so the newest one says everything. A roaring bitmap has the sequence numbers of
+the messages.
 """
 
 from array import array

@@ -17,7 +17,7 @@ SIZE = _STAMP.size
 LARGEST_NUMBER = 2**32 - 1
 """The largest number that a roaring bitmap holds."""
 
-# A foreign key may have 32 bytes too. Its number or its time is then out of these bounds.
+# A foreign key may have 32 bytes too. Then its number or its time is outside of these bounds.
 _EARLIEST = 1_577_836_800_000_000  # 2020, in microseconds since the epoch
 _CLOCK_SKEW = 3_600_000_000  # an hour ahead of this machine's clock, in microseconds
 

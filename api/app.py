@@ -1,4 +1,4 @@
-"""Puts the API together: settings, what the routes share, and the routes."""
+"""Puts the API together: the settings, the shared objects, and the routes."""
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -69,6 +69,6 @@ def make_resources(settings: Settings) -> Resources:
 
 
 class OrderedJSON(DefaultJSONProvider):
-    """Writes JSON objects with their members in the given order, because the five figures have one."""
+    """Writes JSON objects with their members in the given order, because the five figures have an order."""
 
     sort_keys = False

@@ -1,4 +1,4 @@
-"""A run as server-sent events, for as long as it goes on."""
+"""A run as server-sent events, until it is over."""
 
 import json
 import time
@@ -30,10 +30,10 @@ class EventStreams:
         )
 
     def open(self, run: Run, seen: int) -> Iterator[str]:
-        """Return events `run`, each with the whole run as it is then, the last one when it is over.
+        """Return `run` events. Each one has the whole run at that moment. The last one comes when the run is over.
 
         An event's id is the version of the run. Only versions after `seen` are sent. Raises Problem 503 if too many
-        listen already. Call `close` in the end.
+        clients listen already. Call `close` at the end.
         """
         self._places.take()
         return _events(self._store, run, seen)
@@ -42,7 +42,7 @@ class EventStreams:
         self._places.leave()
 
     def is_told(self, run: Run, seen: int) -> bool:
-        """Return True if `seen` is the last version of `run`, so that a stream would only say that it ends."""
+        """Return True if `seen` is the last version of `run`. A stream would then have no `run` event."""
         view = self._store.view(run)
         return seen >= view.version and _is_final(view)
 

@@ -15,7 +15,7 @@ READING = "GET", "HEAD", "OPTIONS"
 
 
 def refuse_body() -> None:
-    """Raise Problem 413 if the request has a body. None needs one, and a thread would have to wait for it."""
+    """Raise Problem 413 if the request has a body. No request needs one, and a thread would have to wait for it."""
     if request.content_length or "Transfer-Encoding" in request.headers:
         raise Problem(413, "No request of this API has a body. Send it without one.")
 
@@ -23,14 +23,14 @@ def refuse_body() -> None:
 def refuse_foreign_host() -> None:
     """Raise Problem 421 if the request has a Host that is not ours.
 
-    A site can make its own name point to 127.0.0.1. Its page would then be of the same origin as the API.
+    A site can make its own name point to 127.0.0.1. Then its page would have the same origin as the API.
     """
     host = request.headers.get("Host")
     if host is None:
         return  # HTTP/1.0, which no browser speaks
     name = re.sub(r":[0-9]*$", "", host.lower())
     if name not in HOSTS | resources().settings.api_hosts:
-        raise Problem(421, f"The Host {host[:50]!r} is not one of this API. Use localhost, or add it to API_HOSTS.")
+        raise Problem(421, f"The Host {host[:50]!r} is not a name of this API. Use localhost, or add it to API_HOSTS.")
 
 
 def refuse_foreign_site() -> None:

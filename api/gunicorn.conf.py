@@ -7,7 +7,7 @@ from typing import Any
 
 from messaging.logs import gunicorn_config
 
-# The arbiter reads this file once, so that all workers know the same moment, also one that starts later.
+# The arbiter reads this file once. So all workers know the same moment, even one that starts later.
 STARTED = time.time_ns() // 1000
 
 # Enough open files for worker_connections and everything else. The usual limit is 1024.
@@ -31,7 +31,7 @@ control_socket_disable = True  # nobody uses it, and it would need a writable ho
 def on_starting(server: Any) -> None:
     from messaging.settings import load
 
-    load()  # a wrong setting ends the arbiter here; otherwise it would start workers again and again
+    load()  # a wrong setting must end the arbiter here; otherwise it would start workers again and again
 
 
 def post_worker_init(worker: Any) -> None:

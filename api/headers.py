@@ -1,4 +1,4 @@
-"""Headers of every answer, and the compression of what the page loads."""
+"""The headers of every response, and the compression of the page's files."""
 
 import gzip
 
@@ -9,7 +9,7 @@ LEAST_BYTES = 1024
 
 
 def protect(response: Response) -> Response:
-    """Keep caches from storing an answer, and browsers from running it, framing it, or telling others its address."""
+    """Keep caches from storing a response, and browsers from running it, framing it, or telling others its address."""
     # A GET that sends messages must reach the server every time.
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -19,7 +19,7 @@ def protect(response: Response) -> Response:
 
 
 def compress(response: Response) -> Response:
-    """Compress a large text, if the client asks for it. Registered for the page and the metrics only."""
+    """Compress a large text if the client asks for it. Only the page and the metrics use this."""
     if response.mimetype not in COMPRESSED or (response.is_streamed and not response.direct_passthrough):
         return response
     response.vary.add("Accept-Encoding")

@@ -21,7 +21,7 @@ PREFERENCE = re.compile(r"""([!#$%&'*+.^`|~\w-]+)\s*(?:=\s*("[^"]*"|[^\s;"]*))?\
 
 
 class BadParameter(ValueError):
-    """A parameter that is not what it must be."""
+    """A parameter is invalid."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def check_wait(run: Request, request_timeout: int) -> None:
 
 
 def parse_preferences(header: str, longest_wait: int) -> Preferences:
-    """Read the header Prefer. Ignores what cannot be applied. Of equal preferences, only the first one counts."""
+    """Read the header Prefer. Ignore preferences that cannot be applied. If one comes twice, the first one counts."""
     values: dict[str, str] = {}
     for item in parse_http_list(header):
         if preference := PREFERENCE.fullmatch(item):

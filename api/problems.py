@@ -38,7 +38,7 @@ def no_kafka(why: str) -> Problem:
 
 
 def register_problems(app: Flask) -> None:
-    """Have `app` answer every error with problem+json."""
+    """Make `app` answer every error with problem+json."""
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(BadParameter, _answer_bad_parameter)
     app.register_error_handler(HTTPException, _answer_http_exception)

@@ -1,4 +1,4 @@
-"""Readiness: would a request go through now? Asks both brokers."""
+"""Readiness: would a request succeed now? Asks both brokers."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ Checks = Mapping[str, Callable[[], Failing]]
 
 
 class Readiness:
-    """Runs at most one check of each broker at a time, in threads. One that hangs does not hold up the other."""
+    """Runs at most one check of each broker at a time, in threads. A check that hangs does not delay the other."""
 
     def __init__(self, checks: Checks):
         self._checks = checks
@@ -34,7 +34,7 @@ class Readiness:
         self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in checks}
 
     def failing(self) -> Failing:
-        """Return what is not ready; empty if everything is. Takes CHECK_SECONDS at most."""
+        """Return the parts that are not ready. Empty if all are. Takes CHECK_SECONDS at most."""
         deadline = time.monotonic() + CHECK_SECONDS
         failing: dict[str, str] = {}
         for name, answer in [(name, self._answer(name)) for name in self._checks]:
@@ -45,7 +45,7 @@ class Readiness:
         return failing
 
     def _answer(self, name: str) -> Future[Failing]:
-        """Return the check that is under way, which several probes share, or a new one."""
+        """Return the check under way, so that several probes share it, or a new one."""
         with self._lock:
             answer = self._answers.get(name)
             if answer is None or answer.done():

@@ -32,7 +32,7 @@ class Resources:
     """The OpenAPI description, as JSON."""
 
     def begin(self, api_started: int) -> None:
-        """Begin the work in the background: connect, read, look after the runs. For a worker that has just started.
+        """Begin the work in the background: connect, read, look after the runs. A worker calls this when it starts.
 
         `api_started` is when the API has started, all workers together, in microseconds since the epoch.
         """
@@ -46,5 +46,5 @@ class Resources:
 
 
 def resources() -> Resources:
-    """Return those of the application that serves the current request."""
+    """Return the resources of the application that serves the current request."""
     return cast(Resources, current_app.extensions[NAME])

@@ -3,8 +3,8 @@
 Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
 nothing, or half a request, hold up all others. Here the main loop reads the head of each request, and a thread gets
 the request once its head is complete. No thread waits for a body, because the API refuses requests that have one. The
-main loop also closes connections, because that may take a while. (For HTTP/1 without TLS. A proxy in front of the API
-does the rest.)
+main loop also closes connections, because that may take a while. (This worker serves HTTP/1 without TLS. A proxy in
+front of the API does the rest.)
 """
 
 import errno
@@ -29,7 +29,7 @@ HEAD_SECONDS = 10
 HEAD_BYTES = 64 * 1024
 
 STALL_SECONDS = 10
-"""How long a client may neither send nor receive while a thread serves it."""
+"""How long a client may send and receive nothing while a thread serves it, in seconds."""
 
 CLOSE_SECONDS = 2
 """How long a client may take to close its side after the last answer."""
@@ -127,7 +127,7 @@ class Worker(ThreadWorker):
         self._close(connection)
 
     def _close(self, connection: Connection) -> None:
-        """End a connection once its client has closed it too: if it ended earlier, the client could lose the answer."""
+        """End a connection once its client has closed it too. Otherwise the client could lose the response."""
         connection.timeout = time.monotonic() + CLOSE_SECONDS
         self._closing.append(connection)
         try:
@@ -156,7 +156,7 @@ class Worker(ThreadWorker):
         connection.close()
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Gunicorn calls this when the worker stops. No head may come after the deadline."""
+        """Limit the waits for heads to the deadline. Gunicorn calls this when the worker stops."""
         super()._cap_keepalive(deadline)
         for connection in self.pending_conns:
             connection.timeout = min(connection.timeout, deadline)

@@ -1,10 +1,10 @@
-"""A run in the terminal: `python -m client ping 100000 100` begins it, shows it live, and prints a summary.
+"""Runs in the terminal: `python -m client ping 100000 100` begins a run, shows it live, and prints a summary.
 
 `python -m client verify RUN` counts its messages in Kafka.
 
 Exit codes: 0 everything arrived; 1 something was lost, or the run did not end `done`; 2 wrong usage, or the API refuses
-or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr. `client.verify.command` has those
-of `verify`.
+or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr. `client.verify.command` has the
+exit codes of `verify`.
 """
 
 import argparse

@@ -15,10 +15,10 @@ from client.runs import Run
 TIMEOUT = 5, 30
 """Timeouts, in seconds: to connect, and to wait for the next byte. An event stream has a heartbeat every 10 s."""
 RECONNECT_SECONDS = 30
-"""How long to try to get a broken event stream back."""
+"""How long to try to reconnect a broken event stream, in seconds."""
 RETRY_SECONDS = 1
 LAST_RECORDS_SECONDS = 5
-"""How long the last records of a run's stages may take after its end."""
+"""The wait for the last records of a run's stages after its end, in seconds."""
 
 
 class ApiError(Exception):
@@ -69,7 +69,7 @@ class Api:
         return run
 
     def follow(self, url: str, warn: Callable[[str], None]) -> Iterator[Run]:
-        """The run, each time it has changed, until it is over. A stream that breaks is continued. Raises ApiError if
+        """Yield the run each time it has changed, until it is over. Reconnect if the stream breaks. Raises ApiError if
         there is no stream for RECONNECT_SECONDS. `warn` gets a sentence when it breaks.
         """
         last_event_id: str | None = None
@@ -80,7 +80,7 @@ class Api:
                 for event in self._events(url, last_event_id):
                     if event.get("event") == "end":
                         return
-                    if "retry" not in event:  # a server that is about to stop still sends this first event
+                    if "retry" not in event:  # a stopping server still sends this first event
                         broken_at = None
                     if event.get("event") == "run":
                         last_event_id = event["id"]
@@ -98,7 +98,7 @@ class Api:
         """The fields of each server-sent event; a comment is a field without a name."""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         with _errors(), self._session.get(f"{url}/events", headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code == 204:  # there is no event after the last one that we have seen
+            if response.status_code == 204:  # no event follows the last one that we have seen
                 yield {"event": "end"}
                 return
             fields: dict[str, str] = {}

@@ -132,7 +132,7 @@ QUEUE_CONSUMERS = Metric(
     "pingpong_rpc_queue_consumers", GAUGE, MORE, "Instances of a service that take calls from RabbitMQ.", ("service",)
 )
 RUNS = Metric("pingpong_runs", GAUGE, MORE, "Runs that the API keeps, by state.", ("state",))
-STALLED = Metric("pingpong_stalled_runs", GAUGE, MORE, "Runs that are not over and to which nothing happens.")
+STALLED = Metric("pingpong_stalled_runs", GAUGE, MORE, "Runs that are not over and do not change.")
 
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """All of them, in their order."""

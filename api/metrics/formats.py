@@ -81,7 +81,7 @@ def _describe(metric: Metric, newest: Values, history: Sequence[Values]) -> dict
 
 
 def _history(metric: Metric, history: Sequence[Values]) -> list[dict[str, object]]:
-    """Return the past values by the labels that are not `partition`; None where there was none."""
+    """Return the past values by all labels except `partition`. None means that there was no value."""
     kept = [index for index, label in enumerate(metric.labels) if label != "partition"]
     moments: list[dict[Labels, list[float]]] = []
     for values in history:

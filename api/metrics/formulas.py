@@ -14,9 +14,9 @@ def skew(loads: Collection[float]) -> float | None:
 
 
 def growth(points: Sequence[tuple[float, float]]) -> float | None:
-    """Return by how much a value grows per second, from the first of these (time, value) to the last.
+    """Return the growth of a value per second, from the first of these (time, value) to the last.
 
-    None if that cannot be said.
+    None if it is unknown.
     """
     if len(points) < 2 or points[-1][0] <= points[0][0]:
         return None
@@ -25,16 +25,16 @@ def growth(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 class Past:
-    """The past of a partition's end offset. It tells how old the oldest uncommitted message is."""
+    """The past of a partition's end offset. From it follows the age of the oldest uncommitted message."""
 
     def __init__(self) -> None:
         self._points: list[tuple[float, int]] = []
 
     def lag_seconds(self, at: float, end: int, committed: int) -> float:
-        """Take in what was seen at a time. Return the time since the end offset passed the committed one.
+        """Take in the offsets at one time. Return the time since the end offset passed the committed one.
 
-        It passed in between two looks. The messages that came then are taken as having come evenly. If it passed
-        before the first look, the time since then, because no more is known.
+        It passed between two looks. This assumes that the messages between them came evenly. If it passed before the
+        first look, return the time since the first look, because no more is known.
         """
         self._add(at, end)
         if committed >= end:

@@ -1,4 +1,4 @@
-"""Looks at something regularly, in a separate thread. If it does not answer, only this thread waits."""
+"""Looks at something regularly, in a separate thread. If there is no answer, only this thread waits."""
 
 import logging
 import threading
@@ -10,13 +10,13 @@ from typing import Generic, Protocol, TypeVar
 log = logging.getLogger(__name__)
 
 PACE_SECONDS = 2
-"""Between two looks. They begin at multiples of it, so that all processes look at the same time."""
+"""The seconds between two looks. They begin at multiples of this, so that all processes look at the same time."""
 
 WINDOW_SECONDS = 10
 """Rates and growth are computed over this time, in seconds."""
 
 FRESH_SECONDS = 10
-"""An older look says nothing about now. So of two answers that are this far apart, the later one has newer numbers."""
+"""A look that is older than this, in seconds, is not used. So two responses this far apart never use the same look."""
 
 
 class Look(Protocol):
@@ -51,7 +51,7 @@ class Probe(Generic[T]):
         try:
             self._looks.append(self._look())
         except Exception as error:  # any exception: this thread must go on
-            log.debug("the metrics know nothing new of %s: %r", self._name, error)
+            log.debug("no new metrics from %s: %r", self._name, error)
             self._looks.clear()
 
     def recent(self) -> Sequence[T]:

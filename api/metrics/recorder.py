@@ -1,4 +1,4 @@
-"""Computes all values on a clock, in a thread, and keeps those of the last minutes for the page."""
+"""Computes all values at regular times, in a thread, and keeps those of the last minutes for the page."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ HISTORY_SECONDS = 240
 
 
 class Recorder:
-    """Safe for threads. Nothing waits in here: what the probes have not seen in time is not known."""
+    """Safe for threads. Nothing waits in here: values that the probes have not seen in time are unknown."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            # Half a pace after the probes, so that they have most probably seen something new.
+            # Half a pace after the probes, so that they probably have new results.
             time.sleep(until_next(self._clock() + PACE_SECONDS / 2, PACE_SECONDS))
             try:
                 self.record()
@@ -56,7 +56,7 @@ class Recorder:
         self._history.append(values_at(self._clock(), *looks))
 
     def newest(self) -> Values:
-        """Return the newest values. If they are too old, return values that say that nothing is known."""
+        """Return the newest values. If they are too old, return empty ones: nothing is known."""
         history = self.history()
         if not history or self._clock() - history[-1].at > FRESH_SECONDS:
             return values_at(self._clock(), (), (), ())

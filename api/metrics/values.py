@@ -1,4 +1,4 @@
-"""Computes the values of the metrics from what was seen. Pure. What is not known is absent, and never 0."""
+"""Computes the values of the metrics from the newest looks. Pure. Unknown values are absent, and never 0."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ from messaging.journal.states import SENT
 
 POINTS = [Point(service, stage) for service, stages in STAGES.items() for stage in stages]
 PRODUCED = {"ping": [Point("ping", SENT)], "pong": [Point("pong", SENT), Point("ping", "pong_answered")]}
-"""The stages that count the messages which a service has sent."""
+"""The stages that count a service's sent messages."""
 
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many messages took up to each of BOUNDS, how many there are, and the sum of their latencies in seconds."""
+    """How many latencies are within each of BOUNDS, how many there are, and their sum in seconds."""
 
     counts: Sequence[int]
     sum: float
@@ -38,7 +38,7 @@ class Values:
     at: float
     numbers: dict[Metric, dict[Labels, float]] = field(default_factory=lambda: defaultdict(dict))
     histograms: dict[Labels, Histogram] = field(default_factory=dict)
-    """Those of LATENCY."""
+    """The histograms of LATENCY."""
 
     def set(self, metric: Metric, value: float | None, *labels: object) -> None:
         if value is not None:

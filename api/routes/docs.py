@@ -1,4 +1,4 @@
-"""GET /openapi.json for programs, GET /docs for people: what the API takes and answers."""
+"""GET /openapi.json for programs, GET /docs for people: the requests and responses of the API."""
 
 import re
 import secrets

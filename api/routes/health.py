@@ -1,4 +1,4 @@
-"""GET /healthz: is the API alive? GET /readyz: would a request go through?"""
+"""GET /healthz: is the API alive? GET /readyz: would a request succeed?"""
 
 from flask import Blueprint, Response, jsonify
 

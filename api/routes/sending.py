@@ -19,7 +19,7 @@ blueprint = Blueprint("sending", __name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """The run that a client asks for, and how it wants its answer."""
+    """The run that a client asks for, and the way it wants the response."""
 
     run: Request
     has_key: bool
@@ -66,7 +66,7 @@ def _send_later(asked: Asked) -> Response:
 
 
 def _accepted(run: RunView) -> Response:
-    """Return the answer for a run that is not over, or for which the client does not wait."""
+    """Return the response for a run that is not over, or that the client does not wait for."""
     run_id = run.request.run
     links = {"self": run_path(run_id), "events": events_path(run_id)}
     response = jsonify(id=str(run_id), state=run.state, links=links)

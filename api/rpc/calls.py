@@ -17,12 +17,12 @@ from messaging.runs.request import Request
 log = logging.getLogger(__name__)
 
 COMING_SECONDS = 3.5
-"""How long a service may take to come back after RabbitMQ has, or after a restart."""
+"""How long a service may take to come back after RabbitMQ is back, or after its own restart, in seconds."""
 
 Figures = Mapping[str, float]
-"""The service's answer, which the client gets unchanged."""
+"""The service's reply. The client gets it unchanged."""
 
-# Because of this, nameko raises the service's exception here, and not a RemoteError that only has its name.
+# With this, nameko raises the service's exception here. Otherwise it would be a RemoteError that only has its name.
 deserialize_to_instance(TooLarge)
 
 
@@ -34,9 +34,9 @@ class Calls:
 
     @contextmanager
     def connected(self, service: str) -> Iterator[Callable[[Request, bool, Callable[[], None]], Figures]]:
-        """A function that has the service send, and returns its figures; see `api.runs.dispatch.Call`.
+        """Yield a function that makes the service send and returns its figures: see `api.runs.dispatch.Call`.
 
-        503 if RabbitMQ or the service is absent or has failed, 504 if it has not answered in time.
+        The Problem is 503 if RabbitMQ or the service is absent or has failed, 504 if there is no reply in time.
         """
         with self._problems(service), self._pool.proxy(service) as (proxy, is_running):
             if not is_running and not proxy.is_running(service, COMING_SECONDS):
@@ -44,7 +44,7 @@ class Calls:
             yield partial(_call, proxy)
 
     def queue(self, request: Request) -> None:
-        """Have the service send as soon as it runs. Raises Problem 503."""
+        """Make the service send as soon as it runs. Raises Problem 503."""
         with self._problems(request.service), self._pool.proxy(request.service) as (proxy, _):
             try:
                 proxy.queue(request.service, *_numbers(request), **_run(request, on_record=True), queued=True)
@@ -53,7 +53,7 @@ class Calls:
 
     @contextmanager
     def _problems(self, service: str) -> Iterator[None]:
-        """Turn what goes wrong into problems."""
+        """Turn exceptions into problems."""
         try:
             yield
         except RpcTimeout:
@@ -86,7 +86,7 @@ def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[]
 
 
 def _run(request: Request, on_record: bool) -> dict[str, object]:
-    """Return the arguments that identify the run. `created` is set if it is on record, `rate` if it is paced."""
+    """Return the arguments that identify the run. It has `created` if it is on record, and `rate` if it is paced."""
     members: dict[str, object] = {"run_id": str(request.run)}
     if on_record:
         members["created"] = request.created

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from nameko.rpc import RPC_QUEUE_TEMPLATE
 
 BROKEN = (OSError, AMQPError, OperationalError)
-"""Errors of a connection to RabbitMQ that cannot be made, or is lost."""
+"""The errors of a connection to RabbitMQ that fails or is lost."""
 
 
 def connect(connection: Connection, seconds: float) -> None:
@@ -21,7 +21,7 @@ def connect(connection: Connection, seconds: float) -> None:
 
 
 class Queue(NamedTuple):
-    """The calls of a service that wait in RabbitMQ, and its instances, which take them."""
+    """The number of a service's calls that wait in RabbitMQ, and of the instances that take them."""
 
     messages: int
     consumers: int

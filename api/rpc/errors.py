@@ -1,4 +1,4 @@
-"""How a call fails, as the problems that a client of the API gets."""
+"""The problems that a client of the API gets when a call fails."""
 
 from nameko.utils import sanitize_url
 
@@ -13,14 +13,14 @@ class NotTaken(Problem):
 
     def __init__(self, error: Exception):
         self.reason = (
-            f"RabbitMQ did not take the call ({explain(error)}), so nothing is sent. Is it running, and not short of"
-            " memory or disk space? `rabbitmq-diagnostics alarms` tells."
+            f"RabbitMQ did not take the call ({explain(error)}), so nothing is sent. Is it running? Is it short of"
+            " memory or disk space? `rabbitmq-diagnostics alarms` shows that."
         )
         super().__init__(503, f"{self.reason} {NEW_KEY}")
 
 
 class TakenAllTheSame(Problem):
-    """RabbitMQ has not confirmed a call, and the service has it."""
+    """RabbitMQ has not confirmed a call, but the service has it."""
 
     def __init__(self, service: str):
         super().__init__(

@@ -1,7 +1,7 @@
 """nameko's standalone proxy, with a timeout on every wait, and a pool of such proxies.
 
 A proxy belongs to one thread at a time, has no heartbeat and does not survive a restart of RabbitMQ. So each proxy is
-tried before it is used, by asking whether the service runs, and is thrown away after any error.
+tried before its use: it asks if the service runs. After any error it is thrown away.
 """
 
 import collections
@@ -23,7 +23,7 @@ ANSWER_SECONDS = 4
 """How long RabbitMQ may take to answer a question, or to take a call."""
 
 IDLE_SECONDS = 60
-"""After this a connection that nobody uses is closed."""
+"""An unused connection is closed after this many seconds."""
 
 POLL_SECONDS = 0.1
 """Between two questions while a service is coming back."""
@@ -63,7 +63,7 @@ class _SendMethod(MethodProxy):
 
 
 class _Replies(PollingQueueConsumer):
-    """Has one timeout for the whole wait. nameko's own waits once more after the connection was lost."""
+    """Has one timeout for the whole wait. nameko's own waits a second time after the connection was lost."""
 
     def _setup_consumer(self) -> None:
         connect(self.connection, ANSWER_SECONDS)
@@ -101,14 +101,14 @@ class Proxy(StandaloneProxyBase):
         return method.call_async(*arguments, **named)
 
     def queue(self, service: str, *arguments: object, **named: object) -> None:
-        """Put a call of the service's `send` into its queue, on disk. Nobody gets the answer."""
+        """Put a call of the service's `send` into its queue, on disk. Nobody gets the reply."""
         self._method(service, _NoReply()).call_async(*arguments, **named)
 
     def _method(self, service: str, listener: object, **options: object) -> MethodProxy:
         return _SendMethod(self._worker_ctx, service, "send", listener, channel=self._channel, **options)
 
     def is_running(self, service: str, wait_seconds: float = 0) -> bool:
-        """Return True if an instance of the service takes calls, or begins to within this time."""
+        """Return True if an instance of the service takes calls now, or within this time."""
         deadline = time.monotonic() + wait_seconds
         while not (instances := count_instances(self._channel, service)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
@@ -119,7 +119,7 @@ class Proxy(StandaloneProxyBase):
 
 
 class ProxyPool:
-    """Proxies for many threads. Make it after a fork, or use it only then."""
+    """Proxies for many threads. Use it only after a fork."""
 
     def __init__(self, amqp_uri: str, timeout: int, clock: Callable[[], float] = time.monotonic):
         self.amqp_uri = amqp_uri
@@ -127,11 +127,11 @@ class ProxyPool:
         self.timeout = timeout
         """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """Each with the time of its last use. The newest is used next, so the others become idle."""
+        """Each proxy with the time of its last use. The newest is used next, so the others become idle."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:
-        """A proxy that was tried just now, and True if the service runs. Raises one of BROKEN."""
+        """Yield a proxy that was tried just now, and True if the service runs. Raises one of BROKEN."""
         proxy, is_running = self._take(service)
         try:
             yield proxy, is_running

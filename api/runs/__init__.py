@@ -1,1 +1,1 @@
-"""The runs that the API knows: what is on record of each, and how a new one gets to its service."""
+"""The runs that the API knows: the record of each run, and the way of a new run to its service."""

@@ -1,4 +1,4 @@
-"""The runs that one API process knows, the newest ones. Pure, and not safe for threads."""
+"""The newest runs, as one API process knows them. Pure, and not safe for threads."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Catalog:
-    """Takes the records of all runs and keeps the `kept` newest runs. Of older ones it knows only the ids."""
+    """Takes the records of all runs and keeps the `kept` newest runs. It keeps only the ids of older runs."""
 
     def __init__(self, kept: int, keeper: TotalsKeeper | None = None, manner: Manner | None = None):
         self._kept = kept
@@ -50,7 +50,7 @@ class Catalog:
         return run
 
     def take_history(self, history: History) -> None:
-        """Take in the requests that were there when this process started."""
+        """Take in the requests that were on record when this process started."""
         self.remember(history.dropped)
         for _, offset, key, value in history.records():
             with _foreign_records_logged("run-requests", offset):
@@ -58,7 +58,7 @@ class Catalog:
         self._keeper.begin(self.oldest, bool(history.dropped))
 
     def take_states(self, newest: Mapping[bytes, tuple[int, bytes]]) -> None:
-        """Take in the states that were there when this process started: the newest of each key, with its offset."""
+        """Take in the states that were on record when this process started: the newest of each key, with its offset."""
         for key, (offset, value) in sorted(newest.items(), key=lambda item: item[1][0]):
             with _foreign_records_logged("run-states", offset):
                 self.apply_state(*decode_state(key, value), offset)
@@ -104,7 +104,7 @@ class Catalog:
         return self._keeper.totals(self.stalled(now, stalled_after))
 
     def stalled(self, now: int, seconds: float) -> list[Run]:
-        """Return the runs that are not over, and to which nothing has happened for this long."""
+        """Return the runs that are not over, and have not changed for this long."""
         return [run for run in self._runs.values() if run.is_stalled(now, seconds)]
 
 

@@ -1,4 +1,4 @@
-"""How a run gets to its service: called while the client waits, or queued for later.
+"""Brings a run to its service: calls the service while the client waits, or queues the call for later.
 
 Accepted means that the run will be carried out. Several requests may race for one id, and a call may be lost. So the
 store and the calls are arguments, and tests run every order of events without a broker.
@@ -24,7 +24,7 @@ WAITING = 48
 
 
 class Call(Protocol):
-    """Has a service send, and returns its figures. `on_taken` is called once RabbitMQ has the call."""
+    """Makes a service send, and returns its figures. Calls `on_taken` once RabbitMQ has the call."""
 
     def __call__(self, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures: ...
 
@@ -37,7 +37,7 @@ class Calls(Protocol):
 
 
 class Dispatcher:
-    """Takes requests for runs, each of which is carried out once. Every method raises Problem."""
+    """Takes requests for runs. Each run is carried out once. Every method raises Problem."""
 
     def __init__(self, store: Store, calls: Calls, runs_pending: int, waiting: int = WAITING):
         self._store = store
@@ -46,7 +46,7 @@ class Dispatcher:
         self._places = {service: _places(service, waiting) for service in ("ping", "pong")}
 
     def send(self, request: Request, has_key: bool) -> Figures:
-        """Have the service send now, and return its figures. With a key, only the first request of that id sends.
+        """Make the service send now, and return its figures. With a key, only the first request of that id sends.
 
         The Problem links to the run if one has begun, or if an earlier run has this id.
         """
@@ -70,9 +70,9 @@ class Dispatcher:
     def queue(self, request: Request, wait_seconds: float = 0) -> RunView:
         """Accept a run and queue it, unless a run with this id exists. Return the run when it is over or time is up.
 
-        The Problem is 422 if the existing run asked for something else.
+        The Problem is 422 if the existing run has other numbers.
         """
-        # Without a free place nothing may be left behind, so the place comes first.
+        # Take the place first. If none is free, nothing may be left on record.
         with self._places[request.service].taken() if wait_seconds else nullcontext():
             run = self._begin(request)
             return self._wait_until_over(run, wait_seconds)
@@ -95,11 +95,11 @@ class Dispatcher:
         return run
 
     def _queue(self, run: Run) -> None:
-        """Put the call into the service's queue. Twice does no harm, because a second delivery is the same run."""
+        """Put the call into the service's queue. Twice is harmless, because a second delivery is the same run."""
         try:
             self._calls.queue(run.request)
             self._store.note_queued(run.id)
-        except NotTaken as problem:  # RabbitMQ may have the call nevertheless, but after a 503 nothing may be sent
+        except NotTaken as problem:  # RabbitMQ may still have the call, but after a 503 nothing may be sent
             self._store.fail(run.id, problem.reason)
         if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
             raise Problem(503, "Kafka does not answer: the record of the run has not come back.")
@@ -134,10 +134,10 @@ class Dispatcher:
                 self._store.note_queued(request.run)
 
     def _note_lost_call(self, request: Request, problem: NotTaken | NotAnswered, on_record: bool) -> Problem:
-        """Put the run on record, so that its link leads somewhere. Return what the client is told."""
+        """Put the run on record, so that its link leads somewhere. Return the Problem for the client."""
         with suppress(Problem):  # without Kafka the service cannot send anything either
             if not on_record:
-                # It counts as created now. A run as old as its timeout would count as stalled from the start.
+                # The run counts as created now. Its real age is the timeout, so it would be stalled from the start.
                 self._store.note(replace(request, created=now()))
             if isinstance(problem, NotAnswered):
                 self._store.note_queued(request.run)
@@ -159,7 +159,7 @@ class Dispatcher:
 
 
 def _refuse_if_other(run: Run, request: Request) -> None:
-    """Raise Problem 422 if the run asked for something else than the request."""
+    """Raise Problem 422 if the run has other numbers than the request."""
     asked = run.request
     if asked != replace(request, created=asked.created):
         path = f"/{asked.service}/{asked.num_messages}/{asked.size}"

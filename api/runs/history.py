@@ -1,6 +1,6 @@
-"""The records that topic `run-requests` had when this process started.
+"""The records of topic `run-requests` from before this process started.
 
-There may be very many, and only the newest runs are kept. So all records are read before any is decoded.
+There may be very many, and only the newest runs are kept. So all records are read before any one is decoded.
 """
 
 from messaging.clients.protocols import Partition

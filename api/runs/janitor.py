@@ -1,4 +1,4 @@
-"""Ends the runs that nobody will carry on: never queued, lost with RabbitMQ's memory, or with messages missing."""
+"""Ends runs that nobody will continue: never queued, lost with RabbitMQ's memory, or with messages missing."""
 
 import logging
 import threading
@@ -59,7 +59,7 @@ class Janitor:
         ended = {group for group in GROUPS if bouncing and self._lag(group) == 0}
         if not ended:
             return
-        self._store.catch_up()  # the groups had recorded everything before they committed it
+        self._store.catch_up()  # the groups put everything on record before they commit it
         for stall in self._store.stalled():
             if stall.run in bouncing and stall.state == RunState.BOUNCING:
                 self._give_up(stall, ended)
@@ -80,14 +80,14 @@ def _is_lost(stall: Stall) -> bool:
 
 
 class Lag:
-    """How far a service's consumer group is behind the end of its topic. Belongs to one thread."""
+    """Tells how far a service's consumer group is behind the end of its topic. Belongs to one thread."""
 
     def __init__(self, client: Client):
         self._client = client
         self._reader: Reader | None = None
 
     def __call__(self, group: str) -> int:
-        """Return how many messages of the topic of the same name the group has not committed; 1 if unknown."""
+        """Return how many messages the group has not committed, in the topic of the same name. 1 if unknown."""
         try:
             self._reader = self._reader or self._client.reader()
             partitions = self._reader.partitions(group)

@@ -1,4 +1,4 @@
-"""The API's connection to the record of runs: it reads both topics, and writes what was asked for."""
+"""The API's connection to the record of runs: it reads both topics, and writes requests."""
 
 from collections.abc import Callable, Mapping
 
@@ -28,7 +28,7 @@ class Journal:
         self._writer = RequestsWriter(self._connected)
 
     def start(self, apply: Apply) -> None:
-        """Connect, and hand every record of `run-requests` to `apply`, in a thread. Can be called again if it fails."""
+        """Connect, and hand every record of `run-requests` to `apply`, in a thread. After a failure, call it again."""
         try:
             create_missing(self._client, self._topics)
             self._producer = self._client.producer(max_block_ms=KAFKA_SECONDS * 1000)
@@ -49,15 +49,15 @@ class Journal:
         self._states.start()
 
     def wait_until_requests_read(self, seconds: float = KAFKA_SECONDS) -> None:
-        """Wait until every request was read that was there at the start."""
+        """Wait until all requests from before the start were read."""
         _wait(self._requests, "run-requests", seconds)
 
     def wait_until_states_read(self, seconds: float = KAFKA_SECONDS) -> None:
-        """Wait until every state was read that was there at the start."""
+        """Wait until all states from before the start were read."""
         _wait(self._states, "run-states", seconds)
 
     def catch_up(self) -> None:
-        """Wait until everything was read that is on record now."""
+        """Wait until all current records were read."""
         for tail in self._requests, self._states:
             if tail is None or not tail.catch_up(KAFKA_SECONDS):
                 raise no_kafka("the record of runs was not read in time")

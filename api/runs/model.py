@@ -1,4 +1,4 @@
-"""A run as its records tell it. Pure: no Kafka, no HTTP, no threads. Times are in microseconds since the epoch."""
+"""A run, as its records describe it. Pure: no Kafka, no HTTP, no threads. Times are in microseconds since the epoch."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,7 +36,7 @@ RECORD_SECONDS = 1
 
 
 class Manner(NamedTuple):
-    """How the messages of a run are sent."""
+    """The Kafka library and the delivery of a run."""
 
     client: str = KAFKA_PYTHON
     delivery: str = AT_LEAST_ONCE
@@ -44,14 +44,14 @@ class Manner(NamedTuple):
 
 @dataclass(eq=False)
 class Run:
-    """A run, built from its records. `apply_request` and `apply_state` take those of each topic in their order."""
+    """A run, built from its records. `apply_request` and `apply_state` take the records of their topic in order."""
 
     id: UUID
     standing: Standing = field(default_factory=Standing)
     states: dict[str, dict[str, State]] = field(default_factory=dict)
     """By stage and state key."""
     manner: Manner = field(default_factory=Manner)
-    """The API's own settings. What a sender says counts for more."""
+    """The API's own settings. A sender's values replace them."""
     asked: Request | None = None
     """The request for the run. None until a record contains it."""
     _offsets: list[int] = field(default_factory=lambda: [0, 0])
@@ -102,7 +102,7 @@ class Run:
         return bool(self.states)
 
     def is_stalled(self, now: int, seconds: float) -> bool:
-        """Return True if it is not over, and nothing has happened to it for this long."""
+        """Return True if it is not over, and has not changed for this long."""
         return not self.is_over and now - self.last_change > seconds * 1e6
 
     def state(self) -> tuple[RunState, str | None]:
@@ -194,7 +194,7 @@ class Run:
         return max(behind, overdue) if overdue > RECORD_SECONDS else behind
 
     def waiting_stage(self) -> str | None:
-        """Return the first stage that has not seen all messages, None if all have."""
+        """Return the first stage that has not seen all messages. None if all stages have."""
         return next((name for name in STAGES[self.request.service] if self._missing(name) > 0), None)
 
     def numbers(self, stage: str) -> BitMap:

@@ -1,6 +1,6 @@
-"""The store of runs. Threads read the journal into the catalog; requests look things up, wait for changes and write.
+"""The store of runs. Threads read the journal into the catalog. Requests look things up, wait for changes and write.
 
-Every API process reads the journal, so each one knows the newest runs, also after all of them were restarted.
+Every API process reads the journal, so each one knows the newest runs, even after all of them were restarted.
 """
 
 import os
@@ -32,7 +32,7 @@ BEHIND_SECONDS = 1
 """One API process may read this much later than another, in seconds."""
 
 RETRY_SECONDS = 2
-"""Between two attempts to connect in the background."""
+"""The pause between two attempts to connect in the background, in seconds."""
 
 
 class Journal(Protocol):
@@ -125,7 +125,7 @@ class Store:
             return self._catalog.unfinished(now(), self._stalled_after)
 
     def stalled(self) -> list[Stall]:
-        """Return the runs that are not over, and to which nothing has happened for a while."""
+        """Return the runs that are not over, and have not changed for a while."""
         with self._changed:
             return [run.stall(now()) for run in self._catalog.stalled(now(), self._stalled_after)]
 
@@ -141,16 +141,16 @@ class Store:
             return self._changed.wait_for(lambda: run.version > version, seconds)
 
     def wait_until_under_way(self, run: Run, seconds: float) -> bool:
-        """Wait until the run is on record as queued, or as over; return False if it is neither in time."""
+        """Wait until the run is on record as queued or over. Return False if it is neither in time."""
         with self._changed:
             return self._changed.wait_for(lambda: run.standing.under_way or run.is_over, seconds)
 
     def catch_up(self) -> None:
-        """Wait until everything was read that is on record now."""
+        """Wait until all current records were read."""
         self._journal.catch_up()
 
     def accept(self, request: Request) -> tuple[Run, bool]:
-        """Put a run on record and wait until it is read back: the first request with this id wins, everywhere.
+        """Put a run on record and wait until it is read back. The first request with this id wins everywhere.
 
         Return the run, and True if this request was the first.
         """
@@ -161,7 +161,7 @@ class Store:
         return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
-        """Put a run on record without waiting for it; return the token of this request."""
+        """Put a run on record without waiting for it. Return the token of this request."""
         token = f"{self._process}/{uuid4()}"
         self._write(lambda writer: writer.accept(request, token))
         return token
@@ -171,7 +171,7 @@ class Store:
         self._write(lambda writer: writer.queued(run_id))
 
     def fail(self, run_id: UUID, reason: str) -> None:
-        """Put on record that a run was not queued. This has no effect if it was, or if an instance has begun it."""
+        """Put on record that a run was not queued. It has no effect if the run was queued or has begun."""
         self._write(lambda writer: writer.failed(run_id, reason))
 
     def give_up(self, run_id: UUID, reason: str) -> None:

@@ -24,7 +24,7 @@ _MICROSECONDS = [round(bound * 1_000_000) for bound in BOUNDS]
 
 
 class Point(NamedTuple):
-    """A stage of the runs that one service sends."""
+    """A stage, of the runs that one service sends."""
 
     service: str
     stage: str
@@ -42,7 +42,7 @@ class Totals:
     latency_sum: Counter[Point] = field(default_factory=Counter)
 
     def change(self, before: "Totals", after: "Totals") -> None:
-        """Put `after` in the place of `before` in these sums."""
+        """Replace `before` by `after` in these sums."""
         for name, counts in vars(self).items():
             counts.update(getattr(after, name))
             counts.subtract(getattr(before, name))
@@ -56,7 +56,7 @@ class RunTotals:
     """All runs at one moment."""
 
     since_start: Totals | None
-    """The runs since the API has started. None if this process does not know all of them."""
+    """The runs since the API started. None if this process does not know all of them."""
     states: Counter[str]
     """How many of the runs that are kept are in each state."""
     missing: Counter[Point]
@@ -74,11 +74,11 @@ class _Kept:
 
 
 class TotalsKeeper:
-    """Adds up the runs of a catalog. Looks again only at those that have changed."""
+    """Adds up the runs of a catalog. Looks again only at changed runs."""
 
     def __init__(self) -> None:
         self.since = now()
-        """When the API has started: only runs created since then are counted in `since_start`."""
+        """When the API started. `since_start` counts only runs that were created later."""
         self._is_complete = True
         self._totals = Totals()
         self._states: Counter[str] = Counter()
@@ -87,7 +87,7 @@ class TotalsKeeper:
         self._kept: dict[UUID, _Kept] = {}
 
     def begin(self, oldest: int | None, any_dropped: bool) -> None:
-        """Take in what this process found at its start: when its oldest run was created, and if older ones exist.
+        """Take in the state at this process's start: when its oldest run was created, and if older ones exist.
 
         Gunicorn may start a process long after the API. Such a process may not know all runs since the API started.
         """

@@ -32,7 +32,7 @@ class RunSummary:
     reason: str | None
     """Why it has failed or was stopped."""
     stalled: str | None
-    """The stage that waits, if nothing has happened for a while."""
+    """The stage that waits, if the run has not changed for a while."""
     last_change: int
     client: str
     """The Kafka library of the sending service."""

@@ -1,8 +1,8 @@
 """Verifies a run: counts its messages in the topics, and compares the result with the API.
 
-counting  what topics hold of runs; pure
-reading   the topics, from their beginning
-judging   where topics and API differ; pure
+counting  counts the messages of runs in topics; pure
+reading   reads topics from their beginning
+judging   finds differences between topics and API; pure
 command   `python -m client verify RUN`
-report    what it prints
+report    prints the result
 """

@@ -1,6 +1,6 @@
 """`python -m client verify RUN`: compares the topics with what the API says about a run.
 
-Exit codes: 0 they do; 1 they differ; 2 it cannot tell, and says why on stderr; 130 Ctrl-C.
+Exit codes: 0 they agree; 1 they differ; 2 it cannot tell, and says why on stderr; 130 Ctrl-C.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from messaging.clients.protocols import Client, Reader
 from messaging.settings import KAFKA_SERVERS, load
 
 SETTLE_SECONDS = 5
-"""A difference counts if nothing has changed for this long. Before that, the last messages may be on their way."""
+"""A difference counts if nothing has changed for this long, in seconds. The last messages may still be on their way."""
 POLL_SECONDS = 0.5
 
 
@@ -100,7 +100,7 @@ def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple
 
 
 def settled(look: Callable[[], tuple[Run, Verdict]]) -> tuple[Run, Verdict]:
-    """Look again while they differ and something still changes. Return the last result."""
+    """Look again while topics and API differ and something still changes. Return the last result."""
     seen = look()
     deadline = time.monotonic() + SETTLE_SECONDS
     while seen[1].differences and time.monotonic() < deadline:

@@ -35,7 +35,7 @@ class Seen:
 
     numbers: BitMap = field(default_factory=BitMap)
     late: BitMap = field(default_factory=BitMap)
-    """Those that came, for the first time, after a higher number."""
+    """The numbers that came, for the first time, after a higher number."""
     highest: int = -1
 
     def add(self, numbers: Sequence[int]) -> None:
@@ -57,11 +57,11 @@ class Tally:
         self._size = size
         self._partitions: dict[int, Seen] = defaultdict(Seen)
         self.messages = 0
-        """How many messages there are. A message that came twice counts twice."""
+        """The number of messages. A message that came twice counts twice."""
         self.changed = 0
-        """How many of them have a changed payload."""
+        """The number of messages with a changed payload."""
         self.unasked = 0
-        """How many messages have a number that does not exist in the run."""
+        """The number of messages whose number does not exist in the run."""
 
     def add(self, partition: int, numbers: Sequence[int], values: Sequence[bytes | None]) -> None:
         """Count messages of one partition, in their order."""
@@ -91,7 +91,7 @@ class Tally:
     def out_of_order(self) -> int:
         """How many messages came, for the first time, after one with a higher number in the same partition.
 
-        A message that came in order in another partition is an extra copy here.
+        If a message came in order in another partition, it is only an extra copy here.
         """
         seen = self._partitions.values()
         return len(_union(each.late for each in seen) - _union(each.numbers - each.late for each in seen))

@@ -24,11 +24,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result: the figures of the topics, and where the API differs."""
+    """The result: the figures of the topics, and the differences from the API."""
 
     topics: Mapping[str, Figures]
     differences: Sequence[str]
-    """A sentence each. None if topics and API agree."""
+    """One sentence each. Empty if topics and API agree."""
     notes: Sequence[str]
     """Differences that are allowed, a sentence each."""
 
@@ -40,7 +40,7 @@ class Verdict:
 def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdict:
     """Compare a run with the tally of each of its topics.
 
-    `exact`: nothing was killed, so the duplicates must match. Exactly once, they always must, and there must be none.
+    `exact`: nothing was killed, so the duplicates must match. With exactly-once, they must always match and be 0.
     """
     once = run.delivery == "exactly-once"
     first, *later = TOPICS[run.service]
@@ -62,7 +62,7 @@ def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdic
 
 
 def _figures(run: Run, topic: str, tallies: Mapping[str, Tally]) -> Figures:
-    """Return the figures of a topic. Missing are messages that were sent, or should be answered, and are not there."""
+    """Return the figures of a topic. Sent messages, or answers, that are not there are missing."""
     tally, first = tallies[topic], tallies[TOPICS[run.service][0]]
     missing = len(first.numbers - tally.numbers) if tally is not first else run.stages["sent"].distinct - tally.distinct
     return Figures(tally.messages, tally.distinct, tally.twice, max(0, missing), tally.out_of_order, tally.changed)
@@ -96,7 +96,7 @@ def _damaged(topic: str, tally: Tally) -> Iterator[str]:
 
 
 def _places(run: Run) -> dict[str, str]:
-    """Return the topic of each stage: the one that it reads or writes."""
+    """Return the topic that each stage reads or writes."""
     first, last = TOPICS[run.service][0], TOPICS[run.service][-1]
     return {stage: first if stage in ("sent", "pong_received") else last for stage in run.stages}
 
@@ -112,9 +112,9 @@ def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
 def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, bool]]:
     """Yield a sentence for each stage whose duplicates differ from its topic's, and True if that is allowed.
 
-    A stage that writes may have recorded less: a process that was killed cannot record its last messages, and Kafka may
-    have stored what it did not acknowledge. A stage that reads may have recorded more: what was not committed comes
-    again. Anything else is a counting mistake.
+    A stage that writes may have recorded fewer: a killed process cannot record its last messages, and Kafka may have
+    stored messages without acknowledging them. A stage that reads may have recorded more, because uncommitted messages
+    come again. Anything else is a counting mistake.
     """
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].duplicates, tallies[topic].twice

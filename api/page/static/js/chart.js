@@ -1,4 +1,4 @@
-// A chart by uPlot, with a legend, a list of marks, and a table for those who cannot see it.
+// A chart by uPlot, with a legend, a list of marks, and a table for people who cannot see the chart.
 
 import { h, setText, svg, table } from "./dom.js";
 import { STAGES } from "./run.js";

@@ -1,4 +1,4 @@
-// Two runs in one table: the figures of each, and how the second differs from the first.
+// Two runs in one table: the figures of each run, and the differences of the second from the first.
 
 import { h, table } from "./dom.js";
 import { brief, count, milliseconds, NOTHING, seconds } from "./format.js";

@@ -23,7 +23,7 @@ function fill(element, properties, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Change a text only if it differs, so that nothing is announced or drawn again without need. */
+/** Change a text only if it differs. Otherwise it would be announced and drawn again without need. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,4 +1,4 @@
-// The list of runs. Each one is a link, and beside the run that is shown, a link to compare the two.
+// The list of runs. Each one is a link. While a run is shown, each other one also has a link to compare the two.
 
 import { listRuns } from "./api.js";
 import { byId, h } from "./dom.js";

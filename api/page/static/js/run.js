@@ -1,4 +1,4 @@
-// What a run says: its stages, their rates over time, and the marks on the time axis. Nothing here draws.
+// Computes a run's stages, their rates over time, and the marks on the time axis. Nothing here draws.
 
 export const STAGES = {
   sent: { label: "Sent", service: null, dash: [] },
@@ -18,7 +18,7 @@ export const STATES = {
 
 export const PERCENTILES = { p50: "p50", p90: "p90", p99: "p99", p99_9: "p99.9", p99_99: "p99.99", max: "max" };
 
-const EDGE = 0.3; // a shorter part of a step tells no rate
+const EDGE = 0.3; // a shorter part of a step has no meaningful rate
 const STALL_SECONDS = 2;
 const SAME_SECONDS = 2;
 const VERBS = {

@@ -1,4 +1,4 @@
-// Says in words when the API, Kafka, RabbitMQ or a service is away, and when it is back.
+// Says in words when the API, Kafka, RabbitMQ or a service is down, and when it is back.
 
 import { getReady } from "./api.js";
 import { announce, byId, h, setText, whileShown } from "./dom.js";

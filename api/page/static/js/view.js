@@ -15,7 +15,7 @@ const DISTRIBUTION = {
 };
 
 export class View {
-  /** `speaks` says whether screen readers hear of this run; with two runs on the page, only of the first. */
+  /** `speaks`: screen readers hear of this run. With two runs on the page, they hear only of the first. */
   constructor(id, { speaks, onStarted }) {
     Object.assign(this, { id, speaks, onStarted, run: null, samples: { p50: {}, p99: {} }, bars: new Map(), told: 0 });
     this.element = h("article", { class: "run", "aria-busy": "true" }, h("p", { class: "card muted" }, "Looking for the run …"));
@@ -129,7 +129,7 @@ export class View {
     parts.stop.hidden = isOver(run);
   }
 
-  /** Remember the latencies of this moment: only the distribution is on record. */
+  /** Remember the latencies of this moment, because only the distribution is on record. */
   takeSample() {
     if (isOver(this.run)) return;
     const at = elapsed(this.run, now());

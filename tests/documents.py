@@ -31,7 +31,7 @@ class Document:
 
     @property
     def blocks(self) -> list[str]:
-        """Code blocks: what is indented by four spaces. Fenced blocks are not among them."""
+        """Code blocks, which are indented by four spaces. Fenced blocks are not among them."""
         found = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", self._prose, re.M)
         return ["\n".join(line[4:] for line in block.strip("\n").split("\n")) for block in found]
 

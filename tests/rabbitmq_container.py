@@ -10,7 +10,7 @@ from local.ports import HOST, free_port
 
 
 class RabbitMQContainer(Broker):
-    """Its process is the server itself, so signals reach it as they reach a process without Docker.
+    """The process is the server itself, so signals reach it as without Docker.
 
     When the process ends, the container stays, with its port and its data.
     """

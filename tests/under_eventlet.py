@@ -1,4 +1,4 @@
-"""Runs pytest as `nameko run` runs services: with eventlet's threads, sockets and waits instead of native ones."""
+"""Runs pytest like `nameko run` runs services: with eventlet's threads, sockets and waits instead of native ones."""
 
 import signal
 import sys

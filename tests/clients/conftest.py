@@ -15,7 +15,7 @@ from tests.clients.kit import answer, until
 
 @pytest.fixture(autouse=True)
 def quiet(caplog):
-    """A failed test shows no messages of the library: without Kafka there are several a second."""
+    """Keep the library's messages out of failed tests. Without Kafka there are several a second."""
     for name in "kafka", "kafka.conn", "kafka.client":
         caplog.set_level(logging.CRITICAL, name)
 

@@ -1,4 +1,4 @@
-"""What every client must do: the contract of `messaging.clients.protocols`, against a real Kafka.
+"""The contract of every client, `messaging.clients.protocols`, tested with a real Kafka.
 
 A client is tested by a class that inherits this one and has a fixture `client`:
 
@@ -18,7 +18,7 @@ from tests.clients.parts.rebalances import RebalanceContract
 class ClientContract(
     ProducerContract, ReaderContract, ConsumerContract, RebalanceContract, AdminContract, OutageContract
 ):
-    """The whole contract. A class for another library overrides the attributes, which differ between libraries."""
+    """The whole contract. The class of each library overrides the attributes that differ."""
 
     interruptible = True
     """A commit or close that takes too long ends."""
@@ -29,6 +29,6 @@ class ClientContract(
     quick_rebalances = {"heartbeat_interval_ms": 200}  # noqa: RUF012
     """A member soon notices that another one joins or leaves."""
     short_membership = {"max_poll_interval_ms": 1500}  # noqa: RUF012
-    """The group soon takes a member for dead that does not poll."""
+    """The group soon removes a member that does not poll."""
     splits_batches = True
     """The client sends the messages of a batch that is too large again, in smaller ones, and counts them."""

@@ -19,7 +19,7 @@ class Message(NamedTuple):
 
 
 def messages_of(polled: Polled) -> list[Message]:
-    """The messages of a poll, in their order."""
+    """Return the messages of a poll, in their order."""
     messages = []
     for fetched in polled.fetched:
         columns = fetched.partitions, fetched.offsets, fetched.keys, fetched.values
@@ -102,9 +102,9 @@ class Member:
         self.changes: list[Taken | Given] = []
         self.partitions: frozenset[Partition] = frozenset()
         self.unavailable: list[ClientError] = []
-        """Errors of polls and commits that are ours."""
+        """Our errors, from polls and commits."""
         self.strange: list[BaseException] = []
-        """Errors that must not come out of a client."""
+        """All other errors. A client must raise none."""
         self._join = join
         self._commits = commits
         self._next: dict[Partition, int] = {}
@@ -114,13 +114,13 @@ class Member:
         self._thread.start()
 
     def call(self, call: Callable[[Consumer], object], seconds: float = 20) -> None:
-        """Have its thread make a call between two polls, and wait for it."""
+        """Let its thread make a call between two polls, and wait for it."""
         called = threading.Event()
         self._calls.put(lambda consumer: (call(consumer), called.set()))
         assert called.wait(seconds)
 
     def leave(self, seconds: float = 20) -> None:
-        """Commit, close and wait for that. Raises AssertionError if an error came out that is not ours."""
+        """Commit, close and wait for that. Raises AssertionError if the client has raised an error that is not ours."""
         self._stopped.set()
         self._thread.join(seconds)
         assert not self._thread.is_alive()

@@ -25,5 +25,5 @@ class TestConfluentKafka(ClientContract, TransactionContract):
 
     @pytest.fixture
     def nowhere(self):
-        """A client with nobody at the other end."""
+        """A client for an address without a Kafka."""
         return client_at("127.0.0.1:1", WAITING, LIBRARY)

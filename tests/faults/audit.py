@@ -1,6 +1,6 @@
-"""Audits runs independently of the services: compares what Kafka holds with what was promised and reported.
+"""Audits runs independently of the services: compares Kafka's messages with the promises and reports.
 
-`client.verify` counts and judges. This module adds what only a test can know.
+`client.verify` counts and judges. This module adds checks that only a test can make.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.kafka import client_at
 
 @dataclass
 class Stage:
-    """What topic `run-states` says about one stage of a run."""
+    """One stage of a run, by topic `run-states`."""
 
     numbers: BitMap = field(default_factory=BitMap)
     failed: BitMap = field(default_factory=BitMap)
@@ -45,7 +45,7 @@ def stamp_of(record: Record) -> tuple[str, int] | None:
 
 
 class Books:
-    """What topics `ping`, `pong` and `run-states` hold of these runs. The runs are in the form of GET /runs/ID."""
+    """The messages and records of these runs in topics `ping`, `pong` and `run-states`. Runs are as in GET /runs/ID."""
 
     def __init__(self, ledger: Ledger, runs: Iterable[dict]):
         self._keys: dict[tuple[str, str], set[bytes]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""Faults, one by one. A quick pass tries each once. With --repeat, there are more, longer ones and a heavier load."""
+"""Faults, one by one. A quick pass tries each once. With --repeat, there are more and longer faults, and more load."""
 
 from dataclasses import asdict
 

@@ -37,7 +37,7 @@ class Pair:
         return {int(name.rpartition(":")[2]): count for name, count in instances.items()}
 
     def close_connections(self, process: LoggedProcess) -> None:
-        """Have RabbitMQ close the connections of this instance."""
+        """Let RabbitMQ close the connections of this instance."""
         self._rabbitmq.rabbitmqctl("close_all_user_connections", self._users[process], "a test")
 
 

@@ -38,7 +38,7 @@ def test_workers_killed(trial):
 
 
 def accepted(stack, path: str) -> str:
-    """Ask for a run as a client that does not give up. Return the path of the run."""
+    """Ask for a run, like a client that does not give up. Return the path of the run."""
     key = str(uuid.uuid4())
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

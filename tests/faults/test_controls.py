@@ -1,6 +1,6 @@
 """Controls: designs that lose acknowledged messages, or change the order.
 
-The same checks must fail for them. Otherwise they would prove nothing.
+The same checks must fail for them. Otherwise the checks would prove nothing.
 """
 
 import re
@@ -22,15 +22,15 @@ from tests.integration.processes import eventually
 from tests.kafka import client_at
 
 LIBRARY = "kafka-python"
-"""The controls break what this one must be told. librdkafka's producer is idempotent, and keeps the order by itself."""
+"""The controls break options of this library. librdkafka's producer is idempotent, and keeps the order by itself."""
 
 
 class Lost(AssertionError):
-    """The failure that the controls must have. Any other failure counts as one."""
+    """The controls must fail in this way. Any other failure fails the test."""
 
 
 class Disordered(AssertionError):
-    """The same for the control of the order."""
+    """The control of the order must fail in this way."""
 
 
 red = pytest.mark.xfail(strict=True, raises=Lost, reason="the control: it loses messages")

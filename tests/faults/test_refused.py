@@ -1,4 +1,4 @@
-"""A user has lowered the limit of topic `ping`, and Kafka refuses what is larger."""
+"""A user has lowered the limit of topic `ping`, so Kafka refuses larger messages."""
 
 import pytest
 

@@ -11,15 +11,15 @@ from tests.integration.ledger import Ledger
 from tests.integration.processes import FINAL, Stack, eventually
 
 EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
-"""True if the services are to repeat nothing, whatever goes wrong."""
+"""True if the services must repeat nothing, whatever goes wrong."""
 
 MESSAGES = {"kafka-python": (40_000, 100_000), "confluent-kafka": (160_000, 250_000)}
-"""How many messages a run has, in a quick pass and with --repeat. They must last until a fault meets them."""
+"""The messages of a run, in a quick pass and with --repeat. The run must last until the fault."""
 
 
 @dataclass
 class Row:
-    """The result of a fault, a row of the table at the end."""
+    """The result of a fault, for a row of the table at the end."""
 
     fault: str
     runs: int = 0
@@ -78,7 +78,7 @@ class Trial:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """The block in which the fault happens. At least one run must still be under way at its end."""
+        """The fault happens within this block. At least one run must still be under way at its end."""
         yield
         self._healed = time.monotonic()
         # A quick pass checks for losses. The time to recover is measured with --repeat.

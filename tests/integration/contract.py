@@ -1,4 +1,4 @@
-"""Checks the API's answers against its description, api/openapi.yaml."""
+"""Compares the API's responses with its description, api/openapi.yaml."""
 
 import re
 from urllib.parse import urlsplit
@@ -43,7 +43,7 @@ def check(answer: requests.Response) -> requests.Response:
 
 
 def check_problem(answer: requests.Response, problem: dict, where: str) -> None:
-    """Raise AssertionError unless the problem and the headers of its answer say the same."""
+    """Raise AssertionError unless a problem and the headers of its response agree."""
     assert problem["status"] == answer.status_code, f"{where}, but not inside"
     if "Link" in answer.headers:
         link = f'<{problem.get("instance")}>; rel="describedby"'

@@ -1,4 +1,4 @@
-"""Asks Kafka from outside what its topics hold."""
+"""Reads Kafka's topics and offsets from outside."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class Record(NamedTuple):
 
 
 class Ledger:
-    """Reads these topics from where they end now, and all others from their beginning."""
+    """Reads these topics from their present end, and all others from their beginning."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
         self.servers = servers
@@ -35,7 +35,7 @@ class Ledger:
         return self._reader.ends(self._reader.partitions(topic))
 
     def count(self, topic: str) -> int:
-        """How many messages have come since. They are read, because marks of transactions take offsets too."""
+        """How many messages have come since. It reads them, because transaction markers take offsets too."""
         return len(self.records(topic))
 
     def records(self, topic: str) -> list[Record]:

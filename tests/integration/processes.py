@@ -1,4 +1,4 @@
-"""The services as processes, and waiting for what they do."""
+"""The services as processes, and waiting for their results."""
 
 import re
 import time
@@ -99,7 +99,7 @@ class Stack:
         return self._others[-1]
 
     def heal(self) -> None:
-        """Start what does not run, keep one instance of each, and wait until they are idle."""
+        """Start services that do not run, keep one instance of each, and wait until they are idle."""
         for broker in self.brokers:
             broker.resume()
         self.brokers.start()

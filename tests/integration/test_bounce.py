@@ -1,4 +1,4 @@
-"""Messages bounce: what the specification promises about curl and the topics."""
+"""Messages bounce, and curl and the topics show what the specification promises."""
 
 import math
 from collections import Counter

@@ -15,7 +15,7 @@ ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LENGTH = b"Content-Length: 1000000"
 CHUNKED = b"Transfer-Encoding: chunked"
 THREADS = 2 * 128
-"""Of both processes of the API."""
+"""The threads of both processes of the API."""
 
 
 @pytest.fixture(scope="module")

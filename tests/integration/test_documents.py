@@ -1,4 +1,4 @@
-"""Every curl in the documents answers as shown, except for the figures."""
+"""Every curl in the documents prints what they show, except for the figures."""
 
 import json
 import re
@@ -17,7 +17,7 @@ README = next(document for document in DOCUMENTS if str(document) == "README.md"
 
 
 def examples() -> list:
-    """Return the document, the commands and what they show, for each code block with a curl and its response."""
+    """Return the code blocks that have a curl and its response, one parameter per document."""
     found = []
     for document in DOCUMENTS:
         shown = [block for block in document.blocks if block.startswith("$ curl")]
@@ -58,7 +58,7 @@ def answer_as_shown(stack: Stack, command: str, shown: str) -> str:
 
 
 def compare(shown: str, answer: str) -> str:
-    """Return the answer. Of its headers, it must have those that are shown. `…` stands for any text."""
+    """Return the answer. It must have the shown headers or body. `…` stands for any text."""
     if shown.startswith("HTTP"):
         head = answer.partition("\n\n")[0].splitlines()
         assert shown.splitlines()[0] == head[0]
@@ -74,7 +74,7 @@ def compare(shown: str, answer: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return the text without what differs each time: figures, ids, white space."""
+    """Return the text without the parts that differ each time: figures, ids, white space."""
     return re.sub(r"\s+", "", NUMBER.sub("0", re.sub(r"[0-9a-f]{8}-(?:…|[0-9a-f-]{27})", "ID", text)))
 
 

@@ -1,4 +1,4 @@
-"""Many earlier runs are on record. Each one can still be found, and no process needs much more memory.
+"""Many earlier runs are on record. Each one can be found, and no process needs much more memory.
 
 `python -m benchmarks starting` measures this with 100,000 runs, and how long the processes need to be ready.
 """

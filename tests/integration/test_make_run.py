@@ -1,4 +1,4 @@
-"""`make run` in a separate folder: who may run it, and that it leaves nothing behind, however it ends."""
+"""`make run` in a separate folder: only one runs at a time, and it leaves nothing behind, however it ends."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 @contextmanager
 def runner(folder: Path, log: str | None = "log", **settings: str):
-    """`python -m local run`, which is all that `make run` does once everything is installed."""
+    """`python -m local run`. `make run` does only this once everything is installed."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
     command = [sys.executable, "-m", "local", "run"]
     process = LoggedProcess(command, os.environ | ports | settings, folder / log if log else None, folder=folder)
@@ -69,7 +69,7 @@ def pid_of(name: str, folder: Path) -> int | None:
 
 
 def starts(name: str, process: LoggedProcess) -> list[str]:
-    """Return the process id of each start of a service, as the runner says it."""
+    """Return the process id of each start of a service, from the runner's output."""
     return re.findall(rf"^  {name}, process (\d+)$", process.log, re.MULTILINE)
 
 
@@ -140,7 +140,7 @@ def test_asked_to_end_while_it_starts(folder, number, while_it_starts):
         eventually(lambda: pid_of(while_it_starts, folder))
         process.popen.send_signal(number)
         process.popen.send_signal(signal.SIGINT)  # an impatient user
-        assert end_of(process) in (0, 130)  # of two signals at once, either may be the first
+        assert end_of(process) in (0, 130)  # two signals came at once, and either may be the first
     assert not processes_of(folder)
     assert "Traceback" not in process.log
 

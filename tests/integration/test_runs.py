@@ -19,7 +19,7 @@ def test_a_run_is_accepted_at_once_and_ends_with_every_message_seen_by_every_sta
     ledger.wait_until_consumed()
 
     assert answer.status_code == 202
-    assert answer.json()["state"] in ("accepted", "sending")  # it was not waited for
+    assert answer.json()["state"] in ("accepted", "sending")  # nobody waited for the run
     assert answer.headers["Retry-After"]
     assert answer.headers["Location"] == f"/runs/{answer.json()['id']}"
     assert answer.json()["links"] == {"self": f"/runs/{run['id']}", "events": f"/runs/{run['id']}/events"}

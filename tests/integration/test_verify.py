@@ -31,7 +31,7 @@ def verify(stack, run: str, *options: str, port: int | None = None) -> subproces
 
 
 def verified(ended: subprocess.CompletedProcess) -> dict:
-    """What the command has printed with --json, and nothing else."""
+    """Return the object that the command printed with --json. It must print nothing else."""
     assert ended.stderr == ""
     return json.loads(ended.stdout)
 
@@ -140,7 +140,7 @@ def closing_soon(producer):
 
 @contextmanager
 def forged_api(run: uuid.UUID):
-    """The port of an API that says about every run: done, all messages once."""
+    """The port of an API that says of every run: done, all messages once."""
     stage = {
         "messages": COUNT, "distinct": COUNT, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,

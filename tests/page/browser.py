@@ -1,4 +1,4 @@
-"""A tab of the browser, which also notes what must not happen."""
+"""A tab of the browser. It also notes errors that must not happen."""
 
 from urllib.parse import urlsplit
 

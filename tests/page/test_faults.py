@@ -1,4 +1,4 @@
-"""What the page shows when something stalls or is away. It recovers by itself."""
+"""The page shows what stalls or is down, and recovers by itself."""
 
 from playwright.sync_api import expect
 
@@ -31,7 +31,7 @@ def test_the_api_is_restarted_meanwhile(new_tab, stack):
         tab.open()
         tab.start(200_000)
         stack.api.terminate()
-        trouble = tab.page.get_by_role("alert").filter(has_text="The API is away.")
+        trouble = tab.page.get_by_role("alert").filter(has_text="The API is down.")
         expect(trouble).to_be_visible()
 
         _, stack.api = stack.start_api(API_BIND=f"127.0.0.1:{stack.port}")
@@ -45,7 +45,7 @@ def test_kafka_is_away_for_a_while(new_tab, stack):
         tab.open()
         expect(tab.page.locator("#ready")).to_have_text("Ready")
         stack.brokers.kafka.suspend()
-        trouble = tab.page.get_by_role("alert").filter(has_text="Kafka is away.")
+        trouble = tab.page.get_by_role("alert").filter(has_text="Kafka is down.")
         expect(trouble).to_be_visible()
 
         stack.brokers.kafka.resume()
@@ -60,7 +60,7 @@ def test_rabbitmq_is_away_for_a_while(new_tab, stack):
         tab.open()
         expect(tab.page.locator("#ready")).to_have_text("Ready")
         stack.brokers.rabbitmq.suspend()
-        expect(tab.page.get_by_role("alert").filter(has_text="RabbitMQ is away.")).to_be_visible()
+        expect(tab.page.get_by_role("alert").filter(has_text="RabbitMQ is down.")).to_be_visible()
 
         stack.brokers.rabbitmq.resume()
         expect(tab.page.locator("#ready")).to_have_text("Ready")

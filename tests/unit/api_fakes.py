@@ -175,7 +175,7 @@ class Topics:
 
 
 class MemoryJournal:
-    """The journal of one API process. It reads records when they are written. One that `lags` reads when told to."""
+    """The journal of one API process. It reads records when they are written. If it `lags`, it reads when told to."""
 
     def __init__(self, topics: Topics):
         self.lags = False

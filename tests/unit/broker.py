@@ -1,4 +1,4 @@
-"""A Kafka in memory, behind the same door: topics that producers write and readers read, in one process."""
+"""A Kafka in memory, with the same protocols: topics that producers write and readers read, in one process."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Settings of hypothesis: few examples, because many tests run; no deadline, because a busy machine is not a fault."""
+"""Settings of hypothesis: few examples, because many tests run. No deadline, because machines may be busy."""
 
 from hypothesis import settings
 

@@ -19,7 +19,7 @@ AT = 1_700_000_000_000_000
 
 
 class Producer:
-    """Notes records. While it is `down` it takes none. `while_sending` happens once, while it takes the next one."""
+    """Notes records. While it is `down` it takes none. It calls `while_sending` once, when it takes the next one."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, dict]] = []

@@ -9,7 +9,7 @@ from tests.unit.api_fakes import CREATED, Records, asked, seen
 
 
 def apply(catalog: Catalog, made):
-    """Have the catalog take in a record; return its run."""
+    """Let the catalog take in a record. Return its run."""
     if hasattr(made, "state"):
         return catalog.apply_state(made.run, made.stage, made.key, made.state, made.offset)
     return catalog.apply_request(made)

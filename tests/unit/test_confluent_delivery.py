@@ -1,4 +1,4 @@
-"""What the reports of librdkafka say of the messages of one delivery."""
+"""Deliveries of confluent-kafka: librdkafka's reports give the result of each message."""
 
 import time
 

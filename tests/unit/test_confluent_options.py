@@ -1,4 +1,4 @@
-"""kafka-python's options in librdkafka's words."""
+"""kafka-python's options, translated for librdkafka."""
 
 from messaging import settings
 from messaging.clients.confluent.options import consumer_options, producer_options

@@ -1,4 +1,4 @@
-"""The demonstration's own logic: what is killed when, when it is over, and what is shown. Nothing runs here."""
+"""The demo's own logic: when it kills which service, when it is over, and what it shows. No service runs here."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What the API refuses before a route sees it: foreign names, and requests of other sites."""
+"""Requests that the API refuses before a route sees them: for foreign names, and from other sites."""
 
 import pytest
 from werkzeug.test import Client

@@ -1,4 +1,4 @@
-"""What kafka-python measures by itself stops, of connections that it has and of those that it opens later."""
+"""kafka-python's own measurements stop, for its connections now and for later ones."""
 
 from types import SimpleNamespace
 

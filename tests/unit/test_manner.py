@@ -1,4 +1,4 @@
-"""How a run is sent: what its sender says, and before that what the API expects."""
+"""The Kafka library and delivery of a run: first the API's expectation, then its sender's values."""
 
 from api.runs.model import Manner, Run
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen

@@ -1,4 +1,4 @@
-"""The values of the metrics, from fake looks. A value that is not known is absent, and not 0."""
+"""The values of the metrics, from fake looks. Unknown values are absent, and not 0."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""When each instance had a part in a stage."""
+"""When each instance took part in a stage."""
 
 from messaging.runs.presence import find_presence
 from messaging.runs.timeline import Timeline

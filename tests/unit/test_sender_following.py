@@ -1,4 +1,4 @@
-"""An instance that sends notices newer claims, stops and failures, also those that came while it was frozen."""
+"""An instance that sends notices newer claims, stops and failures, even if they came while it was frozen."""
 
 import pytest
 
@@ -84,7 +84,7 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """It is claimed while it is sent. Another claim may come before or after that."""
+    """The run is claimed while it is sent. Another claim may come before or after that."""
 
     def test_it_is_claimed_at_the_end_if_that_comes_soon(self, instance):
         instance.send(600, 5)

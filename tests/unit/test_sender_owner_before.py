@@ -1,4 +1,4 @@
-"""An instance that claims a run waits for the owner before to yield, but not for ever."""
+"""An instance that claims a run waits until the owner before yields, but not forever."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def instance():
 
 
 class TestTheOwnerBefore:
-    """The instance waits until the owner before has yielded, but not for ever."""
+    """The instance waits until the owner before has yielded, but not forever."""
 
     OLD = "host:2/b.1"
 

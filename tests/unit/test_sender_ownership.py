@@ -1,4 +1,4 @@
-"""One owner: a run is sent by one instance at a time, and only by one that knows everything on record of it."""
+"""One owner: one instance at a time sends a run, and it first reads everything on record of the run."""
 
 from dataclasses import replace
 

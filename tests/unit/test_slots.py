@@ -1,4 +1,4 @@
-"""Slots: names that an instance gets again when it is started again."""
+"""Slots: an instance that is started again gets the same name."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""The stamp: what the key of a message says, and which keys are foreign."""
+"""The stamp: the parts of a message's key, and foreign keys."""
 
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""What topic `run-requests` says about a run: its records, and their order, which decides."""
+"""The standing of a run in topic `run-requests`: the order of its records decides."""
 
 from dataclasses import replace
 from itertools import permutations

@@ -22,7 +22,7 @@ def topics():
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """In these tests, what does not come at once does not come."""
+    """In these tests, a record comes at once or never."""
     monkeypatch.setattr("api.runs.store.BEHIND_SECONDS", 0.01)
     monkeypatch.setattr("api.runs.store.KAFKA_SECONDS", 0.01)
 

@@ -1,4 +1,4 @@
-"""A service is started again when it ends by itself, and given up if it never gets ready."""
+"""The supervisor restarts a service that ends by itself, and gives up if it never gets ready."""
 
 from dataclasses import dataclass
 

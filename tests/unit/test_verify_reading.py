@@ -1,4 +1,4 @@
-"""Reading topics to their end, and noticing what Kafka has deleted."""
+"""Reads topics to their end, and notices that Kafka has deleted messages."""
 
 import pytest
 

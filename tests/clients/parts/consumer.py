@@ -157,7 +157,7 @@ class ConsumerContract:
         until(lambda: not consumer.poll(0.05).fetched and consumer.confirmed == {partition: 10})
 
     def test_polls_during_a_pause_keep_the_membership(self, client, new_topic, producer, join, group, closed):
-        # Given a group that soon takes a member for dead that does not poll
+        # Given a group that soon removes a member that does not poll
         seconds = self.short_membership["max_poll_interval_ms"] / 1000
         topic = new_topic()
         consumer = join(topic, **self.short_membership)

@@ -1,4 +1,4 @@
-"""The contract of a group with several members: changes come as data, and nothing is lost or repeated."""
+"""The contract of a group with several members: polls return changes as data, and nothing is lost or repeated."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.clients.kit import Member, numbers, send_numbers, until
 class RebalanceContract:
     @pytest.fixture
     def member(self, join):
-        """Has members join the group."""
+        """Lets members join the group."""
         members = []
 
         def member(*topics: str, commits: bool = True, **options: object) -> Member:
@@ -34,7 +34,7 @@ class RebalanceContract:
         second = member(topic)
         until(lambda: len(first.partitions) == len(second.partitions) == 2)
 
-        # Then the first one got what was taken before it got what it has now
+        # Then the first one learned which partitions were taken before it learned which it has now
         everything = frozenset(Partition(topic, number) for number in range(4))
         *_, taken, given = first.changes
         assert isinstance(taken, Taken)

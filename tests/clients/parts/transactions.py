@@ -1,4 +1,4 @@
-"""The contract of transactions: readers see all of one or nothing, and the older one of two producers is out."""
+"""The contract of transactions: readers see all of one or nothing, and a newer producer fences the older one."""
 
 import uuid
 
@@ -19,7 +19,7 @@ def send(producer, topic: str, count: range, partitions: int = 1) -> None:
 class TransactionContract:
     @pytest.fixture
     def make(self, client):
-        """Makes producers, started, all with one id unless another one is given."""
+        """Makes started producers. All have one id unless the test gives another one."""
         producers, one = [], f"contract-{uuid.uuid4().hex[:8]}"
 
         def make(transactional_id: str = one, **options):
@@ -85,13 +85,13 @@ class TransactionContract:
         send(open_, partition.topic, range(10))
         until(lambda: reader.ends([partition])[partition] == 15)
 
-        # Then a reader gets what was there before
+        # Then a reader gets the messages from before
         reader.assign({partition: 0})
         assert len(receive(reader, 5)) == 5
         assert messages_of(reader.poll(0.5)) == []
         assert reader.position(partition) == 5
 
-        # And after the commit, or an abort, it gets to the end, though no message may lie there
+        # And after the commit, or an abort, it reaches the end, even if no message lies there
         open_.abort(SECONDS)
         until(lambda: reader.ends([partition])[partition] == 16)
         until(lambda: messages_of(reader.poll(0.1)) == [] and reader.position(partition) == 16)

@@ -31,7 +31,7 @@ LIMITS = SimpleNamespace(max_messages=10**6, max_size=10**6, max_bytes=10**9)
 
 
 class Actor:
-    """One process. `step` lets it go on to its next call of Kafka; not to call it is to freeze it."""
+    """One process. `step` lets it run to its next call of Kafka. Without `step` it is frozen."""
 
     def __init__(self, kafka: Kafka):
         self.kafka = kafka
@@ -51,7 +51,7 @@ class Actor:
         self._greenlet.throw()
 
     def pause(self) -> None:
-        """Let others go on. A dead process does nothing more, not even in its `finally`."""
+        """Let others run. A dead process does nothing more, not even in its `finally`."""
         if not self.is_dead:
             self._greenlet.parent.switch()
         if self.is_dead:
@@ -60,7 +60,7 @@ class Actor:
     def _run(self) -> None:
         try:
             self.work()
-        except Fenced:  # it ends by itself, as it must if it is fenced twice in a row
+        except Fenced:  # it ends by itself, because it was fenced twice in a row
             self.is_dead = True
 
     def work(self) -> None:
@@ -105,7 +105,7 @@ class Receiver(Actor):
 
 
 class Claims:
-    """Newer claims and stops, which an actor learns of when it looks."""
+    """Newer claims and stops. An actor learns of them when it looks."""
 
     def __init__(self, kafka: Kafka, step: Callable[[], None]):
         self._kafka = kafka
@@ -153,7 +153,7 @@ class Sender(Actor):
         super().__init__(kafka)
         self.queue = queue
         self.message: Message | None = None
-        """The call in hand, which goes back into the queue with the connection."""
+        """The call in hand. It goes back into the queue if the connection is lost."""
         self.claims = Claims(kafka, self.pause)
         self._make = producer
 
@@ -182,7 +182,7 @@ class Sender(Actor):
             self.message = None
 
     def requeue(self) -> None:
-        """Have RabbitMQ take the call back: it is put back, or its connection is lost. This actor goes on with it."""
+        """Let RabbitMQ take the call back, as after a lost connection. This actor continues with it."""
         message, self.message = self.message, None
         if message:
             self.queue.waiting.append(message)

@@ -1,4 +1,4 @@
-"""Clients of the model, behind the door to Kafka. Each call is a step of the actor that makes it."""
+"""Clients of the model, with the protocols of real clients. Each call is a step of the actor that makes it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -7,10 +7,10 @@ from messaging.clients.protocols import Fetched, Given, Partition, Polled, Taken
 from tests.unit.simulation.kafka import ABORTED, COMMITTED, COUNTS, Entry, Kafka
 
 Step = Callable[[], None]
-"""Lets the other actors go on. It does not return if the actor is killed."""
+"""Lets the other actors run. It does not return if the actor is killed."""
 
 POLL_MESSAGES = 300
-"""The most messages of a partition that a poll brings."""
+"""The most messages of a partition that a poll returns."""
 
 
 class Producer:
@@ -144,7 +144,7 @@ class Consumer:
 
 
 class Reader:
-    """Reads committed messages of partitions that it chooses. Its ends are those of a read-uncommitted look."""
+    """Reads committed messages of partitions that it chooses. Its ends include uncommitted messages."""
 
     def __init__(self, kafka: Kafka, step: Step):
         self.kafka = kafka
@@ -184,7 +184,7 @@ Row = tuple[int, Entry]
 
 
 def read(kafka: Kafka, partition: Partition, start: int) -> tuple[list[Row], int]:
-    """Return the messages that a committed reader gets from this offset on, and where it goes on."""
+    """Return the messages that a committed reader gets from this offset on, and the offset to continue from."""
     end = min(kafka.stable_end(partition), start + POLL_MESSAGES)
     entries = kafka.logs[partition][start:end]
     return [(offset, entry) for offset, entry in enumerate(entries, start) if entry.is_visible], max(start, end)

@@ -1,9 +1,12 @@
 """A model of Kafka's transactions and of one consumer group, in memory and without time.
 
-It has what the protocol of exactly-once stands on: a producer id whose epoch fences older producers, one open
-transaction per id, offsets that are committed with it and only by a member of the group's newest generation, and a last
-stable offset that hides what comes after an open transaction. Every call of a client is a step, before which the other
-actors may do theirs.
+It has everything that exactly-once needs:
+
+- A producer id has an epoch that fences older producers, and one open transaction.
+- Offsets are committed with the transaction, and only by a member of the group's newest generation.
+- A last stable offset hides messages after an open transaction.
+
+Every call of a client is a step. Before it, the other actors may take theirs.
 """
 
 from collections import defaultdict
@@ -34,7 +37,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Entry:
-    """A message, or the marker that ends a transaction: that has an offset as well."""
+    """A message, or the marker that ends a transaction. The marker has an offset too."""
 
     key: bytes | None = None
     value: bytes | None = None
@@ -43,19 +46,19 @@ class Entry:
 
     @property
     def is_visible(self) -> bool:
-        """True for a message that a committed reader gets, once it gets as far."""
+        """True for a message that a committed reader gets once it comes to this offset."""
         return not self.is_marker and (self.transaction is None or self.transaction.state == COMMITTED)
 
 
 class Group:
-    """The group of one service. A rebalance is complete once every member that is left has joined again."""
+    """The group of one service. A rebalance is complete once every remaining member has joined again."""
 
     def __init__(self, topic: str):
         self._partitions = [Partition(topic, number) for number in range(COUNTS[topic])]
         self.generation = 0
         self.members: dict[str, frozenset[Partition]] = {}
         self.joining: set[str] | None = None
-        """Who has joined again; None if no rebalance is under way."""
+        """The members that have joined again. None if no rebalance is under way."""
         self.offsets: dict[Partition, int] = {}
 
     def rebalance(self) -> None:
@@ -87,7 +90,7 @@ class Group:
 
 
 class Kafka:
-    """The broker. `lost` says what becomes of the next commit, whose answer is lost: "before" or "after" it."""
+    """The broker. With `lost`, the answer to the next commit is lost, "before" or "after" the commit takes effect."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -114,7 +117,7 @@ class Kafka:
                 transaction.is_refused = True
 
     def add_offsets(self, name: str, group: Group, offsets: Mapping[Partition, int], member: tuple[str, int]) -> None:
-        """Have offsets committed with the transaction of an id. Raises Aborted for an old generation."""
+        """Commit offsets with the transaction of an id. Raises Aborted for an old generation."""
         if member[0] not in group.members or member[1] != group.generation:
             raise Aborted("not a member of this generation")
         self.open.setdefault(name, Transaction()).offsets |= offsets
@@ -131,7 +134,7 @@ class Kafka:
             self.groups[partition.topic].offsets[partition] = offset
 
     def fence(self, name: str) -> int:
-        """Abort the open transaction of an id, and return the epoch of whoever has it from now on."""
+        """Abort the open transaction of an id, and return the epoch of its next producer."""
         self.end(name, ABORTED)
         self.epochs[name] += 1
         return self.epochs[name]
@@ -141,16 +144,16 @@ class Kafka:
         return any(partition in transaction.offsets for transaction in self.open.values())
 
     def stable_end(self, partition: Partition) -> int:
-        """Return how far a committed reader gets: to the first message of an open transaction."""
+        """Return the offset that stops a committed reader: the first message of an open transaction."""
         end = len(self.logs[partition])
         return min((transaction.first.get(partition, end) for transaction in self.open.values()), default=end)
 
     def committed(self, topic: str) -> Mapping[Partition, Sequence[Entry]]:
-        """Return what a committed reader sees of a topic."""
+        """Return the messages of a topic for a committed reader."""
         partitions = [Partition(topic, number) for number in range(COUNTS[topic])]
         return {p: [e for e in self.logs[p][: self.stable_end(p)] if e.is_visible] for p in partitions}
 
     def uncommitted(self, topic: str) -> Mapping[Partition, Sequence[Entry]]:
-        """Return what a reader sees that knows nothing of transactions."""
+        """Return the messages of a topic for a reader that knows nothing of transactions."""
         partitions = [Partition(topic, number) for number in range(COUNTS[topic])]
         return {p: [e for e in self.logs[p] if not e.is_marker] for p in partitions}

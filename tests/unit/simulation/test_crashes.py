@@ -1,6 +1,6 @@
-"""The protocol of exactly-once with a crash after each step, and what comes of it without one of its rules.
+"""The protocol of exactly-once with a crash after each step. Controls show what happens without one of its rules.
 
-The controls show that the simulation finds what it looks for: each breaks one rule, and must be found out.
+Each control breaks one rule, and the simulation must find that. So it finds real mistakes too.
 """
 
 from itertools import count
@@ -21,7 +21,7 @@ def quiet(caplog):
 
 
 class Unfenced(Producer):
-    """A sender that fences nobody: each has an id for itself."""
+    """A sender that fences nobody, because each sender has its own id."""
 
     numbers = count()
 
@@ -31,7 +31,7 @@ class Unfenced(Producer):
 
 
 class Apart(Producer):
-    """A producer that commits the offsets by themselves, after the transaction."""
+    """A producer that commits the offsets separately, after the transaction."""
 
     def commit(self, seconds, offsets=None, membership=None) -> None:
         super().commit(seconds)
@@ -43,7 +43,7 @@ class Apart(Producer):
 
 
 def crashed(at: int, **producers: type[Producer]) -> Kafka:
-    """Return what has come of a run if the process that takes this step is killed after it."""
+    """Return Kafka after a run in which a process was killed after this step."""
     world = World(**producers)
     for number in range(at + 1):
         world.kafka.clock.advance(0.006)
@@ -54,7 +54,7 @@ def crashed(at: int, **producers: type[Producer]) -> Kafka:
 
 
 def frozen(at: int, **producers: type[Producer]) -> Kafka:
-    """Return what has come of a run whose sender freezes after this step, is taken over, and wakes up after a while."""
+    """Return Kafka after a run. Its sender freezes after this step, another one takes over, and the first one wakes."""
     world = World(**producers)
     for _ in range(at):
         world.kafka.clock.advance(0.03)

@@ -1,4 +1,4 @@
-"""The protocol of exactly-once under faults in any order: hypothesis looks for one that loses or repeats a message."""
+"""The protocol of exactly-once, with faults in any order. hypothesis looks for one that loses or repeats a message."""
 
 import logging
 
@@ -14,7 +14,7 @@ SENDERS = st.integers(0, 1)
 
 
 class Machine(RuleBasedStateMachine):
-    """Lets actors go on, one at a time. Whoever is not chosen stands still, as a frozen process does."""
+    """Lets actors run, one at a time. All others stand still, like frozen processes."""
 
     def __init__(self) -> None:
         super().__init__()

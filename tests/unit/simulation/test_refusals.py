@@ -24,7 +24,7 @@ def test_answers_that_are_refused_are_counted_as_failed_and_all_others_arrive(re
     # When a run is over
     world.finish(lambda: arrived(world.kafka, "ping") == EVERYTHING - BitMap(refused))
 
-    # Then all others arrived once and in order, and the record says which did not
+    # Then all others arrived once and in order, and the record says which ones did not
     assert twice_or_disordered(world.kafka) == []
     assert arrived(world.kafka, "ping") == EVERYTHING - BitMap(refused)
     answered = [state.stage for state in states_of(world.kafka, "pong_answered", Kafka.committed)]

@@ -1,4 +1,4 @@
-"""One run through ping and pong in the simulation, and what must be true of it."""
+"""One run through ping and pong in the simulation, and the conditions that it must meet."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 MESSAGES = 1000
 
 ROUNDS = 600
-"""How many steps each process may need at most after the last fault."""
+"""The most steps that each process may need after the last fault."""
 
 View = Callable[[Kafka, str], Mapping[Partition, Sequence[Entry]]]
-"""What a reader sees of a topic."""
+"""Returns the messages of a topic that a reader sees."""
 
 
 class World:
@@ -61,23 +61,23 @@ class World:
             self.actors[index] = self._receiver(actor.service, actor.slot)
 
     def end_sessions(self) -> None:
-        """Have the groups drop the members that are dead."""
+        """Let the groups drop dead members."""
         for actor in self._dead:
             self.end_session_of(actor)
 
     def end_session_of(self, actor: Receiver | Sender) -> None:
-        """Have the groups drop a member that has not polled for too long."""
+        """Let the groups drop a member that has not polled for too long."""
         for group in self.kafka.groups.values():
             for member in [*group.members, *(group.joining or ())]:
                 if member.startswith(f"{actor.name}."):
                     group.expel(member)
 
     def time_out(self, name: str) -> None:
-        """Have the broker abort a transaction that has taken too long."""
+        """Let the broker abort a transaction that has taken too long."""
         self.kafka.fence(name)
 
     def finish(self, is_over: Callable[[], bool] | None = None) -> None:
-        """Go on, with nothing more going wrong, until everything has arrived; then see if anything more happens."""
+        """Continue without faults until everything has arrived. Then check if anything more happens."""
         is_over = is_over or (lambda: bool(self.queue.answered) and not violations(self.kafka))
         for number in range(ROUNDS):
             self._go_round()
@@ -104,7 +104,7 @@ class World:
 
 
 def violations(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
-    """Return what is wrong once everything has arrived: lost, twice or out of order, in the topics or on record."""
+    """Return the problems after everything has arrived: lost, twice or out of order, in the topics or on record."""
     wrong = twice_or_disordered(kafka, view)
     for topic in "pong", "ping":
         got = {number for numbers in numbers_of(kafka, topic, view).values() for number in numbers}
@@ -122,7 +122,7 @@ def violations(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
 
 
 def twice_or_disordered(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
-    """Return what is wrong at any time."""
+    """Return the problems that must never exist."""
     wrong = []
     for topic in "pong", "ping":
         by_partition = numbers_of(kafka, topic, view)

@@ -22,7 +22,7 @@ export async function refreshList() {
     runs = [...page.runs, ...kept];
     draw();
   } catch {
-    // status.js says what is away
+    // status.js says what is down
   }
 }
 

@@ -6,10 +6,10 @@ import { announce, byId, h, setText, whileShown } from "./dom.js";
 const READY_MS = 5000;
 const AGAIN_MS = 2000;
 const NAMES = {
-  kafka: "Kafka is away",
-  rabbitmq: "RabbitMQ is away",
-  ping: "Service ping is away",
-  pong: "Service pong is away",
+  kafka: "Kafka is down",
+  rabbitmq: "RabbitMQ is down",
+  ping: "Service ping is down",
+  pong: "Service pong is down",
   "ping consumer": "Ping does not consume yet",
   "pong consumer": "Pong does not consume yet",
 };
@@ -33,7 +33,7 @@ async function look(onBack) {
 }
 
 function describe(failure) {
-  if (!failure.status) return { title: "The API is away", detail: "Nothing answers at this address." };
+  if (!failure.status) return { title: "The API is down", detail: "Nothing answers at this address." };
   const failing = failure.problem.failing ?? [];
   return { title: failing.map((name) => NAMES[name] ?? name).join(", ") || "Not ready", detail: failure.message };
 }

@@ -78,7 +78,7 @@ def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected
         timeline=_timeline(stages) if messages else None,
         partitions={str(number): count for number, count in sorted(partitions.items())},
         instances=dict(sorted(instances.items())),
-        # Blocks go to all partitions in turn, so each instance gets some of twice that many messages.
+        # Blocks go to all partitions in turn. So among the messages of two turns, each instance gets some.
         presence=_presence(states, 2 * block_messages(expected) * len(partitions)),
     )
 

@@ -31,6 +31,8 @@ class AtLeastOnce:
         self._stop = stop
         self._on_change = on_change
         self._checkpoints = checkpoints.Checkpoints(journal)
+        self._reached: dict[Partition, int] = {}
+        """The ends that the last polls have reached."""
         self.epoch = 0
 
     @property
@@ -44,9 +46,7 @@ class AtLeastOnce:
                 self._give_back()
             else:
                 self._on_change(change)
-        if polled.reached:
-            nothing = Batch("", (), (), (), 0)
-            self._checkpoints.add(nothing, polled.reached, None)
+        self._reached |= polled.reached
         return polled.fetched
 
     def pause(self) -> None:
@@ -76,6 +76,9 @@ class AtLeastOnce:
         self._checkpoints.advance()
 
     def advance(self) -> None:
+        if self._reached:  # the messages in front of these ends were handled by now
+            self._checkpoints.add(Batch("", (), (), (), 0), self._reached, None)
+            self._reached = {}
         self._checkpoints.advance()
 
     def commit(self) -> None:
@@ -104,4 +107,5 @@ class AtLeastOnce:
         self._on_change(None)
         self.finish(receiving.REBALANCE_SECONDS)
         self.epoch += 1
+        self._reached = {}
         self._checkpoints.forget()

@@ -128,3 +128,26 @@ def test_the_log_names_the_partitions_that_were_given(caplog):
     service.turn()
 
     assert caplog.messages == ["assigned: pong/0, pong/3", "assigned: no partition"]
+
+
+def test_an_end_is_not_committed_before_the_messages_in_front_of_it():
+    # Given one poll with messages and the end behind them, and a handler that is still at work
+    messages = fetched(range(10))
+    service = Service(Consumer(Polled(messages.fetched, reached={P0: 12}), TAKEN, GIVEN), seconds=0.2)
+
+    # When the group takes the partition away meanwhile
+    service.turn(3)
+
+    # Then nothing is committed, so that the messages come again
+    assert service.handled == [10]
+    assert "commit" not in service.consumer.events
+    assert service.consumer.committed == []
+
+
+def test_an_end_that_comes_together_with_messages_is_committed_after_them():
+    messages = fetched(range(10))
+    service = Service(Consumer(Polled(messages.fetched, reached={P0: 12})))
+
+    service.turn(2)
+
+    assert service.consumer.confirmed == {P0: 12}

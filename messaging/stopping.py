@@ -1,11 +1,17 @@
 """A request to stop, and the time that is left."""
 
 import time
+from collections.abc import Callable
+from math import ceil
 
 STOP_SECONDS = 3
 """The seconds for a batch in hand and its acknowledgements after SIGTERM. The rest is redelivered later.
 
 This is less than half of the 10 s that docker-compose gives a container, because closing connections takes time too."""
+
+
+SLICE_SECONDS = 0.5
+"""The longest part of a wait in which nobody looks if it must end."""
 
 
 class StopRequest:
@@ -32,3 +38,11 @@ class StopRequest:
     def overdue(self) -> bool:
         """True once the time is over. Then no wait may go on."""
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS
+
+    def wait(self, happens: Callable[[float], bool], seconds: float) -> bool:
+        """Return True once `happens` does. It is called again and again, and waits for as long as it is told.
+
+        Return False after `seconds`, and as soon as the stop is overdue.
+        """
+        slices = max(1, ceil(seconds / SLICE_SECONDS))
+        return any(not self.overdue and happens(seconds / slices) for _ in range(slices))

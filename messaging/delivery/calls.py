@@ -130,7 +130,7 @@ class RunSender:
         claims = self._journal.claims
         if call.created is not None or call.redelivered:
             return None
-        if not claims.wait_until_reading(PAST_SECONDS):
+        if not self._stop.wait(claims.wait_until_reading, PAST_SECONDS):
             raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
         return Past(Standing(stopped=claims.is_ended(run)))
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -71,7 +72,7 @@ class Ownership:
         """
         deadline = self._clock() + PAST_SECONDS
         self.write(request.run)
-        if not self._claims.wait_for_claim(self._standing, self.claim, deadline - self._clock()):
+        if not self._read_back(deadline - self._clock()):
             raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
         known = past.read(request.run, request.created, deadline - self._clock())
         give_up = min(deadline, self._clock() + YIELD_SECONDS)
@@ -84,7 +85,7 @@ class Ownership:
     def write(self, run: UUID) -> None:
         """Write the claim, and wait until Kafka has taken it. Raises Unavailable after PAST_SECONDS."""
         delivery = self._write()
-        if not delivery.wait(PAST_SECONDS) or delivery.failures:
+        if not self._stop.wait(delivery.wait, PAST_SECONDS) or delivery.failures:
             raise Unavailable(f"Kafka did not take the claim to run {run}")
 
     def claim_later(self) -> None:
@@ -100,6 +101,10 @@ class Ownership:
             self._write()
         except ClientError:
             self.unsure = True
+
+    def _read_back(self, seconds: float) -> bool:
+        """Wait until the own claim was read back."""
+        return self._stop.wait(partial(self._claims.wait_for_claim, self._standing, self.claim), seconds)
 
     def _waits_for_owner(self, known: Past) -> bool:
         """Return True while the owner before may still be sending."""
@@ -126,7 +131,7 @@ class Ownership:
             self.claim_now()
         claims = self._standing.claims
         if claims and self.claim not in claims and not self.superseded:  # which of the claims is newer?
-            self.unsure = not self._claims.wait_for_claim(self._standing, self.claim, PAST_SECONDS)
+            self.unsure = not self._read_back(PAST_SECONDS)
         self._looked = self._clock()
         return self.is_over or self.unsure
 

@@ -68,6 +68,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self._thread: Any = None
         self._slot: str | None = None
         self._joined = False  # a member of the group, perhaps without partitions
+        self._answers = False  # True if Kafka did at the last poll
         self._next_commit = 0.0
 
     @property
@@ -147,12 +148,15 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         if self._clock() >= self._next_commit:
             self._next_commit = self._clock() + COMMIT_SECONDS
             self._receiving.commit()
-            if self._health_file and self._joined:
+            if self._health_file and self._joined and self._answers:
                 self._health_file.touch()
 
     def _poll(self, seconds: float) -> Sequence[Fetched]:
+        self._answers = False
         try:
-            return self._receiving.poll(seconds)
+            fetched = self._receiving.poll(seconds)
+            self._answers = True
+            return fetched
         except Transactional as error:
             log.critical("%s", error)
             raise SystemExit(1) from None

@@ -58,7 +58,7 @@ class RunJournal(SharedExtension):
         client, producer, writer = connected(self.container, topics, make, self.stopping)
         self._producer = producer
         requests = RequestsWriter(lambda: producer)
-        self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client)))
+        self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client, self.stopping)))
 
     def start(self) -> None:
         self.opened().claims.start()

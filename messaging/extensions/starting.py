@@ -1,5 +1,6 @@
 """The start of a service: it waits for Kafka, creates its topics, and connects."""
 
+import atexit
 import gc
 import logging
 import time
@@ -22,6 +23,10 @@ STARTUP_SECONDS = 120
 """How long a service waits for a broker at start. Then it exits, and compose or the user starts it again."""
 
 RETRY_SECONDS = 2
+
+# At exit, eventlet would wait until all of its native threads are idle, however long that takes. While Kafka is frozen,
+# a call of librdkafka may take a minute. The threads are daemons, so Python ends without them.
+atexit.unregister(tpool.killall)
 
 
 def green(call: Callable[[], T], seconds: float | None = None) -> T:

@@ -24,6 +24,7 @@ from messaging.journal.states import (
     start_of,
 )
 from messaging.runs.stage import union
+from messaging.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,9 @@ class Past:
 class PastReader:
     """Reads the past of runs, one at a time, with one reader that it keeps."""
 
-    def __init__(self, client: Client):
+    def __init__(self, client: Client, stop: StopRequest):
         self._client = client
+        self._stop = stop
         self._reader: Reader | None = None
         self._lock = threading.Lock()
 
@@ -89,7 +91,7 @@ class PastReader:
         """
         seconds = max(0.0, seconds)
         deadline = time.monotonic() + seconds
-        if not self._lock.acquire(timeout=seconds):
+        if not self._stop.wait(lambda slice_: self._lock.acquire(timeout=slice_), seconds):
             raise Unavailable(f"the record of run {run} was not read within {seconds} s")
         try:
             self._reader = self._reader or self._client.reader()
@@ -119,7 +121,7 @@ class PastReader:
         reader.assign(reader.offsets_at(partitions, created // 1000 - SLACK_MS))
         prefix = str(run).encode()
         while any(reader.position(partition) < end for partition, end in ends.items()):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._stop.overdue:
                 raise Unavailable(f"the record of run {run} was not read in time")
             for fetched in reader.poll(POLL_SECONDS).fetched:
                 apply = _apply_request if fetched.topic == PARTITION.topic else _apply_state

@@ -51,6 +51,22 @@ def test_stopped_while_kafka_is_gone(trial):
     assert codes == [0, 0]
 
 
+def test_stopped_while_kafka_is_frozen(trial):
+    """ping and pong stopped by SIGTERM while Kafka is frozen"""
+    stack = trial.stack
+    trial.start_both()
+    with trial.fault():
+        stack.brokers.kafka.suspend()
+        try:
+            codes = stack.stop_services()
+        finally:
+            stack.brokers.kafka.resume()
+        stack.start_services()
+    trial.finish()
+
+    assert codes == [0, 0]
+
+
 def test_instances_come_and_go(trial):
     """A second pong joins and leaves under load"""
     trial.start_both()

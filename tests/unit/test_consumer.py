@@ -105,6 +105,21 @@ def test_the_health_file_is_touched_by_the_members_of_a_group_alone(tmp_path):
     assert not file.exists()
 
 
+def test_the_health_file_is_not_touched_while_kafka_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr("messaging.extensions.consumer.POLL_RETRY_SECONDS", 0.01)
+    file = tmp_path / "healthy"
+    service = Service(Consumer(Polled(changes=[Given(frozenset({P0}))])), health_file=file)
+    service.turn()
+    file.unlink()
+
+    service.consumer.comes(Unavailable("gone"))
+    service.turn()
+    assert not file.exists()
+
+    service.turn()
+    assert file.exists()
+
+
 def test_kafka_that_does_not_answer_does_not_end_the_service(monkeypatch, caplog):
     monkeypatch.setattr("messaging.extensions.consumer.POLL_RETRY_SECONDS", 0.01)
     # Given a Kafka that does not answer twice

@@ -13,6 +13,7 @@ from messaging.clients.protocols import Partition
 from messaging.journal.past import SLACK_MS, Past, PastReader
 from messaging.journal.requests import PARTITION
 from messaging.journal.states import RUN_STATES, SENT, Sender, State, partition_of
+from messaging.stopping import StopRequest
 from tests.unit.api_fakes import Records, asked, seen
 from tests.unit.broker import Broker
 
@@ -28,7 +29,7 @@ def broker():
 
 @pytest.fixture
 def reader(broker):
-    return PastReader(broker)
+    return PastReader(broker, StopRequest())
 
 
 @pytest.fixture

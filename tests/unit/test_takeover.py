@@ -49,7 +49,7 @@ class Instance:
         self.claims.start()
         producer = broker.producer()
         writer = JournalWriter(producer, "ping")
-        journal = Journal(writer, RequestsWriter(lambda: producer), self.claims, PastReader(broker))
+        journal = Journal(writer, RequestsWriter(lambda: producer), self.claims, PastReader(broker, StopRequest()))
         self._sender = Sender("ping", out, journal, StopRequest(), settings.load())
 
     def send(self, **call):

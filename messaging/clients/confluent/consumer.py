@@ -93,6 +93,7 @@ class ConfluentConsumer:
                 self._consumer.resume(self._consumer.assignment())
 
     def seek(self, partition: Partition, offset: int) -> None:
+        self._next.pop(partition, None)  # so that its end is told again
         with translated():
             self._consumer.seek(TopicPartition(*partition, offset))
 
@@ -144,8 +145,9 @@ class ConfluentConsumer:
         first: dict[tuple[str | None, int | None], Message] = {}
         for message in messages:
             first.setdefault((message.topic(), message.partition()), message)
-        for (topic, number), message in first.items():
-            self._consumer.seek(TopicPartition(str(topic), number or 0, message.offset() or 0))
+        with translated():
+            for (topic, number), message in first.items():
+                self._consumer.seek(TopicPartition(str(topic), number or 0, message.offset() or 0))
 
     def _unassign(self) -> None:
         """Give back the partitions that were taken. `_on_revoke` has put this off."""

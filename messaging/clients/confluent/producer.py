@@ -46,7 +46,12 @@ class ConfluentProducer:
         count, until = self._counts.get(topic, (0, 0.0))
         if time.monotonic() >= until:
             producer = self._producers.of(topic)
-            count = patiently(lambda: partitions_of(producer, topic, self._waiting))
+            ask = partial(partitions_of, producer, topic, self._waiting)
+            try:
+                count = ask() if count else patiently(ask)
+            except Unavailable:
+                if not count:  # a known count still holds while Kafka is down, and messages can wait in the queue
+                    raise
             self._counts[topic] = count, time.monotonic() + KNOWN_SECONDS
         return count
 

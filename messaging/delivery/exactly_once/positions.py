@@ -37,10 +37,11 @@ class Positions:
         """Forget partitions that the group has taken away."""
         for partition in partitions:
             self.committed.pop(partition, None)
+            self._reached.pop(partition, None)
 
     def read_again(self) -> Mapping[Partition, int]:
         """Return the offsets to continue from. The ends will be reached again."""
-        self._reached.clear()
+        self._reached = {p: end for p, end in self._reached.items() if p not in self.committed}
         return self.committed
 
     def clear(self) -> None:

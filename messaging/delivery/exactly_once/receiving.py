@@ -30,6 +30,9 @@ IDLE_SECONDS = 0.02
 KAFKA_SECONDS = 5
 """The timeout of one step at Kafka, in seconds: half of the transaction's timeout."""
 
+ABORT_SECONDS = 1
+"""How long an abort may take while the service stops. Kafka itself aborts what stays open."""
+
 
 class Clients(NamedTuple):
     """A started producer, and a consumer that joined its group afterwards."""
@@ -63,6 +66,7 @@ class ExactlyOnce:
         self._handled: list[Fetched] = []
         """The messages of the open transaction. Without messages, no transaction is open."""
         self._begun = 0.0
+        self._abort_seconds: float = KAFKA_SECONDS
         self._positions = Positions()
         self.epoch = 0
 
@@ -122,6 +126,7 @@ class ExactlyOnce:
         self._commit(KAFKA_SECONDS)
 
     def finish(self, seconds: float) -> None:
+        self._abort_seconds = ABORT_SECONDS
         self._commit(seconds)
 
     def close(self) -> None:
@@ -206,7 +211,7 @@ class ExactlyOnce:
         handled, self._handled = self._handled, []
         log.warning("%d messages are handled again, their transaction was aborted: %s", sum(map(len, handled)), error)
         self._counts.aborted()
-        clients.producer.abort(KAFKA_SECONDS)
+        clients.producer.abort(self._abort_seconds)
         if isinstance(error, Refused):
             self._narrowing.refuse(handled)
         self._read_again()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from messaging.clients.errors import ClientError, Fenced
+from messaging.clients.errors import ClientError, Fenced, Unavailable
 from messaging.clients.transactions import TransactionalProducer
 from messaging.delivery.calls import LOOK_BACK, Call, RunSender, seconds_of, unexpected
 from messaging.delivery.exactly_once.transactions import Transactions
@@ -61,12 +61,28 @@ class TransactionalSender(RunSender):
         ownership.write(request.run)
         try:
             producer = self._producers[request.run] = self._connect(request.run)
-            producer.start(PAST_SECONDS)
+            self._start(producer)
             if past := self._nobody_elses(call, request.run):
                 return past
             return self._journal.past.read(request.run, call.created or request.created - LOOK_BACK, PAST_SECONDS)
         except ClientError as error:
             raise self._given_up(error, ownership) from error
+
+    def _start(self, producer: TransactionalProducer) -> None:
+        """Fence earlier producers of the run. Raises Fenced, Unavailable."""
+        error = Unavailable("the service stops")
+
+        def started(seconds: float) -> bool:
+            nonlocal error
+            try:
+                producer.start(seconds)
+            except Unavailable as unavailable:
+                error = unavailable
+                return False
+            return True
+
+        if not self._stop.wait(started, PAST_SECONDS):
+            raise error
 
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
         try:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from math import ceil
 
 from pyroaring import BitMap
 
@@ -23,6 +24,12 @@ STOP_SECONDS = 1
 
 MOST_MESSAGES = 10_000
 """The most messages of a transaction. If it is aborted, they are sent again."""
+
+MOST_BYTES = 16 * 2**20
+"""The most bytes of a transaction. More might not be acknowledged within KAFKA_SECONDS."""
+
+LOOK_SECONDS = 0.2
+"""How often a pause looks if the sending has to stop."""
 
 PAUSES = 0.2, 0.5, 1, 2, 4, 8, 8
 """The pauses before an aborted transaction is tried again, in seconds. After them, another instance must try."""
@@ -95,7 +102,9 @@ class Transactions:
         if not self._uncommitted:
             return False
         is_long = self._clock() - self._begun >= OPEN_SECONDS
-        return is_long or not self._is_open or _count(self._uncommitted) >= MOST_MESSAGES
+        count = _count(self._uncommitted)
+        is_large = count >= MOST_MESSAGES or count * self._sender.request.size >= MOST_BYTES
+        return is_long or is_large or not self._is_open
 
     def _open(self) -> None:
         self._producer.begin()
@@ -121,8 +130,14 @@ class Transactions:
                 self._abort(error)
                 if self._stop.overdue:
                     break
-            time.sleep(pause)
+            self._sleep(pause)
         raise Unavailable("Kafka commits none of the run's transactions")
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep for so long, but not after the sending has to stop."""
+        for _ in range(ceil(seconds / LOOK_SECONDS)):
+            if not self._stop.asked:
+                time.sleep(LOOK_SECONDS)
 
     def _conclude(self, sender: Sender) -> None:
         if not self._is_open:

@@ -160,8 +160,9 @@ class Sender(Actor):
     def work(self) -> None:
         requests = SimpleNamespace(claim=self._claim)
         writer = SimpleNamespace(process=self.name)
-        journal = Journal(writer, requests, self.claims, PastReader(SimpleNamespace(reader=self._reader)))
-        arguments = "ping", "pong", self._connect, journal, StopRequest(), LIMITS, self.kafka.clock
+        stop = StopRequest()
+        journal = Journal(writer, requests, self.claims, PastReader(SimpleNamespace(reader=self._reader), stop))
+        arguments = "ping", "pong", self._connect, journal, stop, LIMITS, self.kafka.clock
         sender = TransactionalSender(*arguments)
         while True:
             self.pause()

@@ -34,7 +34,9 @@ class Aborted(ClientError):
 
 
 class OutcomeUnknown(ClientError):
-    """It is unknown if the transaction was committed. A new producer with the same id makes its outcome final."""
+    """It is unknown if the transaction was committed. A new producer with the same id makes its outcome final.
+
+    Also raised if only a new producer can go on."""
 
 
 class Transactional(ClientError):

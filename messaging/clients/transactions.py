@@ -1,6 +1,6 @@
 """The protocols for Kafka's transactions. Readers of committed messages see all of a transaction or nothing of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType, Protocol
 
 from messaging.clients.protocols import Client, Consumer, Partition
@@ -72,8 +72,8 @@ class TransactionalClient(Client, Protocol):
     uncommitted messages. So a reader's position reaches an end once no transaction before it is open.
     """
 
-    def transactional_producer(self, transactional_id: str, batch_size: int | None = None) -> TransactionalProducer:
-        """Make one whose batches have at most `batch_size` bytes, or one message. It does not contact Kafka yet."""
+    def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> TransactionalProducer:
+        """Make one whose batches these topics take. Raises Unavailable."""
 
     def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
         """Raises Unavailable."""

@@ -30,8 +30,9 @@ from messaging.extensions.metrics import ServiceMetrics
 from messaging.extensions.slots import take_slot
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
+from messaging.extensions.topics import TopicProducer
 from messaging.journal.counts import Counts, keys_of
-from messaging.journal.states import EXACTLY_ONCE
+from messaging.journal.states import EXACTLY_ONCE, RUN_STATES
 from messaging.runs.batch import Batch
 from messaging.stopping import STOP_SECONDS
 
@@ -90,10 +91,12 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
     def _exactly_once(self, client: Client) -> Receiving:
         client = cast(TransactionalClient, client)
         self._slot = self._slot or take_slot(self.group)
+        answered = {each.topic_name for each in self.container.dependencies if isinstance(each, TopicProducer)}
+        topics = {*answered, RUN_STATES}
         slot, meter, writer = self._slot, self.metrics.meter, self.journal.opened().writer
 
         def connect() -> Clients:
-            producer = MeteredTransactions(client.transactional_producer(slot), meter)
+            producer = MeteredTransactions(client.transactional_producer(slot, topics), meter)
             try:
                 producer.start(KAFKA_SECONDS)  # before joining: it aborts the transaction of a killed instance
                 return Clients(producer, client.transactional_consumer(self.group, self._topics, **self.options))

@@ -24,7 +24,7 @@ from messaging.extensions.metrics import ServiceMetrics
 from messaging.extensions.rpc import REDELIVERED
 from messaging.extensions.starting import calm_garbage_collector, connected
 from messaging.extensions.stopping import Stopping, settings_of
-from messaging.journal.states import EXACTLY_ONCE
+from messaging.journal.states import EXACTLY_ONCE, RUN_STATES
 from messaging.runs.batch import Batch
 
 CLOSE_SECONDS = 1
@@ -67,7 +67,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
     def __init__(self, topic: str, **options: Any):
         super().__init__(**options)
         self.options = options  # nameko-kafka's own copy leaves out options that are false
-        self._topic_name = topic
+        self.topic_name = topic
 
     def setup(self) -> None:
         if settings_of(self.container).delivery == EXACTLY_ONCE:
@@ -76,7 +76,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
             self._set_up()
 
     def _set_up(self) -> None:
-        settings, name = settings_of(self.container), self._topic_name
+        settings, name = settings_of(self.container), self.topic_name
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
@@ -91,7 +91,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def _set_up_transactions(self) -> None:
         """Send runs in transactions. Answers go into the consumer's transactions."""
-        settings, name, service = settings_of(self.container), self._topic_name, self.container.service_name
+        settings, name, service = settings_of(self.container), self.topic_name, self.container.service_name
 
         def make(client: Client) -> tuple[TransactionalClient, int]:
             with closing(client.reader()) as reader:
@@ -101,11 +101,12 @@ class TopicProducer(nameko_kafka.KafkaProducer):
             return cast(TransactionalClient, client), partitions
 
         client, partitions = self._connected(make)
+        topics = name, RUN_STATES
         meter = self.metrics.meter
         meter.begin(name)
 
         def connect(run: UUID) -> TransactionalProducer:
-            return MeteredTransactions(client.transactional_producer(f"{service}-{run}"), meter)
+            return MeteredTransactions(client.transactional_producer(f"{service}-{run}", topics), meter)
 
         journal = Journal(*self.journal.opened())
         self._forward = Planner(name, partitions)
@@ -113,7 +114,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def _connected(self, make: Callable[[Client], Any]) -> Any:
         settings = settings_of(self.container)
-        topic = NewTopic(self._topic_name, settings.topic_partitions, settings.replication_factor)
+        topic = NewTopic(self.topic_name, settings.topic_partitions, settings.replication_factor)
         return connected(self.container, [topic], make, self.stopping)
 
     def start(self) -> None:
@@ -127,4 +128,4 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def get_dependency(self, worker_ctx: Any) -> Topic:
         redelivered = worker_ctx.data.get(REDELIVERED, False)
-        return Topic(self._topic_name, self._forward, self._sender, redelivered)
+        return Topic(self.topic_name, self._forward, self._sender, redelivered)

@@ -4,9 +4,10 @@ Every blocking call goes through the injected `Waiting`. Callbacks only touch pl
 a native thread, where a lock or a logger of eventlet would hang.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from messaging.clients.confluent.consumer import ConfluentConsumer
+from messaging.clients.confluent.limits import TopicLimits
 from messaging.clients.confluent.options import consumer_options, producer_options
 from messaging.clients.confluent.producer import ConfluentProducer
 from messaging.clients.confluent.reader import ConfluentReader
@@ -29,11 +30,12 @@ class Confluent:
     def __init__(self, settings: KafkaSettings, waiting: Waiting):
         self._settings = settings
         self._waiting = waiting
+        self._limits = TopicLimits(self.admin)
         self.servers = settings.servers
 
     def producer(self, **options: object) -> ConfluentProducer:
         translated = producer_options({**self._settings.producer, "bootstrap_servers": self.servers, **options})
-        return ConfluentProducer(translated, self.admin, self._waiting)
+        return ConfluentProducer(translated, self._limits, self._waiting)
 
     def reader(self) -> ConfluentReader:
         return ConfluentReader(self._consumer_options("no-group"), self._waiting)
@@ -41,12 +43,10 @@ class Confluent:
     def consumer(self, group: str, topics: Sequence[str], **options: object) -> ConfluentConsumer:
         return ConfluentConsumer(topics, self._consumer_options(group, **options), self._waiting)
 
-    def transactional_producer(
-        self, transactional_id: str, batch_size: int | None = None
-    ) -> ConfluentTransactionalProducer:
-        size = {} if batch_size is None else {"batch_size": batch_size}
-        options = producer_options({**self._settings.producer, "bootstrap_servers": self.servers, **size})
-        return ConfluentTransactionalProducer(transactional_id, options, self._waiting)
+    def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> ConfluentTransactionalProducer:
+        options = producer_options({**self._settings.producer, "bootstrap_servers": self.servers})
+        options["batch.size"] = self._limits.batch_size(topics, int(str(options["batch.size"])))
+        return ConfluentTransactionalProducer(transactional_id, options, self._limits, self._waiting)
 
     def transactional_consumer(
         self, group: str, topics: Sequence[str], **options: object

@@ -32,21 +32,27 @@ QUIET = {"log_level": 2}
 """Otherwise librdkafka writes several lines a second to stderr while Kafka is away."""
 
 CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
     "fetch.queue.backoff.ms": 5,  # 1 s by default, but the messages fetched ahead are consumed long before
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
     "max.poll.interval.ms": 300_000,
     "max_poll_records": 2000,  # our own option: the most messages of one poll
-    "partition.assignment.strategy": "range,roundrobin",  # as kafka-python, so both clients work in one group
     "queued.max.messages.kbytes": 16_384,  # of each consumer, fetched ahead; 64 MB by default
     "queued.min.messages": 20_000,  # of each partition
     "session.timeout.ms": 10_000,  # as kafka-python; by default, nobody reads a killed process's partitions for 45 s
     "topic.metadata.refresh.interval.ms": 60_000,
 }
+CONSUMER_REQUIRED: Mapping[str, object] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "isolation.level": "read_committed",
+    "partition.assignment.strategy": "range,roundrobin",  # as kafka-python, so both clients work in one group
+}
+"""Without these, messages would be lost or come twice. No setting overrides them."""
+
 PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
     "acks": "all",
+    "batch.size": 1_000_000,
     "enable.idempotence": True,
     "linger.ms": 2,  # larger batches are a fifth faster; each hop of a single message takes that much longer
     "queue.buffering.max.messages": 200_000,  # twice MOST_QUEUED of the producer
@@ -55,7 +61,7 @@ PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
 
 def consumer_options(options: Mapping[str, object]) -> dict[str, object]:
     """Return librdkafka's options. `max_poll_records` is our own: librdkafka takes this number with each call."""
-    made = {**CONSUMER_DEFAULTS, **_translated(options, CONSUMER)}
+    made = {**CONSUMER_DEFAULTS, **_translated(options, CONSUMER), **CONSUMER_REQUIRED}
     # librdkafka refuses a session timeout that is longer than max.poll.interval.ms.
     made["session.timeout.ms"] = min(_number(made, "session.timeout.ms"), _number(made, "max.poll.interval.ms"))
     return made

@@ -1,7 +1,7 @@
 """Sending with librdkafka. Its reports, one per message, stay inside. The caller gets a delivery."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
@@ -10,8 +10,9 @@ from typing import Any
 from confluent_kafka import KafkaError, Producer
 
 from messaging.clients.confluent.delivery import ConfluentDelivery, Failure, Part
-from messaging.clients.confluent.errors import TOO_LARGE, translate, translated
-from messaging.clients.confluent.producers import CONNECT_SECONDS, Limits, Producers, patiently
+from messaging.clients.confluent.errors import translate, translated
+from messaging.clients.confluent.limits import TopicLimits, patiently
+from messaging.clients.confluent.producers import CONNECT_SECONDS, Producers
 from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.protocols import Waiting
 
@@ -31,7 +32,7 @@ KNOWN_SECONDS = 60
 class ConfluentProducer:
     """An idempotent producer. Safe to be used by many threads, because librdkafka's producer is."""
 
-    def __init__(self, options: Mapping[str, object], limits: Callable[[], Limits], waiting: Waiting):
+    def __init__(self, options: Mapping[str, object], limits: TopicLimits, waiting: Waiting):
         self._waiting = waiting
         self._producers = Producers(options, limits, waiting)
         self._counts: dict[str, tuple[int, float]] = {}
@@ -101,8 +102,7 @@ class ConfluentProducer:
     def _explain(self, topic: str, failure: Failure) -> ClientError:
         """Return why a message has failed. If it fits the topic's limit, only its batch was too large by now."""
         error, key, value = failure
-        if error.code() in TOO_LARGE and self._producers.fits(topic, len(key or b"") + len(value or b"")):
-            self._producers.forget(topic)
+        if self._producers.limits.is_outgrown(topic, error, key, value):
             return Unavailable(f"topic {topic} takes smaller batches than before")
         return translate(error)
 

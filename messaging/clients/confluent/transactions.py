@@ -10,9 +10,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from messaging.clients.confluent.consumer import ConfluentConsumer
 from messaging.clients.confluent.errors import ERRORS, cause_of, translate, translated
+from messaging.clients.confluent.limits import TopicLimits, patiently
 from messaging.clients.confluent.partitions import theirs
 from messaging.clients.confluent.producer import AT_ONCE, MOST_QUEUED, by_partition, messages_at, partitions_of
-from messaging.clients.confluent.producers import patiently
 from messaging.clients.errors import Aborted, ClientError, Fenced, OutcomeUnknown, Refused, Unavailable
 from messaging.clients.protocols import Partition, Waiting
 from messaging.clients.transactions import Membership
@@ -37,10 +37,13 @@ class ConfluentTransactionalConsumer(ConfluentConsumer):
 class ConfluentTransactionalProducer:
     """Belongs to one thread or greenthread."""
 
-    def __init__(self, transactional_id: str, options: Mapping[str, object], waiting: Waiting):
+    def __init__(self, transactional_id: str, options: Mapping[str, object], limits: TopicLimits, waiting: Waiting):
         made = {**options, **TRANSACTIONS, "transactional.id": transactional_id, "error_cb": lambda error: None}
         made.pop("message.timeout.ms", None)  # derived from transaction.timeout.ms; librdkafka refuses a longer one
+        self._limits = limits
         self._waiting = waiting
+        self._outgrown: str | None = None
+        """A topic whose limit is lower by now. Then this producer's batches are too large for it."""
         self._failure: KafkaError | None = None
         """The error of the first message that has failed in this transaction."""
         self._is_open = False
@@ -124,6 +127,8 @@ class ConfluentTransactionalProducer:
         while True:
             with _translated(Aborted):
                 self._producer.poll(0)
+            if self._outgrown:
+                raise OutcomeUnknown(f"topic {self._outgrown} takes smaller batches than before")
             if self._failure:
                 failure = translate(self._failure)
                 raise failure if isinstance(failure, Refused) else _error_for(self._failure, Aborted)
@@ -179,6 +184,8 @@ class ConfluentTransactionalProducer:
     def _note(self, error: KafkaError | None, message: Message) -> None:
         """Note that a message has failed. librdkafka calls this for failed messages only."""
         self._failure = self._failure or error
+        if error and self._limits.is_outgrown(message.topic(), error, message.key(), message.value()):
+            self._outgrown = message.topic()
 
 
 def _error_for(error: KafkaError, otherwise: type[ClientError]) -> ClientError:

@@ -22,8 +22,8 @@ class TransactionContract:
         """Makes started producers. All have one id unless the test gives another one."""
         producers, one = [], f"contract-{uuid.uuid4().hex[:8]}"
 
-        def make(transactional_id: str = one, **options):
-            producers.append(client.transactional_producer(transactional_id, **options))
+        def make(*topics: str, transactional_id: str = one):
+            producers.append(client.transactional_producer(transactional_id, topics))
             producers[-1].start(30)
             return producers[-1]
 
@@ -165,7 +165,8 @@ class TransactionContract:
     def test_a_message_that_is_too_large_refuses_the_commit_and_the_next_transaction_is_like_any_other(
         self, new_topic, make, reader, size
     ):
-        topic, producer = new_topic(options={"max.message.bytes": "2000"}), make(batch_size=1000)
+        topic = new_topic(options={"max.message.bytes": "2000"})
+        producer = make(topic)
         producer.begin()
         producer.send(topic, [b"k"] * 3, [b"1", bytes(size), b"2"], [0] * 3, SECONDS)
         with pytest.raises(Refused):
@@ -176,6 +177,15 @@ class TransactionContract:
         producer.commit(SECONDS)
 
         assert numbers(read_all(reader, topic)) == list(range(100))
+
+    def test_messages_that_fit_are_committed_although_a_batch_of_them_does_not_fit(self, new_topic, make, reader):
+        topic = new_topic(options={"max.message.bytes": "2000"})
+        producer = make(topic)
+        producer.begin()
+        producer.send(topic, [b"k"] * 100, [bytes(100)] * 100, [0] * 100, SECONDS)
+        producer.commit(SECONDS)
+
+        assert len(read_all(reader, topic)) == 100
 
     def test_a_commit_ends_in_time_while_kafka_is_frozen(self, brokers, new_topic, make, reader):
         topic, producer = new_topic(), make()

@@ -1,0 +1,81 @@
+"""How large the batches of a topic may be.
+
+librdkafka has one size of batches for each producer. If Kafka refuses a batch as too large, all messages in it fail.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import partial
+from typing import Protocol, TypeVar
+
+from confluent_kafka import KafkaError
+
+from messaging.clients.confluent.errors import TOO_LARGE
+from messaging.clients.errors import Unavailable
+
+T = TypeVar("T")
+
+TOPIC_SECONDS = 5
+RETRY_SECONDS = 0.1
+
+BATCH_OVERHEAD = 200
+"""Batches stay this far below a topic's limit, in bytes."""
+
+MESSAGE_OVERHEAD = 100
+"""A batch of one message has at most this many bytes in addition to its key and value."""
+
+
+class Limits(Protocol):
+    """Knows the largest batch of a topic, in bytes."""
+
+    def batch_limit(self, topic: str) -> int: ...
+    def close(self) -> None: ...
+
+
+class TopicLimits:
+    """Asks Kafka once for the limit of each topic, and again when it is outgrown."""
+
+    def __init__(self, ask: Callable[[], Limits]):
+        self._ask = ask
+        self._known: dict[str, int] = {}
+        self._outgrown: set[str] = set()
+
+    def batch_size(self, topics: Iterable[str], most: int) -> int:
+        """Return the largest size, at most this, of batches that each of these topics takes. Raises Unavailable."""
+        for topic in topics:
+            if topic not in self._known or topic in self._outgrown:
+                self._known[topic] = patiently(partial(self._limit_of, topic))
+                self._outgrown.discard(topic)
+            most = min(most, self._known[topic] - BATCH_OVERHEAD)
+        return max(1, most)
+
+    def is_outgrown(self, topic: str | None, error: KafkaError, key: bytes | None, value: bytes | None) -> bool:
+        """Return True if Kafka has refused a message that fits. Then the topic's limit is lower by now.
+
+        The next `batch_size` asks for it again.
+        """
+        size = len(key or b"") + len(value or b"") + MESSAGE_OVERHEAD
+        if error.code() not in TOO_LARGE or topic is None or size > self._known.get(topic, 0):
+            return False
+        self._outgrown.add(topic)
+        return True
+
+    def _limit_of(self, topic: str) -> int:
+        with closing(self._ask()) as limits:
+            return limits.batch_limit(topic)
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """Return what Kafka says about a topic. Brokers may learn of a new topic some time after it was created.
+
+    Raises Unavailable if there is no answer within TOPIC_SECONDS.
+    """
+    deadline = time.monotonic() + TOPIC_SECONDS
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)

@@ -11,6 +11,7 @@ LIMIT = 60_000
 @pytest.fixture(scope="module", autouse=True)
 def limit(brokers, _stack):
     """Topic `ping` with the limit, while this module runs."""
+    _stack.wait_until_ready()  # so the topic exists
     change = "--alter", "--entity-type", "topics", "--entity-name", "ping"
     kafka_command(brokers, "kafka-configs", *change, "--add-config", f"max.message.bytes={LIMIT}")
     yield

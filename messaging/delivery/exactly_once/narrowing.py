@@ -46,8 +46,13 @@ class Narrowing:
             )
 
     def committed(self) -> None:
-        """Note that a transaction was committed: the next one may have twice as many messages."""
-        if self._most is not None:
+        """Note that a transaction was committed. The next one may have twice as many messages.
+
+        But not after a refused message: such messages often come together, and each refusal costs an abort.
+        """
+        if self._left_out is not None:
+            self._left_out = None
+        elif self._most is not None:
             self._most = None if self._most >= NORMAL else 2 * self._most
 
 

@@ -129,5 +129,5 @@ def test_a_process_that_cannot_read_transactions_ends_with_a_sentence(broker, ta
     wait_until(lambda: exits)
 
     assert exits[0] == GIVE_UP
-    assert "Topic run-states has messages of DELIVERY=exactly-once" in caplog.messages[0]
-    assert "Set KAFKA_CLIENT=confluent-kafka, or use fresh topics." in caplog.messages[0]
+    assert "Topic run-states has messages of DELIVERY=exactly-once" in caplog.text
+    assert "Set KAFKA_CLIENT=confluent-kafka, or use fresh topics." in caplog.text

@@ -10,8 +10,11 @@ from tests.integration.processes import eventually
 IN_FLIGHT = 10_000
 """A sender may have at most this many messages under way, or acknowledged and not on record."""
 
-RATE = 20_000
-"""In messages per second. So a run lasts long enough for `rabbitmqctl`, which takes seconds on a busy machine."""
+RATE = 8_000
+"""In messages per second."""
+
+MESSAGES = 20 * RATE
+"""A run lasts 20 s. `rabbitmqctl` takes half of that on a busy machine."""
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def rabbitmq(brokers):
 def test_connections_closed(trial, pair):
     """RabbitMQ closes the connections of the sender"""
     pair.start()
-    path = trial.start("ping", 4 * trial.messages, rate=RATE)
+    path = trial.start("ping", MESSAGES, rate=RATE)
     sender = pair.sender_of(path)
     with trial.fault():
         pair.close_connections(sender)
@@ -49,7 +52,7 @@ def test_acknowledgement_timeout(trial, pair, rabbitmq):
     configure(rabbitmq, consumer_timeout=1000)
     pair.start()
     configure(rabbitmq, consumer_timeout=30 * 60_000)  # for the channels that open from now on
-    path = trial.start("ping", 4 * trial.messages, rate=RATE)
+    path = trial.start("ping", MESSAGES, rate=RATE)
     sender = pair.sender_of(path)
     with trial.fault():
         eventually(lambda: len(pair.sent(path)) == 2, what="no other instance takes the run over")

@@ -46,6 +46,8 @@ audit: .venv/locked ## look for known vulnerabilities of the packages, and for m
 	@$(VENV)/python .ci/wheels.py
 
 format: .venv/locked ## format the code
+	@# First, because it wraps the lines that the check would call too long.
+	$(VENV)/ruff format
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 

@@ -14,9 +14,6 @@ from messaging.runs.stamp import stamps
 BLOCK_MESSAGES = 200
 """That many messages with consecutive numbers go to one partition, the next ones to the next partition."""
 
-LARGE_BLOCK_MESSAGES = 1000
-"""The same for a run of at least 100 such blocks. Larger batches take less work, here and at Kafka."""
-
 BLOCK_BYTES = 2**20
 """The most bytes that are handed over at once, so that large messages let other greenthreads run."""
 
@@ -30,11 +27,6 @@ class Block(NamedTuple):
     keys: Sequence[bytes]
 
 
-def block_messages(num_messages: int) -> int:
-    """Return how many messages each block of a run of this length has. The last block may have fewer."""
-    return LARGE_BLOCK_MESSAGES if num_messages >= 100 * LARGE_BLOCK_MESSAGES else BLOCK_MESSAGES
-
-
 class Blocks:
     """The blocks of one run, except for the numbers in `sent_before`. A paced run has a schedule."""
 
@@ -42,7 +34,6 @@ class Blocks:
         self._request = request
         self._sent_before = sent_before or BitMap()
         self._schedule = schedule
-        self._block_messages = block_messages(request.num_messages)
 
     def numbers(self) -> Iterator[Sequence[int]]:
         """Yield sequence numbers to send together. A paced run may yield none: then the sender checks for a stop."""
@@ -52,7 +43,7 @@ class Blocks:
         """Return a block with these numbers, for one of this many partitions."""
         run = self._request.run
         # Runs begin at different partitions, so that many small runs spread over all of them.
-        partition = (run.int + numbers[0] // self._block_messages) % partitions
+        partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions
         if self._schedule:
             sent_times = list(map(self._schedule.due_at, numbers))
             return Block(numbers, partition, sent_times, stamps(run.bytes, numbers, sent_times))
@@ -65,10 +56,10 @@ class Blocks:
 
     def _all(self) -> Iterator[Sequence[int]]:
         """Yield whole blocks, or parts of blocks if the messages are large."""
-        count, size, most = self._request.num_messages, self._request.size, self._block_messages
-        step = max(1, min(most, BLOCK_BYTES // max(size, 1)))
-        for block in range(0, count, most):
-            end = min(block + most, count)
+        count, size = self._request.num_messages, self._request.size
+        step = max(1, min(BLOCK_MESSAGES, BLOCK_BYTES // max(size, 1)))
+        for block in range(0, count, BLOCK_MESSAGES):
+            end = min(block + BLOCK_MESSAGES, count)
             for start in range(block, end, step):
                 numbers: Sequence[int] = range(start, min(start + step, end))
                 if self._sent_before:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from pyroaring import BitMap
 
-from messaging.runs.blocks import block_messages
+from messaging.runs.blocks import BLOCK_MESSAGES
 from messaging.runs.latencies import Latencies
 from messaging.runs.presence import find_presence
 from messaging.runs.stage import Stage, not_taken, union
@@ -78,17 +78,17 @@ def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected
         timeline=_timeline(stages) if messages else None,
         partitions={str(number): count for number, count in sorted(partitions.items())},
         instances=dict(sorted(instances.items())),
-        # Blocks go to all partitions in turn. So among the messages of two turns, each instance gets some.
-        presence=_presence(states, 2 * block_messages(expected) * len(partitions)),
+        presence=_presence(states, len(partitions)),
     )
 
 
-def _presence(states: Sequence[tuple[str, Stage]], turn: int) -> dict[str, list[dict[str, str | None]]]:
+def _presence(states: Sequence[tuple[str, Stage]], partitions: int) -> dict[str, list[dict[str, str | None]]]:
     timelines = {
         instance: Timeline.sum(stage.timeline for other, stage in states if other == instance)
         for instance in sorted({instance for instance, stage in states if stage.messages})
     }
-    found = find_presence(timelines, turn)
+    # Blocks go to all partitions in turn. So among the messages of two turns, each instance gets some.
+    found = find_presence(timelines, 2 * BLOCK_MESSAGES * partitions)
     return {
         instance: [{"from": _iso_of(begin), "to": _iso_of(end)} for begin, end in spans]
         for instance, spans in found.items()

@@ -50,6 +50,7 @@ def test_every_line_can_be_json(fresh_stack, ledger):
     ping = fresh_stack.start_service("ping", LOG_FORMAT="json")
     port, api = fresh_stack.start_api(LOG_FORMAT="json")
     fresh_stack.wait_until_ready()
+    eventually(lambda: requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200)
     assert requests.get(f"http://127.0.0.1:{port}/pong/100/10", timeout=60).status_code == 200
     ledger.wait_until_consumed()
     eventually(lambda: "total=100 " in ping.log)

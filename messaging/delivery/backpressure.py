@@ -7,8 +7,11 @@ from uuid import UUID
 from messaging.delivery.ownership import Ownership
 from messaging.runs.outcome import DeliveryFailed
 
-UNRECORDED = 4000
-"""At most this many messages may be acknowledged and not on record. A new owner would send them again."""
+UNRECORDED = 2500
+"""At most this many messages may be acknowledged and not on record. A new owner would send them again.
+
+All that is in flight, up to 3,731 small messages, can be acknowledged beyond this at once, and as many can be in flight
+then. So at most 10,000 messages come twice."""
 
 KEEP_UP_SECONDS = 120
 """If the record does not catch up within this time, in seconds, the run fails."""

@@ -77,7 +77,8 @@ def measure_scaling(site: Site) -> Section:
         bounce(services, MESSAGES)
         with sampled({name: services.pids[name] for name in ("ping", "pong")}) as samples:
             _, long = bounce(services, LARGE)
-        short = median(bounce(services, MESSAGES)[1] for _ in range(ROUNDS))  # afterwards, for the JVM is fast by then
+        # The short runs come last, so that the JVM is warm for them too.
+        short = median(bounce(services, MESSAGES)[1] for _ in range(ROUNDS))
     results = [Memory(name, samples[0][name], max(s[name] for s in samples), samples[-1][name]) for name in samples[0]]
     growth = max(result.growth for result in results)
     goals = [

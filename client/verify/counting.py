@@ -35,7 +35,7 @@ class Seen:
 
     numbers: BitMap = field(default_factory=BitMap)
     late: BitMap = field(default_factory=BitMap)
-    """The numbers that came, for the first time, after a higher number."""
+    """The numbers that came after a higher number. Only their first arrival counts."""
     highest: int = -1
 
     def add(self, numbers: Sequence[int]) -> None:

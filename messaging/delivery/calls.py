@@ -98,7 +98,7 @@ class RunSender:
             return self._send(request, ownership, past, call.queued)
 
     def _prepare(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Check and claim the run, and return everything on record of it. If this fails, the run has failed too."""
+        """Check and claim the run, and return its record. Errors other than CallAgain and Superseded fail the run."""
         try:
             check_limits(call.num_messages, call.size, self._limits, call.rate)
         except ValueError as error:

@@ -1,8 +1,4 @@
-"""The librdkafka producers behind one producer of ours: one for each size of batches.
-
-librdkafka does not split a batch that Kafka refuses as too large. It would fail all of its messages. So the batches of
-a topic stay below the topic's limit.
-"""
+"""The librdkafka producers behind one producer of ours: one for each size of batches, see `limits.py`."""
 
 from collections.abc import Mapping
 from contextlib import suppress

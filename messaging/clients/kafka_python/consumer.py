@@ -90,7 +90,7 @@ class KafkaPythonConsumer:
             # Without this seek, kafka-python 2.0.6 continues after the last message that it has fetched, not after the
             # last one that it has returned. The messages that it drops on pausing would be lost.
             position = self._consumer._subscription.assignment[partition].position
-            if position is not None:  # otherwise seeking would make kafka-python ask Kafka and wait
+            if position is not None:  # None before the first fetch: there is nothing to go back to
                 self._consumer.seek(partition, position)
             self._consumer.resume(partition)
         self._paused = None

@@ -29,7 +29,7 @@ class Timeline:
 
     def _begin_at(self, second: int) -> None:
         """Make room for an earlier time than the first one. Clocks may go back, and states are merged."""
-        while (self.start + len(self.messages) * self.step - second) // self.step > STEPS:
+        while len(self.messages) - (second - self.start) // self.step > STEPS:
             self._double()
         steps = -((second - self.start) // self.step)
         self.messages[:0] = [0] * steps

@@ -1,6 +1,6 @@
 """Messages per step of time: nothing gets lost, however long a run takes."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from messaging.runs.timeline import STEPS, Timeline
@@ -51,6 +51,7 @@ def test_each_message_is_in_the_step_in_which_it_came(moments):
 
 
 @given(some.lists(moments, min_size=1, max_size=4))
+@example([[(1, 1_700_004_576)], [(1, 1_699_995_001)]])  # the earlier time is not at the begin of a step
 def test_the_timelines_of_several_instances_add_up(several):
     total = Timeline.sum(counted(*moments) for moments in several)
 

@@ -1,4 +1,7 @@
-"""The HTTP API. Nothing is imported here, because gunicorn's arbiter needs only its worker class from this package."""
+"""The HTTP API.
+
+This file imports nothing at the top. Gunicorn's main process needs only the worker class, not Flask and the rest.
+"""
 
 from typing import TYPE_CHECKING
 

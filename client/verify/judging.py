@@ -62,7 +62,7 @@ def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdic
 
 
 def _figures(run: Run, topic: str, tallies: Mapping[str, Tally]) -> Figures:
-    """Return the figures of a topic. Sent messages, or answers, that are not there are missing."""
+    """Return the figures of a topic. `missing` counts sent messages, or answers, that the topic does not hold."""
     tally, first = tallies[topic], tallies[TOPICS[run.service][0]]
     missing = len(first.numbers - tally.numbers) if tally is not first else run.stages["sent"].distinct - tally.distinct
     return Figures(tally.messages, tally.distinct, tally.twice, max(0, missing), tally.out_of_order, tally.changed)
@@ -102,7 +102,7 @@ def _places(run: Run) -> dict[str, str]:
 
 
 def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Compare `distinct`, except in `sent`, which does not count what Kafka stored but did not acknowledge."""
+    """Compare `distinct` of all stages but `sent`. Kafka may have stored messages that it did not acknowledge."""
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].distinct, tallies[topic].distinct
         if stage != "sent" and recorded != found:

@@ -24,7 +24,7 @@ START_SECONDS = 0.1
 """The first message of a paced run is due this many seconds after its start. By then the start is on record."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
-"""The greatest age, in microseconds, of a redelivered call that the API did not put on record."""
+"""A redelivered call that the API did not put on record is at most this old, in microseconds."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class RunSender:
         """Send the messages of a run. Return once Kafka has acknowledged every one.
 
         Another instance may have begun the run. Messages that it has put on record as sent are not sent again. Nobody
-        waits for the reply to a queued run, so the run may outlast this instance. RabbitMQ may deliver a call again
-        meanwhile, because a connection was lost. This second call has the same outcome as the first one.
+        waits for the reply to a queued run. So another instance may finish the run if this one stops. If a connection
+        is lost, RabbitMQ delivers the call again. The second call then has the same outcome as the first one.
 
         Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain, Superseded.
         """
@@ -126,7 +126,7 @@ class RunSender:
         raise NotImplementedError
 
     def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
-        """Return the past of a run whose id nobody else can know: empty, or given up. None for all other runs."""
+        """Return the past of a run whose id only this call knows: empty or stopped. Return None for other runs."""
         claims = self._journal.claims
         if call.created is not None or call.redelivered:
             return None

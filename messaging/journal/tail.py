@@ -14,7 +14,7 @@ POLL_SECONDS = 0.2
 RETRY_SECONDS = 1
 
 GIVE_UP = 4
-"""With this exit code of a worker, gunicorn starts no other one."""
+"""If a worker exits with this code, gunicorn does not replace it."""
 
 Apply = Callable[[Partition, int, bytes | None, bytes | None], None]
 """Called with the partition, offset, key and value of each record."""
@@ -48,12 +48,12 @@ class Tail:
         self._stopped.set()
 
     def wait_until_caught_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until it has read all records up to its start. Return False if it has not."""
+        """Wait until all records from before the start are read. Return False after this many seconds."""
         with self._condition:
             return self._condition.wait_for(lambda: self._reached > 0, seconds)
 
     def catch_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until it has read all current records. Return False if it has not."""
+        """Wait until all current records are read. Return False after this many seconds."""
         with self._condition:
             self._wanted += 1
             wanted = self._wanted
@@ -65,7 +65,7 @@ class Tail:
                 self._read()
             except Transactional as error:
                 log.critical("%s", error)
-                os._exit(GIVE_UP)  # from this thread nothing else ends the process
+                os._exit(GIVE_UP)  # an exception in this thread would not end the process
             except Exception as error:  # any exception: this thread must go on
                 log.warning("cannot read the record of runs, trying again: %r", error)
                 self._stopped.wait(RETRY_SECONDS)

@@ -85,7 +85,7 @@ class Books:
         return len(unstored) + len(first.numbers - last.numbers) - self.refused(run)
 
     def refused(self, run: dict) -> int:
-        """How many messages have no answer because Kafka refused it, as the services say."""
+        """How many answers Kafka has refused, according to the services."""
         answered = self.recorded[run["id"], "pong_answered"]
         return len(answered.failed - answered.numbers)
 
@@ -115,7 +115,7 @@ class Books:
             assert run["reason"]
 
     def _ends(self, run: dict) -> tuple[counting.Tally, counting.Tally]:
-        """The first and the last topic that its messages pass."""
+        """The messages in the first topic of the run, and in the last one."""
         tallies = [*self._tallies[run["id"]].values()]
         return tallies[0], tallies[-1]
 

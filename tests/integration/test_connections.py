@@ -38,7 +38,7 @@ def connect(port: int, sent: bytes) -> socket.socket:
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """The answer, and everything after it, until the server closes the connection or says that it is alive."""
+    """Return the response and what follows, until the server closes the connection or says that it stays open."""
     with connect(port, request) as client:
         return read(client)
 

@@ -27,8 +27,9 @@ class _Interrupted(BaseException):
 class _Listener(ConsumerRebalanceListener):
     """Turns kafka-python's callbacks into data.
 
-    kafka-python calls `on_partitions_revoked` inside poll, and gives the partitions away when it returns. The first
-    call leaves the poll, so that the caller can finish and commit. The next poll calls it again, and continues.
+    kafka-python calls `on_partitions_revoked` inside poll. It gives the partitions away when the callback returns. So
+    the first call leaves the poll by an exception, and the caller can finish and commit. The next poll calls it again,
+    and it returns.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
 """Publishes what a service has seen of each run to topic `run-states`.
 
 There is one record per (run, stage, state key): the newest absolute state. Offsets are committed only after Kafka has
-acknowledged the state that counts these messages. So every committed message is on record.
+acknowledged the state that counts these messages. So every committed message of a run is on record. If Kafka refuses a
+state for good, the log says so, and its messages are missing.
 """
 
 import logging

@@ -110,7 +110,9 @@ class KafkaPythonProducer:
         return True
 
     def close(self, seconds: float) -> None:
-        self._producer.close(timeout=seconds)
+        # kafka-python tells its thread to end, and then wakes it. If the thread has ended already, that fails.
+        with suppress(OSError):
+            self._producer.close(timeout=seconds)
 
     def _count_retries(self) -> None:
         sensors = self._producer._sender._sensors

@@ -1,0 +1,15 @@
+"""A producer of the kafka-python client is closed, even if the library's thread is quicker."""
+
+from messaging.clients.kafka_python.producer import KafkaPythonProducer
+
+NOWHERE = {"bootstrap_servers": "127.0.0.1:1", "api_version": (2, 5)}
+
+
+def test_a_thread_that_has_ended_already_is_no_error():
+    producer = KafkaPythonProducer(NOWHERE)
+    thread = producer._producer._sender
+    thread._client._wake_w.close()  # its thread does this when it ends
+
+    producer.close(1)
+    thread.join(10)
+    assert not thread.is_alive()

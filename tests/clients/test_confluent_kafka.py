@@ -1,11 +1,13 @@
 """The contract, kept by confluent-kafka."""
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 from eventlet.patcher import is_monkey_patched
 
-from messaging.clients.protocols import directly
+from messaging.clients.protocols import Partition, directly
 from messaging.extensions.starting import in_a_thread
 from tests.clients.contract import ClientContract
+from tests.clients.kit import until
 from tests.clients.parts.transactions import TransactionContract
 from tests.kafka import client_at
 
@@ -27,3 +29,19 @@ class TestConfluentKafka(ClientContract, TransactionContract):
     def nowhere(self):
         """A client for an address without a Kafka."""
         return client_at("127.0.0.1:1", WAITING, LIBRARY)
+
+    def test_what_a_group_has_committed_is_known_while_a_transaction_with_its_offsets_is_open(
+        self, brokers, new_topic, group, reader
+    ):
+        partition = Partition(new_topic(), 0)
+        servers = {"bootstrap.servers": brokers.kafka_bootstrap}
+        producer, consumer = Producer(servers | {"transactional.id": group}), Consumer(servers | {"group.id": group})
+        producer.init_transactions(10)
+        producer.begin_transaction()
+        offsets = [TopicPartition(partition.topic, 0, 7)]
+        producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 10)
+
+        assert reader.committed(group, [partition]) == {partition: 0}
+        producer.commit_transaction(10)
+        until(lambda: reader.committed(group, [partition]) == {partition: 7})
+        consumer.close()

@@ -91,7 +91,9 @@ class ConfluentReader:
         asked = theirs(dict.fromkeys(partitions, 0))
         with translated():
             if group not in self._groups:
-                self._groups[group] = Consumer({**self._options, "group.id": group})
+                # Without this level, Kafka would not answer while a killed member's transaction is open.
+                options = {**self._options, "group.id": group, "isolation.level": "read_uncommitted"}
+                self._groups[group] = Consumer(options)
             found = self._waiting(lambda: self._groups[group].committed(asked, ANSWER_SECONDS))
         return {Partition(each.topic, each.partition): max(0, _offset(each)) for each in found}
 

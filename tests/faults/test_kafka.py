@@ -43,7 +43,7 @@ def test_kafka_frozen(trial, seconds):
 def test_zookeeper_killed(trial):
     """ZooKeeper killed, back after 8 s"""
     zookeeper = trial.stack.brokers.zookeeper
-    trial.start_both()
+    trial.start_both(times=3 if trial.long else 1)
     with trial.fault():
         zookeeper.kill()
         assert trial.stack.get("/ping/1000/100").status_code == 200  # a new run goes through as well

@@ -14,7 +14,7 @@ def test_restarted(trial, seconds):
     rabbitmq = trial.stack.brokers.rabbitmq
     with ThreadPoolExecutor() as pool:
         call = pool.submit(trial.stack.get, f"/ping/{trial.messages}/100")
-        trial.start_both()
+        trial.start_both(times=5 if trial.long else 1)
         for _ in range(10):  # more than ping begins at once, so the last ones wait in RabbitMQ and survive its restart
             trial.start("ping", trial.messages // 3)
         with trial.fault():
@@ -39,7 +39,7 @@ def test_restarted(trial, seconds):
 def test_frozen(trial):
     """RabbitMQ frozen for 8 s"""
     rabbitmq = trial.stack.brokers.rabbitmq
-    trial.start_both(5 if trial.long else 1)
+    trial.start_both(times=5 if trial.long else 1)
     with trial.fault(), ThreadPoolExecutor(8) as pool:
         rabbitmq.suspend()
         began = time.monotonic()

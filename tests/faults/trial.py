@@ -16,6 +16,9 @@ EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
 MESSAGES = {"kafka-python": (40_000, 100_000), "confluent-kafka": (160_000, 250_000)}
 """The messages of a run, in a quick pass and with --repeat. The run must last until the fault."""
 
+RATE = 25_000
+"""With --repeat, runs with confluent-kafka send so many messages per second. So they last as long as the faults do."""
+
 
 @dataclass
 class Row:
@@ -39,8 +42,10 @@ class Trial:
         self.stack = stack
         self.ledger = ledger
         self.long = long
-        quick_pass, repeated = MESSAGES[os.environ.get("KAFKA_CLIENT") or "kafka-python"]
+        client = os.environ.get("KAFKA_CLIENT") or "kafka-python"
+        quick_pass, repeated = MESSAGES[client]
         self.messages = repeated if long else quick_pass
+        self._rate = RATE if long and client == "confluent-kafka" else None
         self._row = row
         self.paths: list[str] = []
         """The paths of the audited runs."""
@@ -53,6 +58,7 @@ class Trial:
         self, service: str = "ping", messages: int | None = None, size: int = 100, rate: int | None = None
     ) -> str:
         """Start a run and return its path."""
+        rate = rate or self._rate
         query = f"?rate={rate}" if rate else ""
         answer = self.stack.request("POST", f"/{service}/{messages or self.messages}/{size}{query}")
         assert answer.status_code == 202, answer.text

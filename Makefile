@@ -5,8 +5,8 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
-# Most tests wait most of the time. So two tests run at a time, each with its own brokers. The long ones come first.
-PYTEST := $(VENV)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Most tests wait half of the time. So three tests run at a time, each with its own brokers. The long ones come first.
+PYTEST := $(VENV)/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 EXACTLY_ONCE := tests/integration/test_bounce.py tests/faults/test_services.py
 
 .PHONY: help setup run demo test test-faults lint audit format bench screenshots lock clean tools

@@ -136,7 +136,7 @@ class Service(Process):
 
 
 def say(text: str) -> None:
-    """Print a line. If nobody can read it, stop orderly: Ctrl-C ends the `tee` of `make run | tee log` first."""
+    """Print a line. If that fails, shut down cleanly: Ctrl-C ends the `tee` of `make run | tee log` first."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()

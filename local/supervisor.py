@@ -30,8 +30,8 @@ P = TypeVar("P", bound=Running)
 class Supervisor(Generic[P]):
     """Watches one service. `launch` starts it. `is_ready` says if the newest start has succeeded.
 
-    It works only in `start` and `watch`, in the thread that calls them: Linux ends a service with the thread that has
-    started it.
+    It works only in `start` and `watch`, in the thread that calls them: Linux ends a service when the thread that
+    started it ends.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""The runs that the API knows: the record of each run, and the way of a new run to its service."""
+"""The runs that the API knows: the record of each run, and how a new run gets to its service."""

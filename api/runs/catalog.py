@@ -93,7 +93,7 @@ class Catalog:
         return runs[:limit]
 
     def unfinished(self, now: int, stalled_after: float) -> int:
-        """Count the runs that are not over: those that wait to begin, and those that move."""
+        """Count the runs that are not over: those that wait to begin, and those that make progress."""
         return sum(
             not run.is_over and (not run.has_begun or not run.is_stalled(now, stalled_after))
             for run in self._runs.values()

@@ -137,7 +137,7 @@ class Dispatcher:
         """Put the run on record, so that its link leads somewhere. Return the Problem for the client."""
         with suppress(Problem):  # without Kafka the service cannot send anything either
             if not on_record:
-                # The run counts as created now. Its real age is the timeout, so it would be stalled from the start.
+                # The run counts as created now. With the time of the request, it would be stalled from the start.
                 self._store.note(replace(request, created=now()))
             if isinstance(problem, NotAnswered):
                 self._store.note_queued(request.run)

@@ -143,7 +143,7 @@ class Run:
         return RunState.BOUNCING, None
 
     def _senders(self) -> list[Sender]:
-        """The states of stage `sent`, the newest last."""
+        """Return the senders of stage `sent`, the one with the newest state last."""
         states = sorted(self.states.get(SENT, {}).values(), key=lambda state: state.stage.last or 0)
         return [state.sender for state in states if state.sender]
 
@@ -181,7 +181,7 @@ class Run:
         return RunView(**vars(summary), stages=stages, behind_seconds=self._behind_seconds(now))
 
     def _behind_seconds(self, now: int) -> float | None:
-        """Return how late the newest message was sent. If nobody sends now, return how late the next one is."""
+        """Return the newest message's delay. If the next one is over RECORD_SECONDS late, return the larger delay."""
         if self.request.rate is None:
             return None
         start = start_of(self._senders())

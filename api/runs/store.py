@@ -80,7 +80,7 @@ class Store:
         if run is None:  # another API process may have accepted it a moment ago
             run = self._wait_for(run_id, lambda run: True, BEHIND_SECONDS)
         if run is None:
-            raise Problem(404, f"There is no run {run_id}; GET /runs lists the runs there are.", run_id)
+            raise Problem(404, f"There is no run {run_id}; GET /runs lists the known runs.", run_id)
         return run
 
     def find(self, run_id: UUID) -> Run | None:
@@ -120,7 +120,7 @@ class Store:
             return run.view(now(), self._stalled_after)
 
     def unfinished(self) -> int:
-        """Count the runs that wait to begin, and those that move."""
+        """Count the runs that wait to begin, and those that make progress."""
         with self._changed:
             return self._catalog.unfinished(now(), self._stalled_after)
 

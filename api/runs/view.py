@@ -90,6 +90,6 @@ class Stall(NamedTuple):
     is_queued: bool
     """True if the run is on record as queued. If it is not, RabbitMQ keeps its call in memory only."""
     seconds: float
-    """The time of the newest change."""
+    """How many seconds ago the newest change was."""
     stage: str | None
     missing: int

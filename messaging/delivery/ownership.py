@@ -18,7 +18,7 @@ PAST_SECONDS = 15
 """The timeout for reading the claim and the record of a run, in seconds."""
 
 YIELD_SECONDS = 3
-"""The longest wait for the owner before to yield, in seconds. It may be dead."""
+"""The longest wait for the previous owner to yield, in seconds. It may be dead."""
 
 FROZEN_SECONDS = 1
 """After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
@@ -66,7 +66,7 @@ class Ownership:
         """True if this instance could not look for newer claims. Then another instance may send the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
-        """Claim the run. Wait until the claim was read back and the owner before has stopped. Return the run's record.
+        """Claim the run. Wait until the claim is read back and the previous owner has stopped. Return the record.
 
         Raises Unavailable if that takes longer than PAST_SECONDS.
         """
@@ -107,7 +107,7 @@ class Ownership:
         return self._stop.wait(partial(self._claims.wait_for_claim, self._standing, self.claim), seconds)
 
     def _waits_for_owner(self, known: Past) -> bool:
-        """Return True while the owner before may still be sending."""
+        """Return True while the previous owner may still be sending."""
         claims = known.standing.claims
         before = claims[: claims.index(self.claim)] if self.claim in claims else claims
         if not before or known.ended or self._stop.asked or self.superseded:

@@ -1,4 +1,4 @@
-"""States that go into transactions: the counts of one producer, without anything that an abort could undo.
+"""States that go into transactions: the counts of one producer since its last abort.
 
 After an abort, no record has to change. The counts begin again under a new key, and the last state that was committed
 under the old key remains valid.

@@ -1,7 +1,7 @@
 """Writes topic `run-requests`.
 
-Compaction keeps only the newest record of a key. So each record whose place in the order counts has a key that no other
-record has.
+Compaction keeps only the newest record of a key. So if the place of a record in the order counts, its key must be
+unique.
 """
 
 from collections.abc import Callable

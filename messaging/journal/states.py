@@ -1,7 +1,7 @@
 """The records of topic `run-states`: what an instance has seen of one stage of a run.
 
-A record's key is run/stage/state key, its value the newest absolute state. A state key is new with each start of a
-process, and whenever a state gets too large. All records of a run are in one partition.
+A record's key is run/stage/state key, its value the newest absolute state. A process uses a new state key when it
+starts, after an abort, and when a state gets too large. All records of a run are in one partition.
 """
 
 import json

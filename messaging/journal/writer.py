@@ -92,7 +92,7 @@ class JournalWriter(Counting):
         self._service = service
         self.partitions = producer.partitions(RUN_STATES)
         self.process = f"{socket.gethostname()}:{os.getpid()}/{time.time_ns() // 1000}"
-        """This process from start to end. The id alone is not enough: in containers it repeats."""
+        """Identifies this process from start to end. The pid alone is not enough, because it repeats in containers."""
         self._entries: dict[Name, Entry] = {}
         self._dirty: dict[str, tuple[Name, Entry]] = {}
         self._lock = threading.RLock()  # one publication at a time
@@ -126,7 +126,7 @@ class JournalWriter(Counting):
         entry.stage.failed = failed or BitMap()
 
     def keep_up(self, run: UUID, most: int) -> bool:
-        """Return False if more than `most` sent messages of a run are not on record. Publish from half of that on."""
+        """Return False if over `most` sent messages are not on record. Publish if over half of `most` are not."""
         name = run, SENT
         with self._lock:
             behind = 0
@@ -151,7 +151,7 @@ class JournalWriter(Counting):
     def flush(self, seconds: float, run: UUID | None = None) -> bool:
         """Publish, and wait until everything so far is on record, but no longer than this. Return False if it is not.
 
-        With a run, this is only about the messages that this instance has sent of it.
+        With `run`, wait only for the messages of that run that this instance has sent.
         """
         mark = self.mark
         deadline = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""An instance that claims a run waits until the owner before yields, but not forever."""
+"""An instance that claims a run waits until the previous owner yields, but not forever."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def instance():
 
 
 class TestTheOwnerBefore:
-    """The instance waits until the owner before has yielded, but not forever."""
+    """The instance waits until the previous owner has yielded, but not forever."""
 
     OLD = "host:2/b.1"
 

@@ -76,7 +76,7 @@ class ConfluentConsumer:
         return Polled(fetched, changes, self._beyond(reached))
 
     def _beyond(self, reached: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """Return the ends that lie after something else than a message, such as a transaction marker."""
+        """Return the ends with something other than a message before them, such as a transaction marker."""
         beyond = {partition: offset for partition, offset in reached.items() if self._next.get(partition) != offset}
         self._next.update(beyond)
         return beyond
@@ -93,7 +93,7 @@ class ConfluentConsumer:
                 self._consumer.resume(self._consumer.assignment())
 
     def seek(self, partition: Partition, offset: int) -> None:
-        self._next.pop(partition, None)  # so that its end is told again
+        self._next.pop(partition, None)  # so that a poll reports its end again
         with translated():
             self._consumer.seek(TopicPartition(*partition, offset))
 
@@ -165,8 +165,8 @@ class ConfluentConsumer:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Give the partitions back at the next poll, not now, so that the caller can finish and commit first.
 
-        The client gives them back when this returns, unless this has called a method that changes the assignment.
-        The call below does not fit these assignors. So librdkafka refuses it, and nothing changes.
+        When this method returns, the client gives them back, unless a method was called that changes the assignment.
+        The call below is such a method. librdkafka refuses it with these assignors, so it changes nothing.
         """
         if self._is_closing:
             return

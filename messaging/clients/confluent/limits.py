@@ -34,7 +34,7 @@ class Limits(Protocol):
 
 
 class TopicLimits:
-    """Asks Kafka once for the limit of each topic, and again when it is outgrown."""
+    """Asks Kafka once for the limit of each topic, and again when the limit was lowered."""
 
     def __init__(self, ask: Callable[[], Limits]):
         self._ask = ask
@@ -42,7 +42,7 @@ class TopicLimits:
         self._outgrown: set[str] = set()
 
     def batch_size(self, topics: Iterable[str], most: int) -> int:
-        """Return the largest size, at most this, of batches that each of these topics takes. Raises Unavailable."""
+        """Return the largest batch size, up to `most`, that all of these topics take. Raises Unavailable."""
         for topic in topics:
             if topic not in self._known or topic in self._outgrown:
                 self._known[topic] = patiently(partial(self._limit_of, topic))
@@ -51,7 +51,7 @@ class TopicLimits:
         return max(1, most)
 
     def is_outgrown(self, topic: str | None, error: KafkaError, key: bytes | None, value: bytes | None) -> bool:
-        """Return True if Kafka has refused a message that fits. Then the topic's limit is lower by now.
+        """Return True if Kafka has refused a message that fits the known limit, so the limit was lowered.
 
         The next `batch_size` asks for it again.
         """

@@ -100,7 +100,7 @@ class ConfluentProducer:
         return rejected
 
     def _explain(self, topic: str, failure: Failure) -> ClientError:
-        """Return why a message has failed. If it fits the topic's limit, only its batch was too large by now."""
+        """Return why a message has failed. If it fits the topic's limit, only its batch was too large."""
         error, key, value = failure
         if self._producers.limits.is_outgrown(topic, error, key, value):
             return Unavailable(f"topic {topic} takes smaller batches than before")

@@ -79,7 +79,7 @@ class ConfluentReader:
         return found | (self.ends(late) if late else {})
 
     def _offsets(self, partitions: Sequence[Partition], at: int) -> dict[Partition, int]:
-        """Return the offsets at a time in milliseconds, or at the beginning or end, which have numbers of their own."""
+        """Return the offsets at a time in milliseconds, at OFFSET_BEGINNING or at OFFSET_END."""
         if not partitions:
             return {}
         asked = theirs(dict.fromkeys(partitions, at))

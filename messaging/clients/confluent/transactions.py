@@ -43,7 +43,7 @@ class ConfluentTransactionalProducer:
         self._limits = limits
         self._waiting = waiting
         self._outgrown: str | None = None
-        """A topic whose limit is lower by now. Then this producer's batches are too large for it."""
+        """A topic whose limit was lowered, so that this producer's batches are too large for it."""
         self._failure: KafkaError | None = None
         """The error of the first message that has failed in this transaction."""
         self._is_open = False
@@ -161,7 +161,7 @@ class ConfluentTransactionalProducer:
             while self._producer.poll(0) or len(self._producer):
                 self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:
-                    raise OutcomeUnknown("Kafka has not answered what was under way in time")
+                    raise OutcomeUnknown("Kafka has not acknowledged the messages under way in time")
                 time.sleep(ROOM_SLEEP)
             left = max(0.1, deadline - time.monotonic())
             self._waiting(lambda: self._producer.abort_transaction(left))

@@ -8,7 +8,7 @@ from messaging.clients.protocols import Fetched, Partition
 log = logging.getLogger(__name__)
 
 NORMAL = 4096
-"""The limit ends once it is this high and a transaction succeeds."""
+"""If a transaction succeeds with a limit of at least this many messages, the next one has no limit."""
 
 
 class Narrowing:

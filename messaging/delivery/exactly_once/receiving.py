@@ -186,7 +186,7 @@ class ExactlyOnce:
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit the handled messages before others get these partitions. A batch in hand comes again there."""
+        """Commit the handled messages before others get these partitions. The new owner repeats a batch in hand."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch

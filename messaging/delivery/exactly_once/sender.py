@@ -1,4 +1,4 @@
-"""Sends runs in transactions. A sender that takes a run over fences the owner before, at Kafka."""
+"""Sends runs in transactions. A sender that takes over a run first fences the previous owner."""
 
 import logging
 import time
@@ -57,7 +57,7 @@ class TransactionalSender(RunSender):
                 producer.close(CLOSE_SECONDS)
 
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Claim the run, fence its senders before this one, and return everything that is committed of it."""
+        """Claim the run, fence its earlier senders, and return the committed records of the run."""
         ownership.write(request.run)
         try:
             producer = self._producers[request.run] = self._connect(request.run)

@@ -29,7 +29,7 @@ MOST_BYTES = 16 * 2**20
 """The most bytes of a transaction. More might not be acknowledged within KAFKA_SECONDS."""
 
 LOOK_SECONDS = 0.2
-"""How often a pause looks if the sending has to stop."""
+"""How often a pause checks whether the sending must stop, in seconds."""
 
 PAUSES = 0.2, 0.5, 1, 2, 4, 8, 8
 """The pauses before an aborted transaction is tried again, in seconds. After them, another instance must try."""
@@ -131,10 +131,10 @@ class Transactions:
                 if self._stop.overdue:
                     break
             self._sleep(pause)
-        raise Unavailable("Kafka commits none of the run's transactions")
+        raise Unavailable("Kafka did not commit a transaction of the run")
 
     def _sleep(self, seconds: float) -> None:
-        """Sleep for so long, but not after the sending has to stop."""
+        """Sleep, but end early if the sending must stop."""
         for _ in range(ceil(seconds / LOOK_SECONDS)):
             if not self._stop.asked:
                 time.sleep(LOOK_SECONDS)

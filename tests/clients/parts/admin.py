@@ -17,7 +17,7 @@ class AdminContract:
     @pytest.fixture
     def name(self, new_topic):
         """The name of a topic that does not exist."""
-        new_topic()  # works when Kafka creates topics again, if an earlier test has frozen it
+        new_topic()  # returns once Kafka creates topics again after an earlier test has frozen it
         return f"contract-{uuid.uuid4().hex[:8]}"
 
     def test_a_topic_is_created_once_and_then_left_as_it_is(self, admin, reader, name):

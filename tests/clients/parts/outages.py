@@ -88,7 +88,7 @@ class OutageContract:
         with frozen(brokers.kafka), within(5):
             with pytest.raises(Unavailable):
                 consumer.commit({partition: 1}, 1)
-            consumer.commit_soon({partition: 2})  # says nothing
+            consumer.commit_soon({partition: 2})  # raises nothing
             assert consumer.confirmed == {}
             answer(consumer.close)
 

@@ -171,9 +171,7 @@ class ProducerContract:
         with pytest.raises(Unavailable):
             producer.send(topic, [None], [b"v"], [0])
 
-    def test_a_delivery_tells_apart_what_was_sent_before_the_client_could_take_no_more(
-        self, new_topic, producer, reader
-    ):
+    def test_a_delivery_says_which_messages_the_client_did_not_take(self, new_topic, producer, reader):
         topic = new_topic()
         delivery = producer.send(topic, [None] * 5, [b"v"] * 5, [0, 0, 99, 0, 0])  # there is no partition 99
 

@@ -19,7 +19,7 @@ class ReaderContract:
         assert reader.beginnings(partitions) == dict.fromkeys(partitions, 0)
         assert reader.ends(partitions) == {partitions[0]: 3, partitions[1]: 2}
 
-    def test_the_partitions_of_a_topic_are_in_order_and_those_of_an_unknown_one_are_none(self, new_topic, reader):
+    def test_a_topic_has_its_partitions_in_order_and_an_unknown_topic_has_none(self, new_topic, reader):
         topic = new_topic(partitions=3)
 
         assert reader.partitions(topic) == [Partition(topic, number) for number in range(3)]
@@ -72,7 +72,7 @@ class ReaderContract:
             next_offsets |= each.next_offsets
         assert next_offsets == {Partition(topic, 0): 3, Partition(topic, 1): 3}
 
-    def test_topics_come_apart(self, new_topic, producer, reader):
+    def test_messages_of_two_topics_come_separately(self, new_topic, producer, reader):
         topics = [new_topic(), new_topic()]
         for number, topic in enumerate(topics):
             send_numbers(producer, topic, range(10 * number, 10 * number + 10))

@@ -104,7 +104,7 @@ class RebalanceContract:
         first.call(lambda consumer: seen.append(dict(consumer.confirmed)))
         assert seen[-1] == {}
 
-    def test_a_pause_outlasts_a_rebalance_and_is_told_of_it(self, topic, producer, member):
+    def test_a_paused_member_stays_paused_and_takes_part_in_a_rebalance(self, topic, producer, member):
         # Given a paused member, and messages that it has not received
         first = member(topic)
         until(lambda: len(first.partitions) == 4)

@@ -74,7 +74,7 @@ class TransactionContract:
         producer.begin()
         producer.abort(SECONDS)
 
-    def test_an_end_counts_what_is_not_committed_yet_and_a_reader_gets_there_when_it_is(
+    def test_ends_include_an_open_transaction_and_a_reader_reaches_them_when_it_has_ended(
         self, new_topic, make, reader, producer
     ):
         # Given an open transaction whose messages are in Kafka
@@ -91,7 +91,7 @@ class TransactionContract:
         assert messages_of(reader.poll(0.5)) == []
         assert reader.position(partition) == 5
 
-        # And after the commit, or an abort, it reaches the end, even if no message lies there
+        # And after the abort it reaches the end, although no message lies there
         open_.abort(SECONDS)
         until(lambda: reader.ends([partition])[partition] == 16)
         until(lambda: messages_of(reader.poll(0.1)) == [] and reader.position(partition) == 16)
@@ -132,7 +132,7 @@ class TransactionContract:
         other = Member(lambda: client.transactional_consumer(group, [partition.topic]), commits=False)
         until(lambda: consumer.poll(0.1) and other.changes)
 
-        # Then its transaction cannot be committed
+        # Then offsets with the old membership cannot be committed
         producer.begin()
         send(producer, partition.topic, range(10))
         with pytest.raises(Aborted):
@@ -162,7 +162,7 @@ class TransactionContract:
         assert numbers(read_all(reader, topic)) == list(range(1000, 1500))
 
     @pytest.mark.parametrize("size", [5000, 5_000_000])
-    def test_a_message_that_is_too_large_refuses_the_commit_and_the_next_transaction_is_like_any_other(
+    def test_a_message_that_is_too_large_fails_the_commit_and_the_next_transaction_works(
         self, new_topic, make, reader, size
     ):
         topic = new_topic(options={"max.message.bytes": "2000"})

@@ -91,7 +91,8 @@ class Trial:
         assert not self.long or not self.paths or self._any_under_way(), "all runs were over before the fault was"
 
     def _any_under_way(self) -> bool:
-        return any(self.run(path)["state"] not in FINAL for path in self.paths)
+        newest_first = reversed(self.paths)  # the older ones may end while it asks
+        return any(self.run(path)["state"] not in FINAL for path in newest_first)
 
     def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:
         """Wait until all runs have ended in one of these states, then compare all accounts."""

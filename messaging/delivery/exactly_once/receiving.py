@@ -30,6 +30,9 @@ IDLE_SECONDS = 0.02
 KAFKA_SECONDS = 5
 """The timeout of one step at Kafka, in seconds: half of the transaction's timeout."""
 
+MOST_ABORTS = 3
+"""After this many aborts in a row, new clients are made. A producer of librdkafka may send nothing after an outage."""
+
 ABORT_SECONDS = 1
 """How long an abort may take while the service stops. Kafka itself aborts what stays open."""
 
@@ -60,9 +63,8 @@ class ExactlyOnce:
         self._clock = clock
         self._narrowing = Narrowing()
         self._clients: Clients | None = connect()
-        self._paused = False
-        self._idle = False
-        self._fenced = False
+        self._paused = self._idle = self._fenced = False
+        self._aborts = 0
         self._handled: list[Fetched] = []
         """The messages of the open transaction. Without messages, no transaction is open."""
         self._begun = 0.0
@@ -177,6 +179,7 @@ class ExactlyOnce:
         self._positions.commit(offsets)
         self._handled = []
         self._fenced = False
+        self._aborts = 0
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
@@ -212,6 +215,9 @@ class ExactlyOnce:
         log.warning("%d messages are handled again, their transaction was aborted: %s", sum(map(len, handled)), error)
         self._counts.aborted()
         clients.producer.abort(self._abort_seconds)
+        self._aborts = 0 if isinstance(error, Refused) else self._aborts + 1
+        if self._aborts >= MOST_ABORTS:
+            raise OutcomeUnknown(f"{self._aborts} transactions in a row were aborted")
         if isinstance(error, Refused):
             self._narrowing.refuse(handled)
         self._read_again()

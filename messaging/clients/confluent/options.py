@@ -28,10 +28,14 @@ PRODUCER = SHARED | {
     "request_timeout_ms": "message.timeout.ms",
 }
 
-QUIET = {"log_level": 2}
-"""Otherwise librdkafka writes several lines a second to stderr while Kafka is away."""
+COMMON: dict[str, object] = {
+    "log_level": 2,  # otherwise librdkafka writes several lines a second to stderr while Kafka is away
+    # A broker that has just started may know no topics yet. Then librdkafka asks again after this time. By default, it
+    # waits five minutes.
+    "topic.metadata.refresh.interval.ms": 10_000,
+}
 
-CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
+CONSUMER_DEFAULTS: Mapping[str, object] = COMMON | {
     "fetch.queue.backoff.ms": 5,  # 1 s by default; the messages fetched ahead are consumed much sooner
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
@@ -40,7 +44,6 @@ CONSUMER_DEFAULTS: Mapping[str, object] = QUIET | {
     "queued.max.messages.kbytes": 16_384,  # of each consumer, fetched ahead; 64 MB by default
     "queued.min.messages": 20_000,  # of each partition
     "session.timeout.ms": 10_000,  # as kafka-python; by default, nobody reads a killed process's partitions for 45 s
-    "topic.metadata.refresh.interval.ms": 60_000,
 }
 CONSUMER_REQUIRED: Mapping[str, object] = {
     "enable.auto.commit": False,
@@ -50,7 +53,7 @@ CONSUMER_REQUIRED: Mapping[str, object] = {
 }
 """Without these, messages would be lost or come twice. No setting overrides them."""
 
-PRODUCER_DEFAULTS: Mapping[str, object] = QUIET | {
+PRODUCER_DEFAULTS: Mapping[str, object] = COMMON | {
     "acks": "all",
     "batch.size": 1_000_000,
     "enable.idempotence": True,

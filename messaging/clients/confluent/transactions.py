@@ -19,6 +19,9 @@ from messaging.clients.transactions import Membership
 
 ROOM_SLEEP = 0.001
 
+GRACE_SECONDS = 1
+"""How much longer than its timeout a call may take, in seconds. Some calls ignore it (librdkafka's issue 5456)."""
+
 TRANSACTIONS: Mapping[str, object] = {
     "delivery.report.only.error": True,
     "transaction.timeout.ms": 10_000,
@@ -52,7 +55,7 @@ class ConfluentTransactionalProducer:
 
     def start(self, seconds: float) -> None:
         with _translated(Unavailable):
-            self._waiting(lambda: self._producer.init_transactions(seconds))
+            self._waiting(lambda: self._producer.init_transactions(seconds), seconds + GRACE_SECONDS)
 
     def partitions(self, topic: str) -> int:
         return patiently(lambda: partitions_of(self._producer, topic, self._waiting))
@@ -118,8 +121,7 @@ class ConfluentTransactionalProducer:
             with _translated(Aborted):
                 self._retry(deadline, lambda left: self._send_offsets(offsets, membership, left))
         with _translated(OutcomeUnknown):
-            left = max(0.1, deadline - time.monotonic())
-            self._waiting(lambda: self._producer.commit_transaction(left))
+            self._finish(self._producer.commit_transaction, deadline)
         self._is_open = False
 
     def _await_reports(self, deadline: float) -> None:
@@ -144,14 +146,21 @@ class ConfluentTransactionalProducer:
     def _retry(self, deadline: float, call: Callable[[float], None]) -> None:
         """Repeat a call until it succeeds, while librdkafka allows that and the deadline has not passed."""
         while True:
-            left = max(0.1, deadline - time.monotonic())
             try:
-                return self._waiting(partial(call, left))
+                return self._finish(call, deadline)
             except KafkaException as error:
                 cause = cause_of(error)
                 if not cause or not cause.retriable() or time.monotonic() > deadline:
                     raise
                 time.sleep(ROOM_SLEEP)
+
+    def _finish(self, call: Callable[[float], None], deadline: float) -> None:
+        """Make a call with a timeout. Raises OutcomeUnknown if the call ignores it. Then this producer is useless."""
+        left = max(0.1, deadline - time.monotonic())
+        try:
+            self._waiting(partial(call, left), left + GRACE_SECONDS)
+        except Unavailable as error:
+            raise OutcomeUnknown(str(error)) from error
 
     def abort(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -163,8 +172,7 @@ class ConfluentTransactionalProducer:
                 if time.monotonic() > deadline:
                     raise OutcomeUnknown("Kafka has not acknowledged the messages under way in time")
                 time.sleep(ROOM_SLEEP)
-            left = max(0.1, deadline - time.monotonic())
-            self._waiting(lambda: self._producer.abort_transaction(left))
+            self._finish(self._producer.abort_transaction, deadline)
         self._failure = None
         self._is_open = False
 

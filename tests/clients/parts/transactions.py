@@ -6,7 +6,19 @@ import pytest
 
 from messaging.clients.errors import Aborted, Fenced, OutcomeUnknown, Refused
 from messaging.clients.protocols import Partition
-from tests.clients.kit import Member, messages_of, numbers, poll_until_given, read_all, receive, send_numbers, until
+from tests.clients.kit import (
+    Member,
+    answer,
+    messages_of,
+    numbers,
+    poll_until_given,
+    read_all,
+    receive,
+    send_numbers,
+    until,
+    within,
+)
+from tests.clients.parts.outages import frozen
 
 SECONDS = 10
 
@@ -197,6 +209,24 @@ class TransactionContract:
                 producer.commit(1)
         finally:
             brokers.kafka.resume()
+
+    def test_offsets_are_given_up_in_time_while_kafka_is_frozen_and_a_new_producer_commits_them_later(
+        self, brokers, new_topic, make, consume, reader, group
+    ):
+        if not self.interruptible:
+            pytest.skip("this library's calls cannot be interrupted in native threads")
+        partition = Partition(new_topic(), 0)
+        consumer, producer = consume(partition.topic), make()
+        poll_until_given(consumer)
+        producer.begin()
+        with frozen(brokers.kafka), within(5), pytest.raises((Aborted, OutcomeUnknown)):
+            producer.commit(1, {partition: 3}, consumer.membership)
+
+        until(lambda: not messages_of(consumer.poll(0.1)) and answer(lambda: reader.ends([partition])))
+        other = make()
+        other.begin()
+        other.commit(SECONDS, {partition: 3}, consumer.membership)
+        assert reader.committed(group, [partition]) == {partition: 3}
 
     def test_closing_aborts_what_is_open(self, new_topic, make, reader):
         topic, producer = new_topic(), make()

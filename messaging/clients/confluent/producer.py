@@ -23,6 +23,9 @@ take later messages of a batch and leave out earlier ones."""
 AT_ONCE = 1000
 """The most messages for librdkafka in one call. The call then takes about 1 ms."""
 
+UNKNOWN = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+"""librdkafka's errors if a broker has said that it does not know the topic. One that has just started may say so."""
+
 FLUSH_SLEEP = 0.001
 
 KNOWN_SECONDS = 60
@@ -87,7 +90,7 @@ class ConfluentProducer:
         with translated():
             room = MOST_QUEUED - len(producer)
             part.left += len(messages)
-            taken = producer.produce_batch(topic, messages[:room], number, part.report) if room > 0 else 0
+            taken = self._produce(producer, topic, number, messages[:room], part) if room > 0 else 0
         if taken < len(messages):
             for at, message in enumerate(messages):
                 if at >= room:
@@ -98,6 +101,17 @@ class ConfluentProducer:
                         self._producers.retire(producer)
             part.left -= len(rejected)
         return rejected
+
+    def _produce(self, producer: Producer, topic: str, number: int, messages: list[dict[str, Any]], part: Part) -> int:
+        """Return how many messages librdkafka takes. If it does not know the topic, ask Kafka and try once more."""
+        taken = producer.produce_batch(topic, messages, number, part.report)
+        if not taken and messages[0]["_error"].code() in UNKNOWN:
+            with suppress(Unavailable):
+                partitions_of(producer, topic, self._waiting)
+            for message in messages:
+                del message["_error"]
+            taken = producer.produce_batch(topic, messages, number, part.report)
+        return taken
 
     def _explain(self, topic: str, failure: Failure) -> ClientError:
         """Return why a message has failed. If it fits the topic's limit, only its batch was too large."""

@@ -10,6 +10,9 @@ from tests.faults.audit import Books, check_committed
 from tests.integration.ledger import Ledger
 from tests.integration.processes import FINAL, Stack, eventually
 
+CLIENT = os.environ.get("KAFKA_CLIENT") or "kafka-python"
+CONFLUENT = CLIENT == "confluent-kafka"
+
 EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
 """True if the services must repeat nothing, whatever goes wrong."""
 
@@ -42,10 +45,9 @@ class Trial:
         self.stack = stack
         self.ledger = ledger
         self.long = long
-        client = os.environ.get("KAFKA_CLIENT") or "kafka-python"
-        quick_pass, repeated = MESSAGES[client]
+        quick_pass, repeated = MESSAGES[CLIENT]
         self.messages = repeated if long else quick_pass
-        self._rate = RATE if long and client == "confluent-kafka" else None
+        self._rate = RATE if long and CONFLUENT else None
         self._row = row
         self.paths: list[str] = []
         """The paths of the audited runs."""

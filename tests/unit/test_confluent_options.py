@@ -29,6 +29,12 @@ def test_a_session_lasts_no_longer_than_a_member_may_go_without_a_poll():
     assert consumer_options({"max_poll_interval_ms": "60000"})["session.timeout.ms"] == 10_000
 
 
+def test_neither_is_shorter_than_kafka_allows():
+    made = consumer_options({"max_poll_interval_ms": 3000, "session_timeout_ms": 1000})
+
+    assert (made["session.timeout.ms"], made["max.poll.interval.ms"]) == (6000, 6000)
+
+
 def test_the_options_of_config_yml_are_translated():
     loaded = settings.load().kafka
 

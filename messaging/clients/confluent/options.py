@@ -35,6 +35,9 @@ COMMON: dict[str, object] = {
     "topic.metadata.refresh.interval.ms": 10_000,
 }
 
+SHORTEST_SESSION = 6000
+"""Kafka's group.min.session.timeout.ms. With a shorter one, librdkafka would try to join the group for ever."""
+
 CONSUMER_DEFAULTS: Mapping[str, object] = COMMON | {
     "fetch.queue.backoff.ms": 5,  # 1 s by default; the messages fetched ahead are consumed much sooner
     "fetch.wait.max.ms": 100,
@@ -65,8 +68,10 @@ PRODUCER_DEFAULTS: Mapping[str, object] = COMMON | {
 def consumer_options(options: Mapping[str, object]) -> dict[str, object]:
     """Return librdkafka's options. `max_poll_records` is our own: librdkafka takes this number with each call."""
     made = {**CONSUMER_DEFAULTS, **_translated(options, CONSUMER), **CONSUMER_REQUIRED}
+    session = max(SHORTEST_SESSION, _number(made, "session.timeout.ms"))
+    interval = max(SHORTEST_SESSION, _number(made, "max.poll.interval.ms"))
     # librdkafka refuses a session timeout that is longer than max.poll.interval.ms.
-    made["session.timeout.ms"] = min(_number(made, "session.timeout.ms"), _number(made, "max.poll.interval.ms"))
+    made |= {"session.timeout.ms": min(session, interval), "max.poll.interval.ms": interval}
     return made
 
 

@@ -105,11 +105,12 @@ class ConfluentProducer:
     def _produce(self, producer: Producer, topic: str, number: int, messages: list[dict[str, Any]], part: Part) -> int:
         """Return how many messages librdkafka takes. If it does not know the topic, ask Kafka and try once more."""
         taken = producer.produce_batch(topic, messages, number, part.report)
-        if not taken and messages[0]["_error"].code() in UNKNOWN:
+        error = messages[0].get("_error")
+        if not taken and error and error.code() in UNKNOWN:
             with suppress(Unavailable):
                 partitions_of(producer, topic, self._waiting)
             for message in messages:
-                del message["_error"]
+                message.pop("_error", None)
             taken = producer.produce_batch(topic, messages, number, part.report)
         return taken
 

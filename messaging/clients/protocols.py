@@ -137,7 +137,10 @@ class Reader(Protocol):
         """Return the offset of the first message since this time (since the epoch), or the end. Raises Unavailable."""
 
     def committed(self, group: str, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Return the offsets that a group has committed, 0 if it has none. Raises Unavailable."""
+        """Return the offsets that a group has committed, 0 if it has none. Raises Unavailable.
+
+        Those of a transaction may follow a moment after its commit.
+        """
 
     def close(self) -> None: ...
 

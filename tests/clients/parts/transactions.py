@@ -115,7 +115,7 @@ class TransactionContract:
         producer.begin()
         send(producer, partition.topic, range(10))
         producer.commit(SECONDS, {partition: 3}, consumer.membership)
-        assert reader.committed(group, [partition]) == {partition: 3}
+        until(lambda: reader.committed(group, [partition]) == {partition: 3})
 
         producer.begin()
         producer.abort(SECONDS)
@@ -226,7 +226,7 @@ class TransactionContract:
         other = make()
         other.begin()
         other.commit(SECONDS, {partition: 3}, consumer.membership)
-        assert reader.committed(group, [partition]) == {partition: 3}
+        until(lambda: reader.committed(group, [partition]) == {partition: 3})
 
     def test_closing_aborts_what_is_open(self, new_topic, make, reader):
         topic, producer = new_topic(), make()

@@ -1,4 +1,4 @@
-"""The headers of every response, and the compression of the page's files."""
+"""The headers of every response, and the compression of the page's files and the metrics."""
 
 import gzip
 
@@ -25,7 +25,7 @@ def compress(response: Response) -> Response:
     response.vary.add("Accept-Encoding")
     if response.status_code != 200 or request.accept_encodings["gzip"] <= 0:
         return response
-    response.direct_passthrough = False  # get_data reads a file only without it
+    response.direct_passthrough = False  # otherwise get_data could not read a file
     if len(response.get_data()) >= LEAST_BYTES:
         response.set_data(gzip.compress(response.get_data(), 6, mtime=0))
         response.headers["Content-Encoding"] = "gzip"

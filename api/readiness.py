@@ -15,7 +15,7 @@ from messaging.clients.protocols import Client
 
 SERVICES = "ping", "pong"
 CHECK_SECONDS = 2
-"""How long one check may take."""
+"""How long a probe waits for all checks together, in seconds."""
 
 Failing = Mapping[str, str]
 """The names of the parts that are not ready, each with a sentence."""
@@ -45,7 +45,7 @@ class Readiness:
         return failing
 
     def _answer(self, name: str) -> Future[Failing]:
-        """Return the check under way, so that several probes share it, or a new one."""
+        """Return the check that is under way, or start one. So several probes share one check."""
         with self._lock:
             answer = self._answers.get(name)
             if answer is None or answer.done():
@@ -89,7 +89,7 @@ def _check_kafka(kafka: Client) -> Failing:
         how = "Start it with `docker-compose up broker`, or `make run`."
         return {"kafka": f"Kafka does not answer at {kafka.servers} ({error}). {how}"}
     return {
-        f"{group} consumer": f"The consumer of {group} has no partitions assigned yet. This takes seconds."
+        f"{group} consumer": f"The consumer of {group} has no partitions yet. After a start this takes a few seconds."
         for group, state in states.items()
         if state != "Stable"
     }

@@ -3,7 +3,7 @@
 install [PACKAGE ...]   install what the brokers and the page need, and further system packages
 start, stop, status     start, stop or show ZooKeeper, Kafka and RabbitMQ
 run                     run the brokers, ping, pong and the API until Ctrl-C, as `make run` does
-kafka-topics --list     this and most other commands of Kafka, on the running brokers
+kafka-topics --list     this and some other commands of Kafka, on the running brokers
 rabbitmqctl ...         RabbitMQ's command, on the running broker
 """
 
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def carry_out(command: str, arguments: list[str]) -> int:
-    """Return the exit code of this command."""
+    """Carry out the command and return its exit code."""
     if command == "install":
         install(arguments)
         install_page()
@@ -65,7 +65,7 @@ def carry_out(command: str, arguments: list[str]) -> int:
 
 
 def show(brokers: Brokers) -> int:
-    """Print a line for each broker, and their settings if all are ready. Return 1 if one is not ready."""
+    """Print a line for each broker, and their addresses as an `export` command if all are ready. Return 1 if not."""
     ready = [broker.ready() for broker in brokers]
     for broker, answers in zip(brokers, ready, strict=True):
         state = f"{broker.address:<16} pid {broker.pid}" if broker.pid else "does not run"

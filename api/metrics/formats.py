@@ -49,7 +49,7 @@ class _Collector:
 
 
 def as_json(newest: Values, history: Sequence[Values]) -> dict[str, object]:
-    """Return the same numbers, each gauge with its recent history."""
+    """Return the values for the page's JSON. Each gauge also has its recent history."""
     history = history[::-1][::EVERY][::-1]
     return {
         "at": newest.at,
@@ -81,7 +81,7 @@ def _describe(metric: Metric, newest: Values, history: Sequence[Values]) -> dict
 
 
 def _history(metric: Metric, history: Sequence[Values]) -> list[dict[str, object]]:
-    """Return the past values by all labels except `partition`. None means that there was no value."""
+    """Return the past values, with all partitions merged into one. None means that there was no value."""
     kept = [index for index, label in enumerate(metric.labels) if label != "partition"]
     moments: list[dict[Labels, list[float]]] = []
     for values in history:
@@ -99,5 +99,5 @@ def _history(metric: Metric, history: Sequence[Values]) -> list[dict[str, object
 
 
 def _short(value: float) -> float:
-    """Round to four digits, because more would only make the JSON larger."""
+    """Round to four significant digits, because more would only make the JSON larger."""
     return float(f"{value:.4g}")

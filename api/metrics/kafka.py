@@ -24,7 +24,7 @@ class KafkaLook:
     leaders: Mapping[Partition, int]
     """The broker that leads each partition, of all topics."""
     log_bytes: Mapping[int, Mapping[Partition, int]]
-    """Bytes on disk by broker, of all topics."""
+    """For each broker, the bytes on its disks by partition, of all topics."""
     beginnings: Offsets
     ends: Offsets
     committed: Offsets
@@ -50,7 +50,7 @@ class KafkaLooks:
 
     def _look(self) -> KafkaLook:
         self._admin = self._admin or self._client.admin(ANSWER_SECONDS)
-        # First, because this ends in time while Kafka is frozen. The reader would wait for longer.
+        # The admin asks first, because its calls end in time while Kafka is frozen. The reader would wait longer.
         cluster = self._admin.cluster()
         log_bytes = {broker: self._admin.log_bytes(broker) for broker in sorted(cluster.brokers)}
         reader = self._reader = self._reader or self._client.reader()

@@ -22,7 +22,7 @@ def openapi() -> Response:
 
 @blueprint.get("/docs")
 def docs() -> Response:
-    """Return a page that loads nothing."""
+    """Return the page. It loads no other files and runs no scripts."""
     description = resources().description
     nonce = secrets.token_urlsafe(16)
     page = render_template(
@@ -34,6 +34,6 @@ def docs() -> Response:
 
 
 def _prose(text: str) -> Markup:
-    """Return a text of the description as HTML. Backticks become code, and each line a paragraph."""
+    """Return a text of the description as HTML. Text in backticks becomes code. Each line becomes a paragraph."""
     html = re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text)))
     return Markup("".join(f"<p>{line}</p>" for line in html.splitlines()))

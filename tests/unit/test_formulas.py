@@ -28,7 +28,7 @@ def test_one_moment_has_no_growth(points):
 
 
 def lags(*looks: tuple[float, int, int]) -> list[float]:
-    """The lag after each look: time, end offset, committed offset."""
+    """Return the lag after each look. A look is (time, end offset, committed offset)."""
     past = Past()
     return [past.lag_seconds(*look) for look in looks]
 

@@ -1,4 +1,4 @@
-"""What an instance learns about a run that it takes over, with a Kafka in memory."""
+"""The records that an instance reads about a run before it takes it over, with a Kafka in memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,7 @@ def read(reader, request_):
 
 @pytest.fixture
 def sent(broker, request_):
-    """Puts on record what an instance has sent."""
+    """Records the messages that an instance has sent."""
 
     def sent(numbers, outcome: str, key: str = "host:1/a.1", claim: str = "one") -> None:
         broker.add_state(request_.run, SENT, key, State(seen(numbers), Sender(request_, claim, outcome)))

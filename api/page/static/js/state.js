@@ -36,7 +36,7 @@ addEventListener("popstate", () => {
   }
 });
 
-// A link with data-view changes the view without a load.
+// A link with data-view changes the view without loading the page again.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-view]");
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;

@@ -63,6 +63,7 @@ def test_a_run_spreads_over_all_partitions_in_blocks(sending):
     partitions = [partition for _, _, partition in topic.messages]
     assert [partitions.count(number) for number in range(3)] == [2000, 2000, 2000]
     assert len(set(partitions[:200])) == 1
+    assert partitions[200] != partitions[0]
 
 
 def test_payloads_are_those_of_their_numbers(topic, sending):

@@ -180,7 +180,7 @@ class ConsumerContract:
         assert numbers(receive(consumer, 10)) == list(range(10))
 
     @pytest.mark.parametrize("joined", [True, False])
-    def test_closing_twice_does_no_harm(self, new_topic, join, joined):
+    def test_closing_a_consumer_twice_does_no_harm(self, new_topic, join, joined):
         consumer = join(new_topic())
         if joined:
             poll_until_given(consumer)

@@ -199,16 +199,12 @@ class TransactionContract:
 
         assert len(read_all(reader, topic)) == 100
 
-    def test_a_commit_ends_in_time_while_kafka_is_frozen(self, brokers, new_topic, make, reader):
+    def test_the_commit_of_a_transaction_ends_in_time_while_kafka_is_frozen(self, brokers, new_topic, make):
         topic, producer = new_topic(), make()
         producer.begin()
         send(producer, topic, range(10))
-        brokers.kafka.suspend()
-        try:
-            with pytest.raises((Aborted, OutcomeUnknown)):
-                producer.commit(1)
-        finally:
-            brokers.kafka.resume()
+        with frozen(brokers.kafka), pytest.raises((Aborted, OutcomeUnknown)):
+            producer.commit(1)
 
     def test_offsets_are_given_up_in_time_while_kafka_is_frozen_and_a_new_producer_commits_them_later(
         self, brokers, new_topic, make, consume, reader, group
@@ -237,5 +233,5 @@ class TransactionContract:
 
         assert read_all(reader, topic) == []
 
-    def test_a_topic_says_how_many_partitions_it_has(self, new_topic, make):
+    def test_a_transactional_producer_knows_how_many_partitions_a_topic_has(self, new_topic, make):
         assert make().partitions(new_topic(partitions=3)) == 3

@@ -1,9 +1,9 @@
 """RPC over RabbitMQ: nameko's entrypoint, with a limit on calls and an orderly stop.
 
-There are three differences to nameko's own. First, calls cannot take all workers, because the Kafka consumer needs one.
-Second, a service that must stop first answers the calls that it has begun, and leaves all others in their queue.
-(nameko closes the connection at once. RabbitMQ then gives the unanswered calls to another instance, which carries them
-out again.) Third, every wait for RabbitMQ has a timeout: at start, for an answer, and when stopping.
+There are three differences from nameko's own. First, calls cannot take all workers, because the Kafka consumer needs
+one. Second, a service that must stop first finishes the calls that it has begun, and leaves all others in their queue.
+(nameko closes the connection at once. RabbitMQ then gives the unfinished calls to another instance, which carries them
+out again.) Third, every wait for RabbitMQ has a timeout: at start, for a reply, and when stopping.
 """
 
 import logging
@@ -29,21 +29,24 @@ from messaging.runs.outcome import CallAgain, Superseded
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 8
-"""Calls take at most this many of nameko's 10 workers. Others wait in RabbitMQ, for this instance or another."""
+"""Calls take at most this many of nameko's 10 workers. Other calls wait in RabbitMQ for a free instance."""
 
 RETRY_SECONDS = 1
-"""The pause between two attempts to connect, and before a call is put back."""
+"""The pause between two attempts to connect, and before a call goes back into its queue."""
+
+SUPERSEDED_SECONDS = 10
+"""The same pause for the call of a run that another instance sends now. Most runs are over by then."""
 
 REDELIVERED = "redelivered"
-"""The key in a worker's context data. Its value is True if RabbitMQ has delivered the call before."""
+"""The key in a worker's context data. Its value is True if RabbitMQ may have delivered the call twice."""
 
 
 class _Stopped(Exception):
-    """Ends the greenthread that consumes calls if it must stop while it has no connection."""
+    """Ends the greenthread that consumes calls if it has not ended within the time for a stop."""
 
 
 class QueueConsumer(nameko.messaging.QueueConsumer):
-    """Consumes calls. Stays connected until each one is answered."""
+    """Consumes calls. At a stop, stays connected until each call that has begun is finished."""
 
     stopping = Stopping()
     prefetch_count = CALLS_AT_ONCE
@@ -60,7 +63,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
     @contextmanager
     def establish_connection(self) -> Iterator[Connection]:
         with self.create_connection() as connection:
-            # kombu would wait longer each time, and come back half a minute after RabbitMQ.
+            # By default, kombu's pauses grow to 30 s. Then it may connect half a minute after RabbitMQ is back.
             try:
                 connection.ensure_connection(self.on_connection_error, None, RETRY_SECONDS, 0, RETRY_SECONDS)
             except AccessRefused as error:
@@ -72,10 +75,10 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         try:
             super().run()
         except _Stopped:
-            log.info("stopped without a connection to RabbitMQ")
+            log.info("the time for a stop is over: not waiting longer for calls or RabbitMQ")
 
     def stop(self) -> None:
-        """Wait until each call is answered and the connection is closed. The wait has a timeout."""
+        """Wait until each call is finished and the connection is closed. The wait has a timeout."""
         if self._gt is None:
             return
         with Timeout(self.stopping.left, False):
@@ -84,12 +87,16 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         self._gt.kill(_Stopped())
 
     def unregister_provider(self, provider: Any) -> None:
-        # nameko's own method forgets the provider while it starts. Then `run` would consume for ever.
+        # nameko's own method waits for a step of nameko's `on_iteration`, which is replaced below.
         ProviderCollector.unregister_provider(self, provider)
 
     def handle_message(self, provider: Any, body: Any, message: Message) -> None:
         self._unanswered.add(message)
         super().handle_message(provider, body, message)
+
+    def holds(self, message: Message) -> bool:
+        """Return False if the call has ended, or if RabbitMQ has taken it back because the connection was lost."""
+        return message in self._unanswered
 
     def ack_message(self, message: Message) -> None:
         super().ack_message(message)
@@ -119,7 +126,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         super().on_consume_ready(connection, channel, consumers, **kwargs)
         for provider in self._providers:
             provider.leave_waiting_calls()
-        self._unanswered.clear()  # calls of an earlier connection are no longer ours to answer
+        self._unanswered.clear()  # RabbitMQ has taken back the calls of an earlier connection
         self._waiting_since = None
 
     def on_connection_error(self, exc: Exception, interval: float) -> None:
@@ -136,7 +143,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
-    """Begins CALLS_AT_ONCE calls. All others wait, even those that RabbitMQ delivers again after a lost connection."""
+    """Runs at most CALLS_AT_ONCE calls. Others wait, even those that come again after a lost connection."""
 
     stopping = Stopping()
     queue_consumer = QueueConsumer()
@@ -148,7 +155,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
     def handle_message(self, body: Any, message: Message) -> None:
         if self._running >= CALLS_AT_ONCE:
-            # If the connection is lost while it waits, another instance gets it too. Then it is no longer a new call.
+            # If the connection is lost while the call waits, another instance may get it too. So it is not a new call.
             message.delivery_info["redelivered"] = True
         self._waiting.append((body, message))
         self._begin_calls()
@@ -159,24 +166,24 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             super().handle_message(*self._waiting.popleft())
 
     def leave_waiting_calls(self) -> None:
-        """Leave calls that have not begun in their queue. nameko would answer them with "no such method"."""
+        """Leave the calls that have not begun to the next instance. nameko would reply "no such method"."""
         while self._waiting:
             self.queue_consumer.leave_message(self._waiting.popleft()[1])
 
     def ended(self) -> None:
-        """Note that a call has ended."""
+        """Note that a call has ended. Begin one that waits."""
         self._running -= 1
         self._begin_calls()
 
     def handle_result(self, message: Message, result: Any, exc_info: Any) -> Any:
         try:
-            return self._answer(message, result, exc_info)
+            return self._reply(message, result, exc_info)
         finally:
             self.ended()
 
-    def _answer(self, message: Message, result: Any, exc_info: Any) -> Any:
+    def _reply(self, message: Message, result: Any, exc_info: Any) -> Any:
         try:
-            # RabbitMQ may be frozen, or take no messages. So this waits no longer than a stop may take.
+            # RabbitMQ may be frozen, or take no messages. So wait no longer than a stop may take.
             with Timeout(self.stopping.left):
                 return super().handle_result(message, result, exc_info)
         except (OSError, AMQPError, OperationalError, MessageNacked, Timeout) as error:  # nameko would end the service
@@ -186,7 +193,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
 
 class Rpc(nameko.rpc.Rpc):
-    """Like nameko's `rpc`, with the differences above."""
+    """nameko's `rpc`, with the three differences at the top of this file."""
 
     stopping = Stopping()
     rpc_consumer = RpcConsumer()
@@ -206,14 +213,18 @@ class Rpc(nameko.rpc.Rpc):
         return result, exc_info
 
     def _give_away(self, message: Message, error: Exception) -> None:
-        """Do not answer, because another instance will."""
+        """End the call here without a reply. It goes back into its queue.
+
+        This is also necessary if another instance sends the run. That instance may have lost its own delivery of the
+        call. If it fails then, RabbitMQ must still have the call.
+        """
         queue = self.rpc_consumer.queue_consumer
-        if isinstance(error, Superseded):
-            queue.ack_message(message)
-        elif self.stopping.asked:
+        put_back_at = time.monotonic() + (SUPERSEDED_SECONDS if isinstance(error, Superseded) else RETRY_SECONDS)
+        while queue.holds(message) and not self.stopping.asked and time.monotonic() < put_back_at:
+            time.sleep(0.1)
+        if self.stopping.asked:
             queue.leave_message(message)
         else:
-            time.sleep(RETRY_SECONDS)
             queue.requeue_message(message)
 
     def unpack_message_headers(self, message: Message) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 class DeliveryFailed(Exception):
-    """Kafka did not acknowledge every message. The text says how many it did acknowledge, and why not all."""
+    """Kafka did not acknowledge every message. The text says how many it acknowledged, and why the others failed."""
 
 
 class TooLarge(DeliveryFailed):
@@ -16,14 +16,14 @@ class RunStopped(Exception):
 
 
 class CallAgain(Exception):
-    """The service stops, and the next instance continues the run. The call goes back into its queue."""
+    """This instance stops, or Kafka does not answer. The call goes back into its queue, and the run continues later."""
 
     def __init__(self) -> None:
-        super().__init__("stopped; the next instance continues the run")
+        super().__init__("not finished here; the call goes back into its queue")
 
 
 class Superseded(Exception):
-    """Another instance sends the run now, and answers the call."""
+    """Another instance sends the run now. The call goes back into its queue, in case that instance fails."""
 
     def __init__(self) -> None:
         super().__init__("another instance has taken the run over")
@@ -38,7 +38,7 @@ class Figures:
     seconds: float
 
     def as_json(self) -> dict[str, float]:
-        """The five figures of the specification; a MB is 10^6 bytes of payload."""
+        """Return the five figures of the specification; a MB is 10^6 bytes of payload."""
         return {
             "num_messages": self.num_messages,
             "size": self.size,

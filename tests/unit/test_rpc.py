@@ -1,4 +1,4 @@
-"""Calls over RabbitMQ: how many run at once, and how each one ends. Without RabbitMQ and without workers."""
+"""Calls over RabbitMQ: how many run at once, and how each one ends. The tests need no RabbitMQ and no workers."""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ class Message:
         self.headers: dict[str, str] = {}
         self.channel = SimpleNamespace(connection=True)
         self.fate: list[str] = []
-        """What was done with it."""
+        """Contains "acknowledged" or "put back" once the service has done so."""
 
     def ack(self) -> None:
         self.fate.append("acknowledged")
@@ -35,7 +35,7 @@ class Service:
     def __init__(self) -> None:
         self.running: dict[int, object] = {}
         self.redelivered: dict[int, bool] = {}
-        self.answers: list[object] = []
+        self.replies: list[object] = []
         self.stop = StopRequest()
         container = SimpleNamespace(
             service_name="ping", service_cls=type(self), config={"AMQP_URI": ""}, spawn_worker=self._spawn_worker
@@ -77,14 +77,16 @@ class Service:
 @pytest.fixture
 def service(monkeypatch):
     service = Service()
-    monkeypatch.setattr(import_module("messaging.extensions.rpc"), "RETRY_SECONDS", 0)
+    module = import_module("messaging.extensions.rpc")
+    for pause in "RETRY_SECONDS", "SUPERSEDED_SECONDS":
+        monkeypatch.setattr(module, pause, 0)
 
     class Responder:
         def __init__(self, *arguments, **options):
             pass
 
         def send_response(self, result, exc_info):
-            service.answers.append(exc_info[1] if exc_info else result)
+            service.replies.append(exc_info[1] if exc_info else result)
             return result, exc_info
 
     monkeypatch.setattr(nameko.rpc, "Responder", Responder)
@@ -98,10 +100,10 @@ def messages(count: int, first: int = 0, redelivered: bool = False) -> list[Mess
 def test_a_call_is_answered_and_then_acknowledged(service):
     message = Message(1)
     service.deliver(message)
-    assert (message.fate, service.answers) == ([], [])
+    assert (message.fate, service.replies) == ([], [])
 
     service.end(1, {"num_messages": 5})
-    assert (message.fate, service.answers) == (["acknowledged"], [{"num_messages": 5}])
+    assert (message.fate, service.replies) == (["acknowledged"], [{"num_messages": 5}])
 
 
 def test_an_error_of_a_call_is_answered(service):
@@ -109,7 +111,7 @@ def test_an_error_of_a_call_is_answered(service):
     service.deliver(message)
     service.end(1, error=error)
 
-    assert (message.fate, service.answers) == (["acknowledged"], [error])
+    assert (message.fate, service.replies) == (["acknowledged"], [error])
 
 
 def test_a_call_says_if_it_was_delivered_before(service):
@@ -119,7 +121,7 @@ def test_a_call_says_if_it_was_delivered_before(service):
 
 
 class TestHowManyRun:
-    def test_the_next_one_begins_when_one_ends(self, service):
+    def test_the_next_call_begins_when_another_ends(self, service):
         service.deliver(*messages(CALLS_AT_ONCE + 2))
         assert sorted(service.running) == [*range(CALLS_AT_ONCE)]
 
@@ -129,7 +131,7 @@ class TestHowManyRun:
         assert CALLS_AT_ONCE + 1 in service.running
         assert len(service.running) == CALLS_AT_ONCE
 
-    def test_not_more_after_a_lost_connection_whose_calls_are_delivered_again(self, service):
+    def test_calls_that_are_redelivered_after_a_lost_connection_do_not_exceed_the_limit(self, service):
         service.deliver(*messages(CALLS_AT_ONCE))
         for first in 100, 200, 300:
             service.reconnect()
@@ -137,7 +139,7 @@ class TestHowManyRun:
             assert sorted(service.running) == [*range(CALLS_AT_ONCE)]
 
         service.end(0)
-        assert sorted(service.running) == [*range(1, CALLS_AT_ONCE), 300], "those of earlier connections are not ours"
+        assert sorted(service.running) == [*range(1, CALLS_AT_ONCE), 300], "earlier waiting calls are dropped"
 
     @pytest.mark.parametrize("error", [CallAgain(), Superseded(), RuntimeError("a bug"), None], ids=repr)
     def test_each_call_makes_room_however_it_ends(self, service, error):
@@ -166,7 +168,7 @@ class TestHowManyRun:
         assert sorted(service.running) == [1]
 
     def test_a_call_that_had_to_wait_is_not_a_new_call(self, service):
-        """Its connection may have been lost meanwhile, and another instance may have it."""
+        """Its connection may have been lost meanwhile, and another instance may have the call."""
         service.deliver(*messages(CALLS_AT_ONCE + 1))
         service.end(0)
 
@@ -174,39 +176,35 @@ class TestHowManyRun:
 
 
 class TestCallsThatOthersAnswer:
-    def test_a_superseded_call_is_acknowledged_and_not_answered(self, service):
+    @pytest.mark.parametrize("error", [CallAgain(), Superseded()], ids=repr)
+    def test_a_call_that_did_not_end_here_is_put_back_and_not_answered(self, service, error):
         message = Message(1)
         service.deliver(message)
-        service.end(1, error=Superseded())
+        service.end(1, error=error)
 
-        assert (message.fate, service.answers) == (["acknowledged"], [])
+        assert (message.fate, service.replies) == (["put back"], [])
 
-    def test_a_call_to_be_made_again_is_put_back_and_not_answered(self, service):
-        message = Message(1)
-        service.deliver(message)
-        service.end(1, error=CallAgain())
-
-        assert (message.fate, service.answers) == (["put back"], [])
-
-    def test_a_service_that_stops_leaves_it_for_the_next_instance(self, service):
+    def test_a_service_that_stops_leaves_a_call_to_be_made_again_for_the_next_instance(self, service):
         message = Message(1)
         service.deliver(message)
         service.stop.ask()
         service.end(1, error=CallAgain())
 
-        assert (message.fate, service.answers) == ([], [])
+        assert (message.fate, service.replies) == ([], [])
 
-    def test_after_the_connection_was_lost_it_is_no_longer_ours(self, service):
+    def test_a_call_whose_connection_was_lost_is_not_put_back_and_waits_for_nothing(self, service, monkeypatch):
+        monkeypatch.setattr(import_module("messaging.extensions.rpc"), "SUPERSEDED_SECONDS", 3600)
         message = Message(1)
         service.deliver(message)
         message.channel.connection = None
+        service.reconnect()
         service.end(1, error=Superseded())
 
         assert message.fate == []
 
 
 class TestStopping:
-    def test_calls_that_wait_are_left_and_those_that_run_are_answered(self, service):
+    def test_waiting_calls_are_left_in_their_queue_and_running_calls_are_answered(self, service):
         # Given calls that run and calls that wait
         running, waiting = messages(CALLS_AT_ONCE), messages(3, first=100)
         service.deliver(*running, *waiting)
@@ -224,9 +222,9 @@ class TestStopping:
         assert service.running == {}
         assert all(message.fate == ["acknowledged"] for message in running)
         assert all(message.fate == [] for message in waiting)
-        assert len(service.answers) == CALLS_AT_ONCE
+        assert len(service.replies) == CALLS_AT_ONCE
 
-    def test_a_call_that_comes_after_that_is_left_as_well(self, service):
+    def test_a_call_that_arrives_after_the_stop_is_left_in_its_queue(self, service):
         service.stop.ask()
         message = Message(1)
         service.deliver(message)

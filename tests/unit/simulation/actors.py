@@ -1,4 +1,4 @@
-"""Processes of the simulation: greenlets that run the real code step by step, and that can be killed anywhere."""
+"""Processes of the simulation: greenlets that run the real code step by step. A test can kill them at any step."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,11 +27,14 @@ from tests.unit.simulation.clients import Consumer, Producer, Reader
 from tests.unit.simulation.kafka import Kafka
 
 NAMES = count(1)
+SUPERSEDED_STEPS = 20
+"""How long a call waits before it goes back into its queue, if another sender has its run."""
+
 LIMITS = SimpleNamespace(max_messages=10**6, max_size=10**6, max_bytes=10**9)
 
 
 class Actor:
-    """One process. `step` lets it run to its next call of Kafka. Without `step` it is frozen."""
+    """One process. `step` lets it run until its next `pause`, before a call of Kafka. Between steps it is frozen."""
 
     def __init__(self, kafka: Kafka):
         self.kafka = kafka
@@ -51,7 +54,7 @@ class Actor:
         self._greenlet.throw()
 
     def pause(self) -> None:
-        """Let others run. A dead process does nothing more, not even in its `finally`."""
+        """Let others run. A dead process does nothing more, not even in a `finally` block."""
         if not self.is_dead:
             self._greenlet.parent.switch()
         if self.is_dead:
@@ -60,7 +63,7 @@ class Actor:
     def _run(self) -> None:
         try:
             self.work()
-        except Fenced:  # it ends by itself, because it was fenced twice in a row
+        except Fenced:  # the process ends by itself if it is fenced twice in a row
             self.is_dead = True
 
     def work(self) -> None:
@@ -68,7 +71,7 @@ class Actor:
 
 
 class Receiver(Actor):
-    """An instance of a service that receives. Pong answers, ping does not."""
+    """An instance that receives messages. Pong answers them, ping does not."""
 
     def __init__(self, kafka: Kafka, service: str, slot: int, producer: type[Producer] = Producer):
         super().__init__(kafka)
@@ -88,7 +91,7 @@ class Receiver(Actor):
                     break
                 batch = Batch(part.topic, part.partitions, part.keys, part.values, part.seconds)
                 columns = Columns(batch.keys, batch.values, batch.partitions)
-                self.pause()  # the handler takes its time
+                self.pause()  # other processes may run while the handler works
                 answers = PlannedAnswers("ping", columns) if self.service == "pong" else None
                 receiving.handled(part, batch, answers, epoch)
             receiving.advance()
@@ -105,7 +108,7 @@ class Receiver(Actor):
 
 
 class Claims:
-    """Newer claims and stops. An actor learns of them when it looks."""
+    """Newer claims and stops. A sender knows them only after `learn` or `catch_up`."""
 
     def __init__(self, kafka: Kafka, step: Callable[[], None]):
         self._kafka = kafka
@@ -134,7 +137,7 @@ class Claims:
 
 @dataclass
 class Message:
-    """A call in RabbitMQ's queue, or in the hands of an actor."""
+    """A call that waits in RabbitMQ's queue, or that a sender carries out."""
 
     call: Call
 
@@ -153,7 +156,7 @@ class Sender(Actor):
         super().__init__(kafka)
         self.queue = queue
         self.message: Message | None = None
-        """The call in hand. It goes back into the queue if the connection is lost."""
+        """The call that this instance carries out. RabbitMQ puts it back into the queue if the connection is lost."""
         self.claims = Claims(kafka, self.pause)
         self._make = producer
 
@@ -172,18 +175,23 @@ class Sender(Actor):
             try:
                 sender.send_run(message.call)
             except CallAgain:
-                if self.message is message:
-                    self.requeue()
+                self._give_away(message)
             except Superseded:
-                pass
+                self._give_away(message, SUPERSEDED_STEPS)
             except DeliveryFailed as error:
                 self.queue.failed.append(str(error))
             else:
                 self.queue.answered.append(message)
             self.message = None
 
+    def _give_away(self, message: Message, steps: int = 0) -> None:
+        for _ in range(steps):
+            self.pause()
+        if self.message is message:
+            self.requeue()
+
     def requeue(self) -> None:
-        """Let RabbitMQ take the call back, as after a lost connection. This actor continues with it."""
+        """Put the call back into the queue, as RabbitMQ does after a lost connection. This instance continues."""
         message, self.message = self.message, None
         if message:
             self.queue.waiting.append(message)

@@ -1,4 +1,4 @@
-"""Clients of the model, with the protocols of real clients. Each call is a step of the actor that makes it."""
+"""Clients of the model, with the protocols of real clients. Before a call to Kafka, other actors may take steps."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -7,14 +7,14 @@ from messaging.clients.protocols import Fetched, Given, Partition, Polled, Taken
 from tests.unit.simulation.kafka import ABORTED, COMMITTED, COUNTS, Entry, Kafka
 
 Step = Callable[[], None]
-"""Lets the other actors run. It does not return if the actor is killed."""
+"""Lets the other actors run. It does not return if its own actor is killed meanwhile."""
 
 POLL_MESSAGES = 300
-"""The most messages of a partition that a poll returns."""
+"""The most offsets of a partition that one poll reads."""
 
 
 class Producer:
-    """A transactional producer. A subclass may break a rule, to see that it matters."""
+    """A transactional producer. Subclasses break its rules, so that tests can show why the rules are needed."""
 
     def __init__(self, kafka: Kafka, step: Step, name: str):
         self.kafka = kafka
@@ -76,7 +76,7 @@ class Producer:
 
 
 class Consumer:
-    """A member of the group of a service, with the eager protocol. Reads committed messages."""
+    """A member of a service's group, with Kafka's eager rebalance protocol. Reads committed messages only."""
 
     keep_alive_seconds = 1.0
 
@@ -144,7 +144,7 @@ class Consumer:
 
 
 class Reader:
-    """Reads committed messages of partitions that it chooses. Its ends include uncommitted messages."""
+    """Reads only committed messages, of partitions that it chooses. Its ends include uncommitted messages."""
 
     def __init__(self, kafka: Kafka, step: Step):
         self.kafka = kafka
@@ -184,7 +184,7 @@ Row = tuple[int, Entry]
 
 
 def read(kafka: Kafka, partition: Partition, start: int) -> tuple[list[Row], int]:
-    """Return the messages that a committed reader gets from this offset on, and the offset to continue from."""
+    """Return the committed messages that a poll reads from this offset on, and the offset to continue from."""
     end = min(kafka.stable_end(partition), start + POLL_MESSAGES)
     entries = kafka.logs[partition][start:end]
     return [(offset, entry) for offset, entry in enumerate(entries, start) if entry.is_visible], max(start, end)

@@ -1,12 +1,10 @@
-"""A model of Kafka's transactions and of one consumer group, in memory and without time.
+"""A model of Kafka's transactions and consumer groups, in memory. No timeout passes by itself.
 
 It has everything that exactly-once needs:
 
-- A producer id has an epoch that fences older producers, and one open transaction.
+- A transactional id has an epoch, which fences older producers, and at most one open transaction.
 - Offsets are committed with the transaction, and only by a member of the group's newest generation.
-- A last stable offset hides messages after an open transaction.
-
-Every call of a client is a step. Before it, the other actors may take theirs.
+- The last stable offset hides an open transaction and all messages after its first one.
 """
 
 from collections import defaultdict
@@ -32,12 +30,12 @@ class Transaction:
     """The offset of its first message in each partition."""
     offsets: dict[Partition, int] = field(default_factory=dict)
     is_refused: bool = False
-    """True if a topic does not take one of its messages."""
+    """True if a topic refuses one of its messages."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A message, or the marker that ends a transaction. The marker has an offset too."""
+    """A message, or the marker that ends a transaction. The marker takes an offset too."""
 
     key: bytes | None = None
     value: bytes | None = None
@@ -46,7 +44,7 @@ class Entry:
 
     @property
     def is_visible(self) -> bool:
-        """True for a message that a committed reader gets once it comes to this offset."""
+        """True if a reader of committed messages returns this entry when it reaches its offset."""
         return not self.is_marker and (self.transaction is None or self.transaction.state == COMMITTED)
 
 
@@ -90,7 +88,7 @@ class Group:
 
 
 class Kafka:
-    """The broker. With `lost`, the answer to the next commit is lost, "before" or "after" the commit takes effect."""
+    """The broker. If `lost` is set, the next commit gets no answer: it fails "before" or "after" it takes effect."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -101,7 +99,7 @@ class Kafka:
         self.groups = {"pong": Group("pong"), "ping": Group("ping")}
         self.lost: str | None = None
         self.refused: dict[str, frozenset[int]] = {}
-        """The sequence numbers that each topic refuses. One of them aborts its transaction."""
+        """The numbers of the messages that each topic refuses. A transaction with one of them cannot be committed."""
 
     def write(self, partition: Partition, key: bytes | None, value: bytes | None) -> None:
         """Append a message outside of transactions."""
@@ -117,7 +115,7 @@ class Kafka:
                 transaction.is_refused = True
 
     def add_offsets(self, name: str, group: Group, offsets: Mapping[Partition, int], member: tuple[str, int]) -> None:
-        """Commit offsets with the transaction of an id. Raises Aborted for an old generation."""
+        """Add offsets, to be committed with the transaction of an id. Raises Aborted for an old generation."""
         if member[0] not in group.members or member[1] != group.generation:
             raise Aborted("not a member of this generation")
         self.open.setdefault(name, Transaction()).offsets |= offsets
@@ -144,16 +142,16 @@ class Kafka:
         return any(partition in transaction.offsets for transaction in self.open.values())
 
     def stable_end(self, partition: Partition) -> int:
-        """Return the offset that stops a committed reader: the first message of an open transaction."""
+        """Return the last stable offset: the first message of an open transaction, or the end."""
         end = len(self.logs[partition])
         return min((transaction.first.get(partition, end) for transaction in self.open.values()), default=end)
 
     def committed(self, topic: str) -> Mapping[Partition, Sequence[Entry]]:
-        """Return the messages of a topic for a committed reader."""
+        """Return the messages of a topic that a reader of committed messages sees."""
         partitions = [Partition(topic, number) for number in range(COUNTS[topic])]
         return {p: [e for e in self.logs[p][: self.stable_end(p)] if e.is_visible] for p in partitions}
 
     def uncommitted(self, topic: str) -> Mapping[Partition, Sequence[Entry]]:
-        """Return the messages of a topic for a reader that knows nothing of transactions."""
+        """Return all messages of a topic, including those of open and aborted transactions."""
         partitions = [Partition(topic, number) for number in range(COUNTS[topic])]
         return {p: [e for e in self.logs[p] if not e.is_marker] for p in partitions}

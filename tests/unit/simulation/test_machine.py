@@ -1,4 +1,4 @@
-"""The protocol of exactly-once, with faults in any order. hypothesis looks for one that loses or repeats a message."""
+"""Exactly-once with faults in any order. hypothesis looks for an order that loses or repeats messages."""
 
 import logging
 
@@ -73,9 +73,11 @@ class Machine(RuleBasedStateMachine):
         assert twice_or_disordered(self.kafka) == []
 
     def teardown(self) -> None:
-        self.world.finish()
-        assert violations(self.kafka) == []
-        logging.disable(logging.NOTSET)
+        try:
+            self.world.finish()
+            assert violations(self.kafka) == []
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 TestAnyFaults = Machine.TestCase

@@ -1,4 +1,4 @@
-"""A message that Kafka refuses for good: it aborts its transaction, and must not take others with it."""
+"""A message that Kafka refuses for good aborts its transaction. The record must say which messages have failed."""
 
 import pytest
 from pyroaring import BitMap
@@ -24,7 +24,7 @@ def test_answers_that_are_refused_are_counted_as_failed_and_all_others_arrive(re
     # When a run is over
     world.finish(lambda: arrived(world.kafka, "ping") == EVERYTHING - BitMap(refused))
 
-    # Then all others arrived once and in order, and the record says which ones did not
+    # Then all others arrived once and in order, and the record says which answers have failed
     assert twice_or_disordered(world.kafka) == []
     assert arrived(world.kafka, "ping") == EVERYTHING - BitMap(refused)
     answered = [state.stage for state in states_of(world.kafka, "pong_answered", Kafka.committed)]
@@ -34,13 +34,13 @@ def test_answers_that_are_refused_are_counted_as_failed_and_all_others_arrive(re
     assert sum(stage.messages for stage in received) == MESSAGES
 
 
-def test_a_run_whose_messages_are_refused_has_failed_and_says_which():
+def test_a_run_with_a_refused_message_fails_and_the_record_says_which_messages_have_failed():
     world = World()
     world.kafka.refused = {"pong": frozenset([999])}
     world.finish(lambda: bool(world.queue.failed) and arrived(world.kafka, "pong") == arrived(world.kafka, "ping"))
 
     assert len(world.queue.failed) == 1
-    assert "it does not take 1 bytes" in world.queue.failed[0]
+    assert "it does not take messages of 1 bytes" in world.queue.failed[0]
     sent = states_of(world.kafka, "sent", Kafka.committed)
     assert [state.sender.outcome for state in sent if state.sender.outcome != "sending"] == [FAILED]
     assert arrived(world.kafka, "pong") == union(state.stage for state in sent)

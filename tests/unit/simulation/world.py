@@ -66,18 +66,18 @@ class World:
             self.end_session_of(actor)
 
     def end_session_of(self, actor: Receiver | Sender) -> None:
-        """Let the groups drop a member that has not polled for too long."""
+        """Let the groups drop the members of a process, as if it had not polled for too long."""
         for group in self.kafka.groups.values():
             for member in [*group.members, *(group.joining or ())]:
                 if member.startswith(f"{actor.name}."):
                     group.expel(member)
 
     def time_out(self, name: str) -> None:
-        """Let the broker abort a transaction that has taken too long."""
+        """Let Kafka abort the open transaction of an id, as if it had taken too long."""
         self.kafka.fence(name)
 
     def finish(self, is_over: Callable[[], bool] | None = None) -> None:
-        """Continue without faults until everything has arrived. Then check if anything more happens."""
+        """Continue without faults until the run is over, and then for 40 rounds more, in which duplicates may come."""
         is_over = is_over or (lambda: bool(self.queue.answered) and not violations(self.kafka))
         for number in range(ROUNDS):
             self._go_round()
@@ -104,7 +104,7 @@ class World:
 
 
 def violations(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
-    """Return the problems after everything has arrived: lost, twice or out of order, in the topics or on record."""
+    """Return the problems at the end: lost, repeated or disordered messages, wrong records, a lag, a wrong outcome."""
     wrong = twice_or_disordered(kafka, view)
     for topic in "pong", "ping":
         got = {number for numbers in numbers_of(kafka, topic, view).values() for number in numbers}
@@ -122,7 +122,7 @@ def violations(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
 
 
 def twice_or_disordered(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
-    """Return the problems that must never exist."""
+    """Return the problems that must not exist even before the run is over."""
     wrong = []
     for topic in "pong", "ping":
         by_partition = numbers_of(kafka, topic, view)

@@ -1,4 +1,4 @@
-"""Watches from outside until consumers have handled all messages."""
+"""Measures how fast consumers handle all messages, by polling how many are left."""
 
 import time
 from collections.abc import Callable
@@ -13,23 +13,25 @@ STALLED_SECONDS = 30
 
 @dataclass
 class Drain:
-    """The measured part of a drain, from the first decrease of the messages left until none is left."""
+    """The measured part of a drain: from the first decrease in the messages left until none is left."""
 
     messages: int
-    """Messages that were left when a decrease was first seen."""
+    """Messages that were left after the first decrease."""
     seconds: float
     """From that time until none was left."""
 
     @property
     def rate(self) -> float:
-        """Messages per second. Messages handled before the first look do not count."""
+        """Messages per second. Messages of the first decrease do not count."""
+        if not self.seconds:
+            raise BenchmarkError("All messages were gone before their rate could be measured. Measure more messages.")
         return self.messages / self.seconds
 
 
 def drain(left: Callable[[], int]) -> Drain:
     """Call `left()`, which takes a few ms, every POLL_SECONDS until it returns 0.
 
-    Raises BenchmarkError if it stays the same for STALLED_SECONDS.
+    Raises BenchmarkError if the number does not change for STALLED_SECONDS.
     """
     at_first = left()
     first = latest = (at_first, time.perf_counter())

@@ -7,7 +7,7 @@ from client.runs import Run
 from client.verify.counting import Tally
 
 TOPICS = {"ping": ("pong", "ping"), "pong": ("ping",)}
-"""The topics that the messages of a run pass, in order, by the service that sends it."""
+"""For each service, the topics that the messages of its runs pass, in order."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdic
     for topic in TOPICS[run.service]:
         differences += _damaged(topic, tallies[topic])
         if once and tallies[topic].twice:
-            differences.append(f"Topic {topic} has {tallies[topic].twice} messages twice, and must have each once.")
+            copies = f"Extra copies of messages in topic {topic}: {tallies[topic].twice:,}."
+            differences.append(f"{copies} There must be none.")
     differences += _stages(run, tallies)
     uneven = dict(_duplicates(run, tallies))
     wrong = [sentence for sentence, possible in uneven.items() if exact or once or not possible]
@@ -62,7 +63,11 @@ def judge(run: Run, tallies: Mapping[str, Tally], exact: bool = False) -> Verdic
 
 
 def _figures(run: Run, topic: str, tallies: Mapping[str, Tally]) -> Figures:
-    """Return the figures of a topic. `missing` counts sent messages, or answers, that the topic does not hold."""
+    """Return the figures of a topic.
+
+    In the first topic, `missing` counts acknowledged messages that are not there. In the other one, it counts messages
+    of the first topic that have no answer.
+    """
     tally, first = tallies[topic], tallies[TOPICS[run.service][0]]
     missing = len(first.numbers - tally.numbers) if tally is not first else run.stages["sent"].distinct - tally.distinct
     return Figures(tally.messages, tally.distinct, tally.twice, max(0, missing), tally.out_of_order, tally.changed)
@@ -102,7 +107,10 @@ def _places(run: Run) -> dict[str, str]:
 
 
 def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Compare `distinct` of all stages but `sent`. Kafka may have stored messages that it did not acknowledge."""
+    """Compare `distinct` of all stages except `sent`.
+
+    `sent` may have fewer than the topic, because Kafka may have stored messages without acknowledging them.
+    """
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].distinct, tallies[topic].distinct
         if stage != "sent" and recorded != found:
@@ -110,11 +118,11 @@ def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
 
 
 def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, bool]]:
-    """Yield a sentence for each stage whose duplicates differ from its topic's, and True if that is allowed.
+    """Yield a sentence for each stage whose duplicates differ from those of its topic, and True if that is allowed.
 
     A stage that writes may have recorded fewer: a killed process cannot record its last messages, and Kafka may have
     stored messages without acknowledging them. A stage that reads may have recorded more, because uncommitted messages
-    come again. Anything else is a counting mistake.
+    come again. Any other difference is a counting mistake.
     """
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].duplicates, tallies[topic].twice

@@ -1,4 +1,4 @@
-"""Slows down the sending of a run while its record lags behind. So a new owner does not send much again."""
+"""Slows down the sending of a run while its record lags behind. So a new owner sends few messages again."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,8 +10,8 @@ from messaging.runs.outcome import DeliveryFailed
 UNRECORDED = 2500
 """At most this many messages may be acknowledged and not on record. A new owner would send them again.
 
-All that is in flight, up to 3,731 small messages, can be acknowledged beyond this at once, and as many can be in flight
-then. So at most 10,000 messages come twice."""
+All messages in flight (at most 3,744) can be acknowledged at once on top of these. Then the same number can
+be in flight again. So at most 10,000 messages come twice."""
 
 KEEP_UP_SECONDS = 120
 """If the record does not catch up within this time, in seconds, the run fails."""
@@ -25,7 +25,7 @@ class Record(Protocol):
 
 
 class Backpressure:
-    """Says when the sending of one run must stop. If the record of the run lags behind, it first waits for it."""
+    """Says when the sending of one run must stop. `asked` waits while the record of the run lags behind."""
 
     def __init__(self, run: UUID, record: Record, ownership: Ownership, clock: Callable[[], float]):
         self._run = run

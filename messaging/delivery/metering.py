@@ -20,7 +20,7 @@ class Meter:
         self.failed: Counter[tuple[str, str]] = Counter()
         """Failed messages, by topic and reason. They may be sent again."""
         self.sent_again: Counter[str] = Counter()
-        """Messages that were handed over again after they had failed."""
+        """Messages that were handed over again after they had failed, and messages of aborted transactions."""
 
     def begin(self, topic: str) -> None:
         """Begin to count a topic at 0, so that Prometheus sees the first message as an increase."""
@@ -134,7 +134,7 @@ class MeteredTransactions:
         partitions: Sequence[int],
         seconds: float,
     ) -> None:
-        if topic in self._meter.acknowledged:  # but not if they are the states of runs
+        if topic in self._meter.acknowledged:  # the states of runs are not counted
             self._open[topic] += len(keys)
         self._producer.send(topic, keys, values, partitions, seconds)
 
@@ -144,7 +144,12 @@ class MeteredTransactions:
         offsets: Mapping[Partition, int] | None = None,
         membership: Membership | None = None,
     ) -> None:
-        self._producer.commit(seconds, offsets, membership)
+        try:
+            self._producer.commit(seconds, offsets, membership)
+        except Refused as error:  # Kafka does not say because of which message
+            for topic, count in self._open.items():
+                self._meter.fail(topic, error, count)
+            raise
         self._meter.acknowledged.update(self._open)
         self._open.clear()
 

@@ -12,13 +12,13 @@ from messaging.stopping import StopRequest
 IN_FLIGHT_BYTES = 4 * 2**20
 """At most this many bytes may be unacknowledged. kafka-python's own `buffer_memory` does not limit them.
 
-It keeps Kafka busy. More would only cost memory, and time to look for garbage in it."""
+This is enough to keep Kafka busy. More would only cost memory, and time for garbage collection."""
 
-MESSAGE_OVERHEAD = 1024
-"""The client keeps about this many bytes per message, in addition to key and value."""
+MESSAGE_OVERHEAD = 1120
+"""The client keeps about this many bytes per message, in addition to key and value. So at most 3,744 are in flight."""
 
 ROOM_SECONDS = 150
-"""The timeout for room, in seconds. It is longer than the client's own timeout for acknowledgements."""
+"""The longest wait for room, in seconds. It is longer than the client's own timeout for acknowledgements."""
 
 
 def cost_of(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> int:
@@ -63,7 +63,8 @@ class Outbox:
             oldest, _ = self._in_flight[0]
             if not oldest.wait(0.2) and (time.monotonic() > deadline or self._stop.overdue):
                 raise DeliveryFailed(
-                    f"Kafka has acknowledged nothing of topic {self.topic} for {ROOM_SECONDS} s. Is it running?"
+                    f"There is no room for more messages of topic {self.topic}, because Kafka has not acknowledged"
+                    " earlier ones. Is it running?"
                 )
             while self._in_flight and self._in_flight[0][0].done:
                 self._in_flight_bytes -= self._in_flight.popleft()[1]

@@ -1,4 +1,4 @@
-"""One fault: the runs that it meets, and their audit."""
+"""One fault: the runs that are under way meanwhile, and their audit."""
 
 import os
 import time
@@ -17,15 +17,15 @@ EXACTLY_ONCE = os.environ.get("DELIVERY") == "exactly-once"
 """True if the services must repeat nothing, whatever goes wrong."""
 
 MESSAGES = {"kafka-python": (40_000, 100_000), "confluent-kafka": (160_000, 250_000)}
-"""The messages of a run, in a quick pass and with --repeat. The run must last until the fault."""
+"""The number of messages of a run, in a quick pass and with --repeat. The run must last until the fault."""
 
 RATE = 25_000
-"""With --repeat, runs with confluent-kafka send so many messages per second. So they last as long as the faults do."""
+"""With --repeat, runs with confluent-kafka send this many messages per second, so that they outlast the faults."""
 
 
 @dataclass
 class Row:
-    """The result of a fault, for a row of the table at the end."""
+    """The results of a fault: one row of the table at the end."""
 
     fault: str
     runs: int = 0
@@ -33,13 +33,13 @@ class Row:
     lost: int = 0
     duplicates: int = 0
     seconds: float = 0.0
-    """From the end of the fault to the end of the last run."""
+    """The longest time from the end of the fault to the end of its last run."""
     failed: int = 0
-    """How many runs did not end `done`, but said why."""
+    """How many runs ended `failed`, with a reason."""
 
 
 class Trial:
-    """The runs that a fault meets, and their results. A run has `messages` messages by default."""
+    """The runs during a fault, and their results. A run has `messages` messages by default."""
 
     def __init__(self, stack: Stack, ledger: Ledger, row: Row, long: bool):
         self.stack = stack
@@ -54,7 +54,7 @@ class Trial:
         self._healed: float | None = None
         self.duplicates = 0
         self.strangers: set[str] = set()
-        """Runs that have messages in the topics, but were not followed."""
+        """The ids of runs that have messages in the topics, but are not in `paths`."""
 
     def start(
         self, service: str = "ping", messages: int | None = None, size: int = 100, rate: int | None = None
@@ -67,14 +67,17 @@ class Trial:
         return self.follow(answer.headers["Location"])
 
     def start_both(self, times: int = 1) -> None:
-        """Start a run of ping and one of pong, `times` as large as usual. Wait until both have sent a part."""
+        """Start a run of ping, `times` as large as usual, and a run of pong, half as large.
+
+        Wait until every stage of both runs has counted more than 2,000 messages.
+        """
         messages = min(self.messages * times, 1_000_000)
         paths = [self.start("ping", messages), self.start("pong", messages // 2)]
         eventually(lambda: all(map(self._is_under_way, paths)), what="the runs do not begin")
-        assert self._any_under_way(), "the runs have ended already: the fault would meet nothing"
+        assert self._any_under_way(), "the runs have ended before the fault"
 
     def follow(self, path: str) -> str:
-        """Also audit the run at this path."""
+        """Audit the run at this path too. Return the path."""
         self.paths.append(path)
         return path
 
@@ -86,18 +89,18 @@ class Trial:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """The fault happens within this block. At least one run must still be under way at its end."""
+        """The fault happens within this block. With --repeat, at least one run must still be under way at the end."""
         yield
         self._healed = time.monotonic()
-        # A quick pass checks for losses. The time to recover is measured with --repeat.
-        assert not self.long or not self.paths or self._any_under_way(), "all runs were over before the fault was"
+        # Only a pass with --repeat measures the time to recover.
+        assert not self.long or not self.paths or self._any_under_way(), "all runs ended before the fault did"
 
     def _any_under_way(self) -> bool:
-        newest_first = reversed(self.paths)  # the older ones may end while it asks
+        newest_first = reversed(self.paths)  # older runs may end during these requests
         return any(self.run(path)["state"] not in FINAL for path in newest_first)
 
     def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:
-        """Wait until all runs have ended in one of these states, then compare all accounts."""
+        """Wait until all runs have ended. Audit them, and fail if one is not in these states."""
         eventually(lambda: all(self.run(path)["state"] in FINAL for path in self.paths), seconds, "a run does not end")
         ended = time.monotonic()
         self.ledger.wait_until_consumed(60)
@@ -111,7 +114,7 @@ class Trial:
         self.strangers = books.ids - {run["id"] for run in runs}
         self._row.duplicates += self.duplicates
         self._row.seconds = max(self._row.seconds, ended - (self._healed or ended))
-        self._row.failed += sum(run["state"] != "done" for run in runs)
+        self._row.failed += sum(run["state"] == "failed" for run in runs)
         for run in runs:
             books.check(run)
             assert run["state"] in states, run

@@ -79,7 +79,7 @@ def test_failed_messages_are_counted_by_reason(send, meter):
     assert meter.failed == {("pong", "too_large"): 1, ("pong", "refused"): 1, ("pong", "unavailable"): 2}
 
 
-def test_messages_that_cannot_even_be_handed_over_have_failed(producer, send, meter):
+def test_messages_that_the_client_does_not_take_have_failed(producer, send, meter):
     producer.error = Unavailable("gone")
     with pytest.raises(Unavailable):
         send(5)
@@ -107,7 +107,7 @@ def test_everything_else_is_the_producers(producer, meter):
 
 
 class Transactions:
-    """A transactional producer. Its next commit raises `error`."""
+    """A transactional producer. If there is an `error`, commits raise it."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -126,8 +126,8 @@ class Transactions:
             raise self.error
 
 
-def test_messages_in_a_transaction_are_counted_when_it_is_committed_and_if_it_is_aborted_as_sent_again(meter):
-    # Given a producer that sends messages of a topic that is counted, and of another one
+def test_messages_of_a_committed_transaction_are_acknowledged_and_of_an_aborted_one_sent_again(meter):
+    # Given a producer that sends messages to a counted topic, and to another one
     producer = Transactions()
     metered = MeteredTransactions(producer, meter)
     meter.begin("ping")
@@ -137,7 +137,7 @@ def test_messages_in_a_transaction_are_counted_when_it_is_committed_and_if_it_is
         metered.send("ping", [b"k"] * count, [b"v"] * count, [0] * count, 1)
         metered.send("run-states", [b"k"], [b"v"], [0], 1)
 
-    # When one transaction is committed, and one is not
+    # When the first transaction is committed, and the second one is aborted
     send(3)
     assert meter.acknowledged["ping"] == 0
     metered.commit(1)
@@ -147,6 +147,22 @@ def test_messages_in_a_transaction_are_counted_when_it_is_committed_and_if_it_is
         metered.commit(1)
     metered.abort(1)
 
-    # Then only the first one's messages are acknowledged
+    # Then only the messages of the first one count as acknowledged
     assert meter.acknowledged == {"ping": 3}
     assert meter.sent_again == {"ping": 5}
+    assert meter.failed.total() == 0
+
+
+def test_all_messages_of_a_refused_transaction_have_failed(meter):
+    producer = Transactions()
+    metered = MeteredTransactions(producer, meter)
+    meter.begin("ping")
+    metered.begin()
+    metered.send("ping", [b"k"] * 3, [b"v"] * 3, [0] * 3, 1)
+    metered.send("run-states", [b"k"], [b"v"], [0], 1)
+
+    producer.error = TooLarge("a message is too large")
+    with pytest.raises(TooLarge):
+        metered.commit(1)
+
+    assert +meter.failed == {("ping", "too_large"): 3}

@@ -1,4 +1,4 @@
-"""The outbox: it hands messages over while there is room, and says so if Kafka does not answer."""
+"""The outbox hands messages over while there is room, and raises DeliveryFailed if Kafka does not answer."""
 
 import pytest
 
@@ -12,7 +12,7 @@ HALF = IN_FLIGHT_BYTES // 2
 
 
 class SettledWhenWaitedFor(Delivery):
-    """Kafka acknowledges it while somebody waits for it."""
+    """Kafka acknowledges this delivery as soon as the outbox waits for it."""
 
     def wait(self, seconds: float) -> bool:
         self.acknowledge()
@@ -40,7 +40,7 @@ class Producer:
 
 
 class Overdue(StopRequest):
-    """The time is over, so waits must end."""
+    """A stop that is overdue, so waits must end."""
 
     overdue = True
 
@@ -64,7 +64,7 @@ def test_the_next_messages_wait_until_earlier_ones_make_room():
     assert [delivery.done for delivery in producer.deliveries] == [True, True, True, True, False]
 
 
-def test_messages_larger_than_the_room_go_alone():
+def test_messages_larger_than_the_room_are_sent_alone():
     producer = Producer(SettledWhenWaitedFor)
     outbox = Outbox("pong", producer, StopRequest())
     outbox.send([b"k"], [bytes(2 * IN_FLIGHT_BYTES)], [0])
@@ -73,15 +73,15 @@ def test_messages_larger_than_the_room_go_alone():
     assert [delivery.done for delivery in producer.deliveries] == [True, False]
 
 
-def test_no_room_is_waited_for_when_stopping_is_overdue():
+def test_the_wait_for_room_ends_when_stopping_is_overdue():
     outbox = Outbox("pong", Producer(), Overdue())
     outbox.send([b"k"], [bytes(HALF)], [0])
 
-    with pytest.raises(DeliveryFailed, match="Kafka has acknowledged nothing of topic pong"):
+    with pytest.raises(DeliveryFailed, match="no room for more messages of topic pong"):
         outbox.send([b"k"], [bytes(HALF)], [0])
 
 
-def test_a_kafka_that_does_not_answer_is_a_failed_delivery():
+def test_delivery_fails_if_kafka_does_not_answer():
     producer = Producer()
     producer.down = True
     outbox = Outbox("pong", producer, StopRequest())

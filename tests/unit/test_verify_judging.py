@@ -15,7 +15,7 @@ STAGES = {"ping": ("sent", "pong_received", "pong_answered", "ping_received"), "
 
 
 def api(service: str = "ping", state: str = "done", delivery: str = "at-least-once", **stages: dict[str, int]) -> Run:
-    """The run as the API returns it: every stage has seen every message once, except for what the test gives."""
+    """Return a run as the API does. Each stage has seen each message once, unless `stages` has other figures."""
     empty = {"byte_rate": None, "message_rate": None, "latency_ms": None, "missing": 0, "failed": 0}
     usual = {"distinct": COUNT, "duplicates": 0} | empty
     members = {name: usual | stages.get(name, {}) for name in STAGES[service]}
@@ -31,7 +31,7 @@ def api(service: str = "ping", state: str = "done", delivery: str = "at-least-on
 
 
 def tally(numbers=range(COUNT), changed=()) -> Tally:
-    """A topic that holds these numbers, in this order, in one partition."""
+    """Return the tally of a topic with these numbers, in this order, in one partition. `changed` have wrong values."""
     tally = Tally(RUN, COUNT, SIZE)
     values = payloads(RUN.bytes, [number + (number in changed) for number in numbers], SIZE)
     tally.add(0, numbers, values)
@@ -43,7 +43,7 @@ def verdict(run: Run, pong=None, ping=None, exact=False) -> Verdict:
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
-def test_everything_there_once_and_on_record_agrees(service):
+def test_a_run_agrees_if_every_message_is_there_once_and_on_record(service):
     judged = verdict(api(service), exact=True)
 
     assert (judged.agrees, judged.differences, judged.notes) == (True, [], [])
@@ -55,7 +55,7 @@ def test_a_run_of_pong_has_nothing_in_topic_pong():
     assert verdict(api("pong"), pong=tally([])).agrees
 
 
-def test_a_message_that_was_acknowledged_and_is_not_there():
+def test_an_acknowledged_message_that_is_not_in_its_topic_is_a_difference():
     judged = verdict(api("pong"), ping=tally(range(1, COUNT)))
 
     assert judged.differences == [
@@ -65,7 +65,7 @@ def test_a_message_that_was_acknowledged_and_is_not_there():
     assert judged.topics["ping"].missing == 1
 
 
-def test_a_message_without_an_answer():
+def test_a_message_without_an_answer_is_a_difference():
     judged = verdict(api(), ping=tally(range(1, COUNT)))
 
     assert "Messages of topic pong that did not come back in topic ping: 1." in judged.differences
@@ -81,7 +81,7 @@ def test_a_message_that_kafka_has_refused_need_not_come_back():
     assert "Messages of topic pong that did not come back in topic ping: 2. Kafka has refused 1." in judged.differences
 
 
-def test_an_answer_to_nothing():
+def test_an_answer_without_its_message_is_a_difference():
     judged = verdict(api(), pong=tally(range(1, COUNT)))
     assert "Messages of topic ping that are not in topic pong: 1." in judged.differences
 
@@ -99,25 +99,25 @@ def test_a_run_that_is_done_has_sent_exactly_what_is_on_record():
     assert judged.differences == ["The run is done. Messages: 10. On record as sent: 9."]
 
 
-def test_a_changed_payload():
+def test_a_changed_payload_is_a_difference():
     judged = verdict(api(), ping=tally(changed=[3, 4]))
 
     assert judged.differences == ["Messages of topic ping with another payload than they were sent with: 2."]
     assert judged.topics["ping"].changed == 2
 
 
-def test_another_order():
+def test_a_message_out_of_order_is_a_difference():
     judged = verdict(api(), pong=tally([1, 0, *range(2, COUNT)]))
     assert judged.differences == ["Messages of topic pong after a higher number in their partition: 1."]
 
 
-def test_a_number_that_the_run_does_not_have():
+def test_a_number_that_the_run_does_not_have_is_a_difference():
     judged = verdict(api(), ping=tally([*range(COUNT), COUNT]))
     assert judged.differences == ["Messages of topic ping with numbers that the run does not have: 1."]
 
 
 @pytest.mark.parametrize("stage", STAGES["ping"][1:])
-def test_a_stage_with_other_distinct_messages_on_record(stage):
+def test_a_stage_with_another_count_of_distinct_messages_is_a_difference(stage):
     topic = "pong" if stage == "pong_received" else "ping"
     assert verdict(api(**{stage: {"distinct": 9}})).differences == [
         f"Distinct messages of stage {stage} on record: 9. Topic {topic} holds 10."
@@ -125,7 +125,7 @@ def test_a_stage_with_other_distinct_messages_on_record(stage):
 
 
 class TestDuplicates:
-    def test_those_on_record_are_those_in_the_topics(self):
+    def test_equal_duplicates_on_record_and_in_the_topics_agree(self):
         twice = tally([0, *range(COUNT)])
         stages = {name: {"duplicates": 1} for name in STAGES["ping"]}
 
@@ -154,9 +154,9 @@ class TestDuplicates:
         assert not verdict(api(**{stage: {"duplicates": 1}}), exact=True).agrees
         assert not verdict(api(), **{topic: tally([0, *range(COUNT)])}).agrees
 
-    def test_exactly_once_there_must_be_none_on_record_or_in_a_topic(self):
+    def test_with_exactly_once_there_must_be_none_on_record_or_in_a_topic(self):
         assert verdict(api(delivery="exactly-once")).agrees
         assert not verdict(api(delivery="exactly-once", pong_received={"duplicates": 1})).agrees
 
         twice = verdict(api(delivery="exactly-once"), pong=tally([0, *range(COUNT)]))
-        assert "Topic pong has 1 messages twice, and must have each once." in twice.differences
+        assert "Extra copies of messages in topic pong: 1. There must be none." in twice.differences

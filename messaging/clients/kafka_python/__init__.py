@@ -29,7 +29,7 @@ class KafkaPython:
         return KafkaPythonReader({**self._consumer_options(), "group_id": None}, self._waiting)
 
     def consumer(self, group: str, topics: Sequence[str], **options: object) -> KafkaPythonConsumer:
-        return KafkaPythonConsumer(topics, {"group_id": group, **self._consumer_options(), **options}, self._waiting)
+        return KafkaPythonConsumer(topics, {**self._consumer_options(), "group_id": group, **options}, self._waiting)
 
     def admin(self, seconds: float = 10) -> KafkaPythonAdmin:
         return KafkaPythonAdmin(self.servers, seconds)

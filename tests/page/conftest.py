@@ -1,4 +1,4 @@
-"""The page in Debian's Chromium, on real services. Playwright drives it and brings no browser of its own."""
+"""Opens the page of real services in the system's Chromium. Playwright controls it, and installs no browser."""
 
 import os
 import shutil
@@ -26,14 +26,16 @@ def chromium():
 
 @pytest.fixture
 def new_tab(chromium, stack):
-    """A context manager that opens a tab. Until its end nothing may go wrong, unless errors are `allowed`."""
+    """A context manager that opens a tab. It fails after requests to other sites, and after errors unless `allowed`."""
 
     @contextmanager
     def new_tab(allowed: bool = False, **options):
         context = chromium.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
         tab = Tab(context.new_page(), stack.port)
-        yield tab
-        context.close()
+        try:
+            yield tab
+        finally:
+            context.close()
         assert tab.foreign == []
         assert allowed or tab.errors == []
 

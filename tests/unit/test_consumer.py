@@ -1,4 +1,4 @@
-"""The entrypoint's loop: when it commits, and what. The test controls the consumer and the answers."""
+"""The commits of the entrypoint's loop: their times and offsets. The test controls the consumer and the answers."""
 
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Given, Polled, Taken
@@ -20,7 +20,7 @@ def test_a_batch_is_committed_when_its_answers_are_settled_and_not_before():
     assert list(map(len, service.journal.received_batches)) == [10]
 
 
-def test_nothing_is_committed_that_is_not_on_record():
+def test_a_batch_is_not_committed_before_it_is_on_record():
     service = Service(Consumer(fetched(range(10))))
     service.journal.holds_back = True
 
@@ -31,7 +31,7 @@ def test_nothing_is_committed_that_is_not_on_record():
     assert service.consumer.committed == [{P0: 10}]
 
 
-def test_a_later_batch_is_worked_on_but_not_committed_before_an_earlier_one():
+def test_a_later_batch_is_handled_but_not_committed_before_an_earlier_one_is_done():
     first, second = Answers(), Answers()
     in_turn = iter([first, second])
     service = Service(Consumer(fetched(range(10)), fetched(range(10, 25))), lambda batch: next(in_turn))
@@ -46,7 +46,7 @@ def test_a_later_batch_is_worked_on_but_not_committed_before_an_earlier_one():
     assert service.consumer.committed == [{P0: 25}]
 
 
-def test_without_answers_the_handler_returning_is_enough():
+def test_a_batch_without_answers_is_committed_once_its_handler_has_returned():
     service = Service(Consumer(fetched(range(10))))
     service.turn(2)
 
@@ -62,7 +62,7 @@ def test_each_topic_of_a_poll_is_a_batch():
     assert service.consumer.committed == [{P0: 10, P1: 5}]
 
 
-def test_commits_go_by_the_clock():
+def test_there_is_at_most_one_commit_every_commit_seconds():
     service = Service(Consumer(fetched(range(10)), fetched(range(10, 20)), fetched(range(20, 30))))
     service.turn()
     for _ in range(5):
@@ -75,7 +75,7 @@ def test_commits_go_by_the_clock():
     assert service.consumer.committed == [{P0: 10}, {P0: 30}]
 
 
-def test_a_commit_that_failed_is_made_again():
+def test_a_failed_commit_is_repeated():
     service = Service(Consumer(fetched(range(10))))
     service.consumer.refusals = 1
     service.turn(4)
@@ -83,7 +83,7 @@ def test_a_commit_that_failed_is_made_again():
     assert service.consumer.committed == [{P0: 10}, {P0: 10}]
 
 
-def test_the_health_file_is_touched_by_the_members_of_a_group_alone(tmp_path):
+def test_only_a_member_of_its_group_touches_the_health_file(tmp_path):
     # Given a service that has not joined its group yet
     file = tmp_path / "healthy"
     service = Service(Consumer(), health_file=file)
@@ -122,26 +122,30 @@ def test_the_health_file_is_not_touched_while_kafka_does_not_answer(tmp_path, mo
 
 def test_kafka_that_does_not_answer_does_not_end_the_service(monkeypatch, caplog):
     monkeypatch.setattr("messaging.extensions.consumer.POLL_RETRY_SECONDS", 0.01)
-    # Given a Kafka that does not answer twice
+    # Given a Kafka that does not answer two of the polls
     service = Service(Consumer(fetched(range(10)), Unavailable("gone"), Unavailable("gone"), fetched(range(10, 15))))
 
-    # When the service goes on asking
+    # When the service continues to poll
     service.turn(4)
 
-    # Then it continues as soon as Kafka is back
+    # Then it handles the next messages as soon as Kafka is back
     assert service.handled == [10, 5]
     assert service.consumer.confirmed == {P0: 15}
     assert caplog.text.count("Kafka does not answer, trying again: gone") == 2
 
 
-def test_a_service_that_is_to_stop_finishes_its_work_and_commits_it():
+def test_a_service_that_is_told_to_stop_finishes_its_work_and_commits_it():
     # Given answers under way
-    answers = Answers()
-    service = Service(Consumer(fetched(range(10))), lambda batch: answers)
-    service.turn()
+    class AcknowledgedWhenAwaited(Answers):
+        def wait(self, seconds: float) -> bool:
+            self.done = True
+            return super().wait(seconds)
 
-    # When the service is told to stop, and Kafka acknowledges them after that
-    answers.done = True
+    service = Service(Consumer(fetched(range(10))), lambda batch: AcknowledgedWhenAwaited())
+    service.turn()
+    assert service.consumer.events == []
+
+    # When the service is told to stop, and Kafka acknowledges the answers while it waits for them
     service.stop.ask()
     service.entrypoint.run()
 
@@ -163,7 +167,7 @@ def test_a_service_that_stops_without_kafka_leaves_without_an_error(caplog):
     assert "did not leave its group: gone" in caplog.text
 
 
-def test_an_end_behind_marks_of_transactions_is_committed_after_the_messages_before_it():
+def test_an_end_after_transaction_markers_is_committed_after_the_messages_before_it():
     answers = Answers()
     service = Service(Consumer(fetched(range(10)), Polled(reached={P0: 12})), lambda batch: answers)
     service.turn(3)

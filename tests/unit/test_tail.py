@@ -24,7 +24,7 @@ def broker():
 
 @pytest.fixture
 def values():
-    """What was read."""
+    """The values that were read."""
     return []
 
 
@@ -46,7 +46,7 @@ def write(broker: Broker, *values: int) -> None:
         broker.write(PARTITION, b"key", str(value).encode())
 
 
-def test_everything_is_read_in_its_order_and_what_comes_later_as_well(broker, tail, values):
+def test_all_records_are_read_in_order_and_later_ones_too(broker, tail, values):
     write(broker, *range(250))
     tail.start()
     assert tail.wait_until_caught_up(5)
@@ -57,12 +57,12 @@ def test_everything_is_read_in_its_order_and_what_comes_later_as_well(broker, ta
     assert values == [*range(252)]
 
 
-def test_it_is_not_caught_up_before_it_has_read_what_was_there(broker, tail):
+def test_it_has_not_caught_up_before_it_has_read_the_existing_records(broker, tail):
     assert not tail.wait_until_caught_up(0)
     assert not tail.catch_up(0)
 
 
-def test_a_record_of_somebody_else_is_logged_and_left_out(broker, tail, values, caplog):
+def test_a_foreign_record_is_logged_and_left_out(broker, tail, values, caplog):
     broker.write(PARTITION, b"key", b"not a number")
     write(broker, 1)
     tail.start()
@@ -72,7 +72,7 @@ def test_a_record_of_somebody_else_is_logged_and_left_out(broker, tail, values, 
     assert "run-requests, offset 0: not a record of a run" in caplog.text
 
 
-def test_kafka_that_is_away_for_a_while_costs_nothing_and_brings_nothing_twice(broker, tail, values):
+def test_no_record_is_lost_or_read_twice_if_kafka_is_down_for_a_while(broker, tail, values):
     write(broker, 1)
     tail.start()
     assert tail.catch_up(5)
@@ -120,11 +120,13 @@ def test_a_process_that_cannot_read_transactions_ends_with_a_sentence(broker, ta
         exits.append(code)
         tail.stop()
 
-    def poll(self, seconds: float):
+    def poll(seconds: float):
         raise Transactional(RUN_STATES)
 
+    reader = broker.reader()
     monkeypatch.setattr("messaging.journal.tail.os._exit", end)
-    monkeypatch.setattr("tests.unit.broker.Reader.poll", poll)
+    monkeypatch.setattr(reader, "poll", poll)
+    monkeypatch.setattr(broker, "reader", lambda: reader)
     tail.start()
     wait_until(lambda: exits)
 

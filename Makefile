@@ -5,7 +5,8 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
-# Most tests wait half of the time. So three tests run at a time, each with its own brokers. The long ones come first.
+# Most tests wait half of the time. So three processes run tests, each with its own brokers. Without a reordering, the
+# folders with the long tests come first.
 PYTEST := $(VENV)/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 EXACTLY_ONCE := tests/integration/test_bounce.py tests/faults/test_services.py
 
@@ -46,7 +47,7 @@ audit: .venv/locked ## look for known vulnerabilities of the packages, and for m
 	@$(VENV)/python .ci/wheels.py
 
 format: .venv/locked ## format the code
-	@# First, because it wraps the lines that the check would call too long.
+	@# The formatter comes first, because it wraps lines that the check would call too long.
 	$(VENV)/ruff format
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
@@ -59,7 +60,7 @@ screenshots: setup tools ## take the pictures of the page for the documents, of 
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows
 	$(PIPENV) lock
-	@# The lock names no package index. So each machine uses pip's default there.
+	@# Without an index in the lock, each machine uses pip's default index.
 	$(VENV)/python -c "import json; lock = json.load(open('Pipfile.lock')); lock['_meta']['sources'] = []; \
 		[p.pop('index', None) for s in ('default', 'develop') for p in lock[s].values()]; \
 		open('Pipfile.lock', 'w').write(json.dumps(lock, indent=4, sort_keys=True) + '\n')"

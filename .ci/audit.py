@@ -12,11 +12,11 @@ PLACES = {"pypi": "pypi.org", "osv": "osv.dev"}
 SECONDS = 60
 """The timeout for each service."""
 ACCEPTED: dict[str, str] = {}
-"""Vulnerabilities that do no harm here, each by its id with the reason."""
+"""Vulnerabilities that do no harm here: the reason by the id of each."""
 
 
 class Unreachable(Exception):
-    """This service did not answer."""
+    """This service did not answer, or knows none of the packages."""
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def report(packages: list[dict], name: str) -> int:
             )
             if why:
                 print(f"  accepted: {why}")
-    print(f"Audit: {len(packages) - len(skipped)} packages looked up at {name}, {bad} vulnerabilities to see to.")
+    print(f"Audit: {len(packages) - len(skipped)} packages looked up at {name}, {bad} vulnerabilities to fix.")
     if skipped:
         print(f"Not known there: {', '.join(skipped)}")
     return 1 if bad else 0

@@ -1,7 +1,8 @@
 """`make audit`: looks for packages of Pipfile.lock that need a compiler on a platform. Exit code 1 if there are any.
 
-A pure package needs none. The installed copy says whether it is pure, even if the index has only its source. For the
-other packages the index must have a wheel for each platform. If it cannot be reached, prints that and ends with 0.
+A pure Python package needs no compiler. The installed copy says if a package is pure, even if the index has only its
+source. For all other packages, the index must have a wheel for each platform. If the index cannot be reached, this
+program says so and exits with 0.
 """
 
 import json
@@ -86,7 +87,7 @@ def check(packages: dict[str, dict], look_up: Callable[[str], set[str]]) -> list
 
 
 def problem(name: str, package: dict, files: set[str]) -> str:
-    """Return what is wrong with this package, in one line, or "" if nothing is."""
+    """Return the problem of this package in one line, or "" if there is none."""
     version = package["version"].removeprefix("==")
     found = {file: tags for file, of, tags in parsed(files) if of == version}
     if not found:
@@ -113,7 +114,7 @@ def parsed(files: set[str]) -> Iterator[tuple[str, str, frozenset[Tag]]]:
             else:
                 (_, version), tags = parse_sdist_filename(file), frozenset[Tag]()
         except (InvalidWheelFilename, InvalidSdistFilename):
-            continue  # a file of an old version; the index accepts no such names today
+            continue  # a file of an old version; today the index refuses such names
         yield file, str(version), tags
 
 
@@ -139,7 +140,7 @@ def targets() -> list[Target]:
 
 
 def target(name: str, system: str, machine: str, platforms: list[str], python: tuple[int, int]) -> Target:
-    """Return one of them, with the tags that pip accepts there."""
+    """Return one platform with one version of Python, and the tags that pip accepts there."""
     version = f"{python[0]}.{python[1]}"
     interpreter = f"cp{python[0]}{python[1]}"
     environment = {

@@ -31,7 +31,7 @@ from messaging.settings import Settings, load
 
 
 def create_app() -> Flask:
-    """Return the WSGI application. It connects to nothing before the first request, so that workers can be forked."""
+    """Return the WSGI application. It opens no connection. Each worker connects after its fork: `Resources.begin`."""
     app = Flask(__name__, static_folder=None)  # the page serves its own files
     app.url_rule_class = Rule
     app.url_map.merge_slashes = False  # a path with two slashes is 404, not a redirect

@@ -28,7 +28,7 @@ def describe(settings: Settings) -> Mapping[str, Any]:
 
 
 def look_up(description: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow a reference: return the node that this one refers to, or this one if it is no reference."""
+    """Return the node that `node` refers to with `$ref`, or `node` itself if it is not a reference."""
     if "$ref" not in node:
         return node
     return reduce(getitem, node["$ref"].removeprefix("#/").split("/"), description)

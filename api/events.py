@@ -21,7 +21,7 @@ MIMETYPE = "text/event-stream"
 
 
 class EventStreams:
-    """Opens the streams of one process. Each holds one of gunicorn's threads."""
+    """Opens the streams of one process. Each open stream occupies one of gunicorn's threads."""
 
     def __init__(self, store: Store):
         self._store = store
@@ -30,10 +30,10 @@ class EventStreams:
         )
 
     def open(self, run: Run, seen: int) -> Iterator[str]:
-        """Return `run` events. Each one has the whole run at that moment. The last one comes when the run is over.
+        """Return `run` events, each with the whole run at that moment, and then `end`. See `openapi.yaml`.
 
         An event's id is the version of the run. Only versions after `seen` are sent. Raises Problem 503 if too many
-        clients listen already. Call `close` at the end.
+        clients listen already. Call `close` when the response ends.
         """
         self._places.take()
         return _events(self._store, run, seen)

@@ -9,7 +9,7 @@ from api.problems import Problem
 from api.resources import resources
 
 HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "api"})
-"""The names that are always ours. `api` is the service's name in docker-compose.yml. Setting API_HOSTS adds more."""
+"""The API always accepts these names. `api` is the service's name in docker-compose.yml. API_HOSTS adds more."""
 
 READING = "GET", "HEAD", "OPTIONS"
 

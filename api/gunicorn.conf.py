@@ -7,7 +7,7 @@ from typing import Any
 
 from messaging.logs import gunicorn_config
 
-# The arbiter reads this file once. So all workers know the same moment, even one that starts later.
+# The arbiter reads this file once. So all workers have the same value, even a worker that starts later.
 STARTED = time.time_ns() // 1000
 
 # Enough open files for worker_connections and everything else. The usual limit is 1024.
@@ -20,10 +20,10 @@ worker_class = "api.worker.Worker"  # threads, because nameko's proxies block
 workers = 2
 # WAITING for each service (api/runs/dispatch.py), STREAMS (api/events.py), and some for all other requests.
 threads = 128
-worker_connections = 4000  # silent ones are cheap, see api/worker.py
+worker_connections = 4000  # silent connections are cheap, see api/worker.py
 timeout = 30  # seconds without a heartbeat of the worker; requests may take longer
 graceful_timeout = 8  # seconds to finish requests after SIGTERM; docker-compose gives 10
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # its heartbeat file needs no disk
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # the heartbeat file of a worker needs no disk
 logconfig_dict = gunicorn_config(os.environ.get("LOG_FORMAT"))
 control_socket_disable = True  # nobody uses it, and it would need a writable home
 

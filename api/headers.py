@@ -1,4 +1,4 @@
-"""The headers of every response, and the compression of the page's files and the metrics."""
+"""The headers of every response, and the compression of the page's files and of /metrics.json."""
 
 import gzip
 
@@ -19,7 +19,7 @@ def protect(response: Response) -> Response:
 
 
 def compress(response: Response) -> Response:
-    """Compress a large text if the client asks for it. Only the page and the metrics use this."""
+    """Compress a large text if the client asks for it. Only the blueprints `page` and `metrics` use this."""
     if response.mimetype not in COMPRESSED or (response.is_streamed and not response.direct_passthrough):
         return response
     response.vary.add("Accept-Encoding")

@@ -66,7 +66,7 @@ def parse_numbers(num_messages: str, size: str, settings: Settings, rate: str | 
 
 
 def check_wait(run: Request, request_timeout: int) -> None:
-    """Raise BadParameter if a paced run takes longer than a client can wait for it."""
+    """Raise BadParameter if a paced run takes `request_timeout` seconds or longer, because its GET would time out."""
     if run.rate is not None and run.num_messages / run.rate >= request_timeout:
         raise BadParameter(
             f"{run.num_messages} messages at {run.rate} per second take {run.num_messages / run.rate:.1f} s, and a GET"
@@ -75,7 +75,7 @@ def check_wait(run: Request, request_timeout: int) -> None:
 
 
 def parse_preferences(header: str, longest_wait: int) -> Preferences:
-    """Read the header Prefer. Ignore preferences that cannot be applied. If one comes twice, the first one counts."""
+    """Read the header Prefer. Ignore preferences that cannot be applied. If one is repeated, the first one counts."""
     values: dict[str, str] = {}
     for item in parse_http_list(header):
         if preference := PREFERENCE.fullmatch(item):
@@ -99,7 +99,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], *known: str) -> dict[str, str]
     for name, value in pairs:
         if name not in known:
             expected = f"only {' and '.join(known)}" if known else "none"
-            raise BadParameter(f"There is no query parameter {name[:50]!r} here, {expected}.")
+            raise BadParameter(f"There is no query parameter {name[:50]!r} here. This path accepts {expected}.")
         if name in query:
             raise BadParameter(f"The query parameter {name} is repeated; give it once.")
         query[name] = value

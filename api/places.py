@@ -1,4 +1,4 @@
-"""Places to wait. A request that waits holds one of gunicorn's threads, so only some may wait at once."""
+"""Limits how many requests may wait at once, because each of them occupies one of gunicorn's threads."""
 
 import threading
 from collections.abc import Iterator

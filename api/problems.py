@@ -20,7 +20,7 @@ DETAILS = {
 
 
 class Problem(Exception):
-    """An error response. Its JSON has the usual members and `members`."""
+    """An error response. Its JSON has the members of RFC 9457, and `members`."""
 
     def __init__(self, status: int, detail: str, about: UUID | None = None, **members: object):
         super().__init__(detail)

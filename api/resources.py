@@ -32,9 +32,9 @@ class Resources:
     """The OpenAPI description, as JSON."""
 
     def begin(self, api_started: int) -> None:
-        """Begin the work in the background: connect, read, look after the runs. A worker calls this when it starts.
+        """Start the threads that connect, read the journal, end lost runs and compute metrics. Each worker calls this.
 
-        `api_started` is when the API has started, all workers together, in microseconds since the epoch.
+        `api_started` is when the API started, not this worker, in microseconds since the epoch.
         """
         self.keeper.since = api_started
         self.store.warm_up()

@@ -6,7 +6,7 @@ import werkzeug.routing
 
 
 class Rule(werkzeug.routing.Rule):
-    """With `head=False`, HEAD is 405. For a GET that has effects, because werkzeug serves HEAD by calling GET."""
+    """With `head=False`, HEAD is 405. A GET with effects needs this, because werkzeug serves HEAD by calling GET."""
 
     def __init__(self, *args: Any, head: bool = True, **options: Any):
         super().__init__(*args, **options)

@@ -1,10 +1,10 @@
-"""Gunicorn's worker with threads, changed so that slow or silent clients hold no thread.
+"""Gunicorn's worker with threads, changed so that slow or silent clients occupy no thread.
 
 Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
-nothing, or half a request, hold up all others. Here the main loop reads the head of each request, and a thread gets
+nothing, or half a request, block all others. Here the main loop reads the head of each request, and a thread gets
 the request once its head is complete. No thread waits for a body, because the API refuses requests that have one. The
-main loop also closes connections, because that may take a while. (This worker serves HTTP/1 without TLS. A proxy in
-front of the API does the rest.)
+main loop also closes connections, because a client may need a while to close its side. (This worker serves HTTP/1
+without TLS. For TLS or HTTP/2, put a proxy in front of the API.)
 """
 
 import errno
@@ -24,7 +24,7 @@ from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEAD_SECONDS = 10
-"""How long a client may take for the head of a request."""
+"""How long a client may take to send the head of a request."""
 
 HEAD_BYTES = 64 * 1024
 
@@ -32,12 +32,12 @@ STALL_SECONDS = 10
 """How long a client may send and receive nothing while a thread serves it, in seconds."""
 
 CLOSE_SECONDS = 2
-"""How long a client may take to close its side after the last answer."""
+"""How long a client may take to close its side after the last response."""
 
 
 class Connection(TConn):
     def close(self, graceful: bool = False) -> None:
-        """Close it, if it is open."""
+        """Close the connection, if it is open."""
         if self.sock.fileno() != -1:
             super().close(graceful)
 
@@ -46,7 +46,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self._closing: deque[Connection] = deque()
-        """Connections after their last answer, ordered by their timeouts."""
+        """Connections after their last response, ordered by their timeouts."""
 
     def accept(self, listener: socket.socket) -> None:
         try:
@@ -61,7 +61,7 @@ class Worker(ThreadWorker):
         self._await_head(Connection(self.cfg, client, address, listener.getsockname()))
 
     def on_client_socket_readable(self, connection: Connection, client: socket.socket) -> None:
-        """Read the next request of a connection that was kept."""
+        """Read the next request of a connection that was kept open."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(connection)
         self._await_head(connection)
@@ -77,7 +77,7 @@ class Worker(ThreadWorker):
             self._await_head(connection, head)
 
     def handle_request(self, request: Request, connection: Connection) -> object:
-        """Serve a request in a thread. After one with a body the connection ends, because nobody reads the body."""
+        """Serve a request in a thread. A request with a body ends the connection, because nobody reads the body."""
         reader = request.body.reader
         if not isinstance(reader, LengthReader) or reader.length:
             request.force_close()
@@ -138,7 +138,7 @@ class Worker(ThreadWorker):
             self._closed(connection)
 
     def _drain(self, connection: Connection, client: socket.socket) -> None:
-        """Throw away what a client still sends."""
+        """Discard what a client still sends."""
         try:
             received = client.recv(HEAD_BYTES)
         except BlockingIOError:

@@ -2,7 +2,7 @@
 
 
 class BenchmarkError(Exception):
-    """No figure counts: a message was lost or came twice, or something broke. The text says what happened."""
+    """The measurement is invalid: a message was lost or came twice, or something broke. The text says what happened."""
 
 
 def expect(what: str, count: int, expected: int) -> None:

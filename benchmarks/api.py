@@ -27,14 +27,14 @@ class Api:
     @classmethod
     @contextmanager
     def running(cls, log: Path, *, exits_well: bool = True, folder: Path = ROOT) -> Iterator["Api"]:
-        """Run it on a free port; see `processes.running`."""
+        """Run the API on a free port; see `processes.running`."""
         port = free_port()
         settings = {"REQUEST_TIMEOUT": str(ANSWER_SECONDS), **api_address(port)}
         with running(log, API, exits_well=exits_well, folder=folder, **settings) as process:
             yield cls(process, f"http://{HOST}:{port}")
 
     def get(self, path: str) -> float:
-        """Request the path and return how many seconds the answer took. Raises BenchmarkError if it is not 200."""
+        """Request the path and return the response time in seconds. Raises BenchmarkError if the status is not 200."""
         started = time.perf_counter()
         try:
             with urllib.request.urlopen(self._url + path, timeout=ANSWER_SECONDS) as response:
@@ -44,16 +44,16 @@ class Api:
         return time.perf_counter() - started
 
     def answers(self, path: str) -> bool:
-        """Request the path and return True if the answer is 200."""
+        """Request the path. Return True if the status is 200."""
         with suppress(BenchmarkError):
             self.get(path)
             return True
         return False
 
     def wait(self, path: str, seconds: float = 60) -> None:
-        """Request the path until the answer is 200. Raises BenchmarkError if it is not after this time."""
+        """Request the path until the status is 200. Raises BenchmarkError if that takes longer than this."""
         if not wait_until(lambda: self.answers(path), seconds, 0.1):
-            self.get(path)  # raises an error that says what is wrong
+            self.get(path)  # raises an error that gives the reason
 
     @property
     def workers(self) -> Sequence[int]:

@@ -13,7 +13,7 @@ from messaging.runs.stage import Stage
 
 MESSAGES = 100
 SECONDS_BETWEEN = 1
-"""The time between two runs, by the timestamps of their records."""
+"""The time between two runs, in seconds, by the timestamps of their records."""
 
 
 def write_history(bootstrap_servers: str, count: int) -> list[UUID]:
@@ -33,7 +33,7 @@ class History:
     partitions: int
 
     def write(self, count: int) -> list[UUID]:
-        """Write the runs, one a second until a minute ago. Return their ids, the oldest first."""
+        """Write runs created SECONDS_BETWEEN apart, the last one a minute ago. Return their ids, the oldest first."""
         now = time.time_ns() // 1000
         runs = [uuid4() for _ in range(count)]
         for number, run in enumerate(runs):
@@ -61,7 +61,7 @@ class History:
 
 
 def stage(request: Request) -> Stage:
-    """A stage that has seen all messages of a run."""
+    """Return a stage that has counted all messages of a run."""
     stage = Stage()
     sent_times = [request.created + number for number in range(MESSAGES)]
     stage.add(range(MESSAGES), MESSAGES * request.size, [0] * MESSAGES, sent_times, request.created + 5000)

@@ -1,4 +1,4 @@
-"""Date, versions and machine. Every figure depends on them."""
+"""The date, the versions and the hardware of a measurement. Its figures depend on them."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ PACKAGES = "confluent-kafka", "kafka-python", "nameko", "nameko-kafka"
 
 @dataclass(frozen=True)
 class Machine:
-    """The surroundings of a measurement, for the report and the JSON file."""
+    """The circumstances of a measurement, for the report and the JSON file."""
 
     date: str
     python: str

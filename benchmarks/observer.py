@@ -1,4 +1,4 @@
-"""Asks Kafka what was delivered: end offsets of topics, committed offsets of groups."""
+"""Asks Kafka what was delivered and handled: end offsets of topics, and committed offsets of groups."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ class Observer:
     def renew(self, name: str, partitions: int = PARTITIONS) -> None:
         """Replace this topic by an empty one. Its committed offsets are deleted too."""
         self._admin.delete(name)
-        # Kafka answers at once, but deletes the old topic and shows the new one some time later.
+        # Kafka responds at once, but needs some time to delete the old topic and to show the new one.
         must(lambda: self._admin.create(Topic(name, partitions, replicas=1)), f"topic {name} is created")
         must(lambda: len(self._reader.partitions(name)) == partitions, f"topic {name} has its partitions")
 
@@ -38,7 +38,7 @@ class Observer:
         """Return True if the members of the group have their partitions."""
         try:
             return self._admin.group_states([group])[group] == "Stable"
-        except ClientError:  # the first group of all waits until Kafka has made its topic of offsets
+        except ClientError:  # Kafka creates its offsets topic for the first group, which takes a moment
             return False
 
     def rewind(self, group: str, topic: str, messages: int) -> None:
@@ -63,6 +63,6 @@ class Observer:
 
 
 def must(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait until the condition holds. Raises BenchmarkError if it does not after this time."""
+    """Wait until the condition is true. Raises BenchmarkError if that takes longer than this."""
     if not wait_until(condition, seconds, POLL_SECONDS):
         raise BenchmarkError(f"Waited {seconds:.0f} s, but this did not happen: {what}.")

@@ -19,9 +19,9 @@ STOP_SECONDS = 15
 def running(
     log: Path, command: Sequence[str], *, exits_well: bool = True, folder: Path = ROOT, **settings: str
 ) -> Iterator[Process]:
-    """Run a command in a folder, with these settings in its environment. End it by SIGTERM.
+    """Run a command in a folder, with these settings in its environment. End it with SIGTERM.
 
-    Raises BenchmarkError if it should exit with 0 (`exits_well`) but does not.
+    With `exits_well`, raises BenchmarkError if the exit code is not 0.
     """
     process = Process(command, environment(settings), log, folder=folder)
     try:
@@ -52,7 +52,7 @@ def output_of(*arguments: str) -> str:
 
 
 def handled(log: Path, topic: str) -> int:
-    """Return how many messages of the topic a service has handled. Its log says so for every 100."""
+    """Return how many messages of the topic a service has handled, according to its log. It logs every 100 messages."""
     return sum(map(int, re.findall(rf"topic={topic} messages=(\d+)", log.read_text())))
 
 

@@ -56,7 +56,7 @@ class Latency:
 
 @dataclass
 class Memory:
-    """Resident memory of a process in MB (10^6 bytes): before, at most, and after."""
+    """Resident memory of a process in MB (10^6 bytes): before the work, the maximum, and after the work."""
 
     name: str
     before: float
@@ -76,7 +76,10 @@ class Memory:
 
 @dataclass
 class Start:
-    """For each round: seconds until everything is ready, and the memory of each process in MB. Medians are quoted."""
+    """For each round: seconds until everything is ready, and memory in MB. The row shows the medians.
+
+    The API's memory is that of its largest worker.
+    """
 
     name: str
     rounds: list[tuple[float, dict[str, float]]]

@@ -1,4 +1,4 @@
-"""The brokers, the folder for logs and the observer that all measurements of one call share."""
+"""The brokers, the folder for logs and the observer. All measurements of one command share them."""
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ from messaging.settings import KafkaSettings
 
 @dataclass
 class Site:
-    """What all measurements share."""
+    """Everything that the measurements share."""
 
     directory: Path
     kafka: str
@@ -30,7 +30,7 @@ class Site:
     def opened(cls) -> Iterator["Site"]:
         """Start separate brokers, and stop them at the end."""
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, Brokers(directory) as brokers:
-            os.environ.update(brokers.environment)  # for everything that is started from here
+            os.environ.update(brokers.environment)  # every process that is started later inherits these
             client = connect(KafkaSettings(brokers.kafka_bootstrap, consumer={}, producer={}))
             with closing(Observer(client)) as observer:
                 yield cls(Path(directory), brokers.kafka_bootstrap, observer)

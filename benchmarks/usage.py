@@ -1,4 +1,4 @@
-"""What a process uses, as Linux counts it in /proc."""
+"""The memory and CPU time of a process, from Linux's /proc."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ def resident_mb(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process so far, user and system, of all its threads."""
+    """Return the CPU time that all threads of a process have used so far: user plus system time."""
     # The command's name is in parentheses and may contain anything. Field 3, the state, follows it.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[14 - 3], fields[15 - 3]

@@ -1,1 +1,1 @@
-"""A run in the terminal: `python -m client ping 100000 100`. It knows the API only over HTTP."""
+"""A client for the terminal: `python -m client ping 100000 100`. It uses the API only over HTTP."""

@@ -2,7 +2,7 @@
 
 `python -m client verify RUN` counts its messages in Kafka.
 
-Exit codes: 0 everything arrived; 1 something was lost, or the run did not end `done`; 2 wrong usage, or the API refuses
+Exit codes: 0 everything arrived; 1 something was lost, or the run is not `done`; 2 wrong usage, or the API refuses
 or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr. `client.verify.command` has the
 exit codes of `verify`.
 """
@@ -36,19 +36,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Each command is a subparser, whose `carry_out` takes the API and the arguments and returns the exit code."""
+    """Parse the command line. `carry_out` of the result takes the API and the arguments and returns the exit code."""
     defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT') or 8000}", json=False)
-    # Options may come before or after the command. A parser with defaults would overwrite the value of the other one.
+    # Options may come before or after the command, so both parsers have them. Without SUPPRESS,
+    # the default of the second parser would overwrite the value that the first one has read.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")
-    options.add_argument("--json", action="store_true", help="print only the result, as JSON, when it is there")
+    options.add_argument("--json", action="store_true", help="print only the result, as JSON, at the end")
     about = "Begin a run and watch it to its end."
     parser = argparse.ArgumentParser(prog="python -m client", description=about, parents=[options])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for service in SERVICES:
         begin = commands.add_parser(service, help=f"have {service} send messages", parents=[options])
         begin.add_argument("num_messages", type=int)
-        begin.add_argument("size", type=int, help="of each message, in bytes")
+        begin.add_argument("size", type=int, help="size of each message, in bytes")
         begin.add_argument("--rate", type=int, metavar="N", help="N messages per second; default: as fast as possible")
         begin.set_defaults(carry_out=begin_run, service=service)
     about = "Count the messages of a run in Kafka, and compare with what the API says."

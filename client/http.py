@@ -15,10 +15,10 @@ from client.runs import Run
 TIMEOUT = 5, 30
 """Timeouts, in seconds: to connect, and to wait for the next byte. An event stream has a heartbeat every 10 s."""
 RECONNECT_SECONDS = 30
-"""How long to try to reconnect a broken event stream, in seconds."""
+"""After the event stream breaks, the client tries to reconnect for this long, in seconds."""
 RETRY_SECONDS = 1
 LAST_RECORDS_SECONDS = 5
-"""The wait for the last records of a run's stages after its end, in seconds."""
+"""After the end of a run, how long to wait for the last records of its stages, in seconds."""
 
 
 class ApiError(Exception):
@@ -26,11 +26,11 @@ class ApiError(Exception):
 
 
 class Refused(ApiError):
-    """The API has answered with an error. The text is the `detail` of the problem."""
+    """The API has responded with an error. The text is its `detail`. Also raised if the event stream stays broken."""
 
 
 class Unreachable(ApiError):
-    """There was no answer."""
+    """No response arrived."""
 
 
 class Api:
@@ -50,7 +50,7 @@ class Api:
         self._session.close()
 
     def start(self, service: str, num_messages: int, size: int, rate: int | None = None) -> str:
-        """Begin a run and return its URL. With a rate, it sends that many messages per second."""
+        """Begin a run and return its URL. `rate` is in messages per second; without it, the run is not paced."""
         path = f"/{service}/{num_messages}/{size}" + ("" if rate is None else f"?rate={rate}")
         with _errors():
             accepted = self._session.post(self.url + path, timeout=TIMEOUT)
@@ -62,15 +62,15 @@ class Api:
             return Run.from_json(_check(self._session.get(url, timeout=TIMEOUT), 200).json())
 
     def get_last(self, url: str) -> Run:
-        """Return a run that is over. Waits until every stage has everything on record, LAST_RECORDS_SECONDS at most."""
+        """Return a run that is over. Waits up to LAST_RECORDS_SECONDS until each stage has all messages on record."""
         deadline = time.monotonic() + LAST_RECORDS_SECONDS
         while (run := self.get(url)).lost and time.monotonic() < deadline:
             time.sleep(0.1)
         return run
 
     def follow(self, url: str, warn: Callable[[str], None]) -> Iterator[Run]:
-        """Yield the run each time it has changed, until it is over. Reconnect if the stream breaks. Raises ApiError if
-        there is no stream for RECONNECT_SECONDS. `warn` gets a sentence when it breaks.
+        """Yield the run after each change, until it is over. If the stream breaks, call `warn` with a sentence and
+        reconnect. Raises ApiError if there is no stream for RECONNECT_SECONDS.
         """
         last_event_id: str | None = None
         broken_at: float | None = None
@@ -80,7 +80,7 @@ class Api:
                 for event in self._events(url, last_event_id):
                     if event.get("event") == "end":
                         return
-                    if "retry" not in event:  # a stopping server still sends this first event
+                    if "retry" not in event:  # even a server that is stopping sends this event first
                         broken_at = None
                     if event.get("event") == "run":
                         last_event_id = event["id"]
@@ -95,7 +95,7 @@ class Api:
             time.sleep(RETRY_SECONDS)
 
     def _events(self, url: str, last_event_id: str | None) -> Iterator[dict[str, str]]:
-        """The fields of each server-sent event; a comment is a field without a name."""
+        """Yield the fields of each server-sent event. A comment becomes a field with an empty name."""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         with _errors(), self._session.get(f"{url}/events", headers=headers, stream=True, timeout=TIMEOUT) as response:
             if response.status_code == 204:  # no event follows the last one that we have seen
@@ -119,7 +119,7 @@ def _errors() -> Iterator[None]:
 
 
 def _check(response: requests.Response, status: int) -> requests.Response:
-    """Return the response. Raises Refused if it has another status."""
+    """Return the response if it has this status. Otherwise raise Refused."""
     if response.status_code == status:
         return response
     try:

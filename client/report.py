@@ -7,11 +7,11 @@ from rich.table import Column, Table
 from client.runs import Run
 
 BEHIND_SECONDS = 0.1
-"""A paced run has kept its rate if it is behind its schedule by less than this, in seconds."""
+"""A paced run has kept its rate if it ended less than this behind its schedule, in seconds."""
 
 
 def report(run: Run) -> None:
-    """Print it all."""
+    """Print the table and the sentence."""
     Console(highlight=False).print(_table(run))
     print(f"\n{_sentence(run)}")
 

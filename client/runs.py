@@ -22,7 +22,7 @@ class Stage:
     """In MB/s (10^6 bytes)."""
     message_rate: float | None
     latency_ms: Mapping[str, float]
-    """By percentile; empty before the first message."""
+    """Latencies in ms, by percentile. Empty before the first message."""
     behind_seconds: float = 0.0
     """How far the sending of a paced run is behind its schedule, in seconds. Only in stage `sent`."""
 
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def lost(self) -> int:
-        """How many messages were sent but are not on record at every stage."""
+        """How many sent messages are not on record at the stage where most are missing."""
         return max(stage.missing for name, stage in self.stages.items() if name != "sent")
 
     @property

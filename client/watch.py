@@ -9,7 +9,7 @@ from client.runs import Run
 
 
 def watch(runs: Iterable[Run], warn: Callable[[str], None], show: bool = True) -> None:
-    """Draw each state of the run until the last one. `warn` gets a sentence when it stalls or goes on."""
+    """Draw each state of the run until the last one. `warn` gets a sentence when the run stalls or continues."""
     columns = TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.completed:9,}"), Rate()
     stalled: str | None = None
     bars: dict[str, TaskID] = {}

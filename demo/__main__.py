@@ -1,8 +1,8 @@
 """Shows what three designs do with messages while their services are killed. It takes about two minutes.
 
-Each design bounces messages between ping and pong, on separate brokers. SIGKILL ends pong when a third of the answers
-is there, and ping when two thirds are. Both are started again. At the end, the code of `client verify` counts the
-messages in the topics.
+Each design bounces messages between ping and pong, on separate brokers. SIGKILL ends pong when topic ping holds a third
+of the answers, and ping when it holds two thirds. Both are started again. At the end, the code of `client verify`
+counts the messages in the topics.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> None:
-    """Carry out the command. Exits with 1 if a design fails before its end."""
+    """Carry out the command. Exits with 1 if a design fails or the picture cannot be saved."""
     asked = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up: processes, brokers, folders
     screen = Screen(Console(stderr=asked.json, highlight=False))

@@ -11,13 +11,13 @@ from benchmarks.designs.services import Progress, Services
 
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2
-"""The bounce is over when nothing has come for this long, in seconds. Before that, copies may be on their way."""
+"""The bounce is over when nothing has changed for this long, in seconds. Until then, extra copies may arrive."""
 STALLED_SECONDS = 90
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A service that is killed when topic ping holds this part of the answers."""
+    """A service, and the fraction of the answers in topic ping at which it is killed."""
 
     service: str
     part: float
@@ -27,7 +27,7 @@ KILLS = Kill("pong", 1 / 3), Kill("ping", 2 / 3)
 
 
 class Watcher(Protocol):
-    """Gets told what happens."""
+    """Receives the progress and the kills."""
 
     def progress(self, progress: Progress) -> None: ...
     def killed(self, service: str, answers: int) -> None: ...
@@ -40,7 +40,7 @@ class Bounced:
     run: UUID
     kills: int
     seconds: float
-    """From the request until ping has received the last answer."""
+    """From the request until the last answer, or the last extra copy, has arrived."""
 
 
 def bounce(
@@ -51,7 +51,9 @@ def bounce(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Bounced:
-    """Send the messages and wait until nothing comes any more. `answers` counts the messages in topic ping.
+    """Send the messages, kill services as in KILLS, and wait for the last answer.
+
+    `answers` returns the number of messages in topic ping.
 
     Raises BenchmarkError if a service ends by itself, or if nothing changes for STALLED_SECONDS.
     """

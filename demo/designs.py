@@ -1,4 +1,4 @@
-"""The designs that are compared."""
+"""The designs that the demo compares."""
 
 from functools import partial
 

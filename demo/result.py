@@ -36,7 +36,7 @@ class Result:
 
     @classmethod
     def of(cls, design: str, client: str, messages: int, tallies: Mapping[str, Tally], kills: int, secs: float) -> Self:
-        """Make the row of a design that has sent all its messages, from the tallies of topics pong and ping."""
+        """Return the row of a design that has sent all its messages. `tallies` are those of topics pong and ping."""
         return cls(
             design=design,
             client=client,
@@ -53,7 +53,7 @@ class Result:
 def count(servers: str, run: UUID, messages: int) -> Mapping[str, Tally]:
     """Read topics pong and ping from their beginning. Return the tally of the run in each. Raises Unavailable.
 
-    librdkafka reads the topics of all designs, because it leaves out aborted messages. kafka-python does not.
+    librdkafka reads the topics of all designs. It skips messages of aborted transactions, and kafka-python does not.
     """
     client = connect(KafkaSettings(servers, consumer={}, producer={}, client="confluent-kafka"))
     counter = Counter()

@@ -59,7 +59,7 @@ class Part:
 
 
 class Screen:
-    """The whole screen, drawn on `console` between entering and leaving the context."""
+    """The whole screen. A context manager that draws it on `console` while the context is open."""
 
     def __init__(self, console: Console):
         self._parts: list[Part] = []
@@ -79,11 +79,11 @@ class Screen:
         return self._parts[-1]
 
     def finish(self, results: Sequence[Result]) -> None:
-        """Add the table."""
+        """Add the table of results at the end."""
         self._end = [table(results)]
 
     def save(self, path: Path) -> None:
-        """Write the picture as SVG."""
+        """Write the screen to this file, as SVG."""
         console = Console(record=True, file=io.StringIO(), width=SVG_WIDTH, force_terminal=True)
         console.print(self)
         console.save_svg(str(path), title="make demo")

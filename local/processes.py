@@ -18,9 +18,9 @@ FREEZE_SECONDS = 5
 
 
 class Process:
-    """Runs in a separate session, so that Ctrl-C in the terminal does not reach it. Starts at once.
+    """Starts at once, in a separate session, so that Ctrl-C in the terminal does not reach it.
 
-    Its output goes to the file `log`. Without one, `lines` returns the output.
+    Its output goes to the file `log`. Without `log`, `lines` returns the output.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Process:
         return self.popen.poll()
 
     def lines(self) -> Iterator[str]:
-        """Return what it prints, line by line, until it ends."""
-        assert self.popen.stdout, "it has a log instead"
+        """Return an iterator over the lines that the process prints until it ends."""
+        assert self.popen.stdout, "the output goes to the log file"
         return (line.decode(errors="replace").rstrip() for line in self.popen.stdout)
 
     def freeze(self) -> None:
@@ -70,7 +70,7 @@ class Process:
         self.popen.send_signal(signal.SIGCONT)
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM, which a frozen process notices only when it is resumed."""
+        """Resume it and send SIGTERM. A frozen process would not handle SIGTERM."""
         self.resume()
         self.popen.terminate()
 
@@ -83,12 +83,12 @@ class Process:
             return self.popen.returncode
 
     def end(self, seconds: float = 12) -> int:
-        """Ask it to end and wait for that."""
+        """Ask it to end, wait, and return the exit code."""
         self.ask_to_end()
         return self.await_end(seconds)
 
     def kill(self) -> None:
-        """End it and its child processes as a crash would."""
+        """End it and its child processes by SIGKILL, like a crash."""
         if self.running:
             os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait()

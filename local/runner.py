@@ -1,7 +1,7 @@
-"""`make run`: the brokers, ping, pong and the API on this machine, their logs on one screen, until Ctrl-C.
+"""`make run`: runs the brokers, ping, pong and the API until Ctrl-C, with their logs on one screen.
 
-Only one can run at a time in a folder. It uses brokers that already run here, from `python3 -m local start` or from a
-`make run` that was killed, and stops them when it ends. A service that ends by itself is started again.
+Only one can run at a time in a folder. If brokers of this folder already run, from `python3 -m local start` or from a
+`make run` that was killed, it uses them and stops them at its end. A service that ends by itself is started again.
 """
 
 import os
@@ -71,7 +71,7 @@ def run_services(settings: dict[str, str], port: int) -> str | None:
         service.start()
     Thread(target=say_hello, args=(port,), daemon=True).start()
     try:
-        # A signal that comes just before a wait does not end it, so the waits are short.
+        # If a signal arrives just before a wait, Python handles it only after the wait. So the waits are short.
         while not comes(signals, WATCH_SECONDS):
             for service in services:
                 service.watch()
@@ -91,7 +91,7 @@ def run_services(settings: dict[str, str], port: int) -> str | None:
 
 def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["Service"]:
     """Return the supervisor that keeps this service running."""
-    # ping and pong touch this file while they are in their consumer groups.
+    # A service touches this file while its consumer is in its group. The API does not use it.
     health_file = DATA / f"{name}.healthy"
 
     def launch() -> Service:
@@ -105,7 +105,7 @@ def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["S
 
 
 def comes(signals: SimpleQueue[int], seconds: float) -> bool:
-    """Wait for a signal, but no longer than this. Return False if none has come."""
+    """Wait for a signal, but no longer than this. Return True if one has arrived."""
     with suppress(Empty):
         signals.get(timeout=seconds)
         return True
@@ -113,7 +113,7 @@ def comes(signals: SimpleQueue[int], seconds: float) -> bool:
 
 
 class Service(Process):
-    """Copies its output to the screen. Each line begins with its name."""
+    """A service whose output is copied to the screen. Each line begins with the name of the service."""
 
     def __init__(self, name: str, variables: dict[str, str]):
         super().__init__(SERVICES[name], variables, ends_with_us=True)
@@ -125,7 +125,7 @@ class Service(Process):
         self._copying.start()
 
     def last_words(self) -> str:
-        """Return the last line that it has printed, once it has ended."""
+        """Return the last line that the service has printed. Call this after its end."""
         self._copying.join(1)
         return self._last_line
 
@@ -136,7 +136,7 @@ class Service(Process):
 
 
 def say(text: str) -> None:
-    """Print a line. If that fails, shut down cleanly: Ctrl-C ends the `tee` of `make run | tee log` first."""
+    """Print a line. If that fails, shut down cleanly: in `make run | tee log`, Ctrl-C ends `tee` first."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -151,14 +151,14 @@ def on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
 
 
 def stop_starting(number: int, _frame: FrameType | None) -> NoReturn:
-    """End the runner while the brokers start. This stops those that have started."""
+    """End the runner while the brokers start. `Brokers` then stops those that have started."""
     on_signals(ignore)
     sys.exit(130 if number == signal.SIGINT else 0)
 
 
 def ignore(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: a second Ctrl-C must not leave a broker behind."""
-    # Not SIG_IGN: Python prints a traceback about a signal that came just before.
+    # Not SIG_IGN: with it, Python prints a traceback if a signal has arrived just before.
 
 
 def say_hello(port: int) -> None:
@@ -169,8 +169,8 @@ def say_hello(port: int) -> None:
         return
     status, body = get(port, "/ping/1000/100", 60)
     if not status:
-        return  # it is being stopped
-    time.sleep(1)  # the consumers' lines come first
+        return  # the API is being stopped
+    time.sleep(1)  # so that the consumers' log lines appear first
     say(
         f"\n$ curl {api}/ping/1000/100\n{body}\n"
         f"Ready. In a second terminal:\n\n    curl {api}/ping/10000/100\n    curl {api}/pong/1000/100\n\n"
@@ -179,7 +179,7 @@ def say_hello(port: int) -> None:
 
 
 def get(port: int, path: str, seconds: float) -> tuple[int, str]:
-    """Return status and body of the API's answer, or 0 and nothing if there is none."""
+    """Return the status and the body of the API's response, or 0 and an empty text if there is no response."""
     with closing(HTTPConnection(HOST, port, timeout=seconds)) as connection:
         try:
             connection.request("GET", path)

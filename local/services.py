@@ -14,7 +14,7 @@ API = (sys.executable, "-m", "gunicorn", "--config", "api/gunicorn.conf.py", "ap
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment with these settings. Log lines appear at once, and warnings do not."""
+    """Return our environment with these settings, with unbuffered output and without Python's warnings."""
     return {**os.environ, **settings, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
 
 

@@ -21,17 +21,17 @@ class Running(Protocol):
         """Negative if a signal ended it. None while it runs."""
 
     def last_words(self) -> str:
-        """Return the last line that it has printed, once it has ended."""
+        """Return the last line that the process has printed. Call this after its end."""
 
 
 P = TypeVar("P", bound=Running)
 
 
 class Supervisor(Generic[P]):
-    """Watches one service. `launch` starts it. `is_ready` says if the newest start has succeeded.
+    """Watches one service. `launch` starts it. `is_ready` returns True if the newest start has succeeded.
 
-    It works only in `start` and `watch`, in the thread that calls them: Linux ends a service when the thread that
-    started it ends.
+    Call `start` and `watch` in a thread that lives as long as the service, because Linux ends a service when the thread
+    that started it ends.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Supervisor(Generic[P]):
         self._say(f"  {self.name}, process {self.process.pid}")
 
     def watch(self) -> None:
-        """Look at the service once, and restart it if it is time. Raises LocalError when giving up."""
+        """Check the service once. Restart it RESTART_SECONDS after its end. Raises LocalError when giving up."""
         if not self.process:
             if self._clock() >= self._start_at:
                 self.start()

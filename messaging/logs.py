@@ -14,7 +14,7 @@ def formatter(format: str = "", log_format: str | None = None) -> logging.Format
     """Return the formatter that LOG_FORMAT asks for. `format` is the format of text.
 
     A JSON line has time, level, logger, service, run, topic and message, and the figures of the message. Run and topic
-    are null if the line is not about one.
+    are null in lines that concern no run or topic.
     """
     if not is_json(log_format):
         return logging.Formatter(format)
@@ -28,7 +28,7 @@ def formatter(format: str = "", log_format: str | None = None) -> logging.Format
 
 
 def gunicorn_config(log_format: str | None) -> dict[str, Any]:
-    """Return gunicorn's `logconfig_dict`. An empty one does not change its lines."""
+    """Return gunicorn's `logconfig_dict`. It is empty for text. Then gunicorn keeps its own format."""
     if not is_json(log_format):
         return {}
     return {
@@ -37,7 +37,7 @@ def gunicorn_config(log_format: str | None) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
-            "gunicorn.access": {"level": "WARNING"},  # with a `logconfig_dict`, gunicorn logs each request
+            "gunicorn.access": {"level": "WARNING"},  # with a `logconfig_dict`, gunicorn would log each request
         },
     }
 
@@ -47,5 +47,5 @@ def is_json(log_format: str | None) -> bool:
 
 
 def service_of(command: Sequence[str]) -> str:
-    """Return ping, pong or api. `nameko run` ends with the module of its service."""
+    """Return ping, pong or api. The last argument of `nameko run` is the module of the service."""
     return "api" if "gunicorn" in command[0] else command[-1]

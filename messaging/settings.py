@@ -162,7 +162,7 @@ def load() -> Settings:
 def check(config: dict[str, Any]) -> Settings:
     """Return the settings of a nameko configuration. A setting that is absent or empty has its default.
 
-    A setting that is wrong ends the process with one sentence: the user has to change it first.
+    A setting that is wrong ends the process with an error message: the user has to change it first.
     nameko reads AMQP_URI by itself, so its default is put into `config`.
     """
     numbers = {name.lower(): parse(name, number, config.get(name)) for name, number in NUMBERS.items()}

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from math import ceil
 
 STOP_SECONDS = 3
-"""The seconds for a batch in hand and its acknowledgements after SIGTERM. The rest is redelivered later.
+"""After SIGTERM, a service has this many seconds to finish its work. Messages that are not done come again later.
 
 This is less than half of the 10 s that docker-compose gives a container, because closing connections takes time too."""
 
 
 SLICE_SECONDS = 0.5
-"""The longest part of a wait in which nobody looks if it must end."""
+"""A wait checks at least this often, in seconds, if it must end."""
 
 
 class StopRequest:
-    """Knows if a process was told to stop, and how much time is left."""
+    """Knows if a process must stop, and how much time is left."""
 
     _since: float | None = None
 
@@ -36,13 +36,13 @@ class StopRequest:
 
     @property
     def overdue(self) -> bool:
-        """True once the time is over. Then no wait may go on."""
+        """True once STOP_SECONDS are over. Then every wait must end."""
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS
 
     def wait(self, happens: Callable[[float], bool], seconds: float) -> bool:
-        """Return True once `happens` does. It is called again and again, and waits for as long as it is told.
+        """Call `happens`, each time with the seconds that it may wait, until it returns True. Then return True.
 
-        Return False after `seconds`, and as soon as the stop is overdue.
+        Return False after `seconds` in total, or as soon as the stop is overdue.
         """
         slices = max(1, ceil(seconds / SLICE_SECONDS))
         return any(not self.overdue and happens(seconds / slices) for _ in range(slices))

@@ -14,7 +14,7 @@ class PingService:
 
     @rpc
     def send(self, num_messages: int, size: int, **run: Any) -> dict[str, float]:
-        """Send `num_messages` of `size` bytes to pong; return the five figures. `run` is for `Topic.send_run`."""
+        """Send messages of `size` bytes to pong; return the five figures. `run` is passed on to `Topic.send_run`."""
         return self.pong_topic.send_run(num_messages, size, **run)
 
     @consume("ping")

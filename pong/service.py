@@ -15,7 +15,7 @@ class PongService:
 
     @rpc
     def send(self, num_messages: int, size: int, **run: Any) -> dict[str, float]:
-        """Send `num_messages` of `size` bytes to ping; return the five figures. `run` is for `Topic.send_run`."""
+        """Send messages of `size` bytes to ping; return the five figures. `run` is passed on to `Topic.send_run`."""
         return self.ping_topic.send_run(num_messages, size, **run)
 
     @consume("pong")

@@ -17,7 +17,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure():
-    # The brokers of the tests live for minutes. Java's second compiler would take a sixth of all CPU time meanwhile.
+    # The brokers of the tests run only for minutes. Java's second compiler would take a sixth of all CPU time.
     os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
@@ -36,7 +36,7 @@ def brokers(tmp_path_factory, request):
 
 @contextmanager
 def processes(brokers, folder):
-    """A function that starts a process with the brokers' addresses. All processes end with the block."""
+    """Yield a function that starts a process with the brokers' addresses. After the block, end all processes."""
     started = []
 
     def start(name: str, *command: str, **settings: str) -> LoggedProcess:
@@ -75,7 +75,7 @@ def stack(_stack):
 
 @pytest.fixture
 def fresh_stack(_stack):
-    """The same, but ping and pong have just started. They have counted and logged nothing."""
+    """The same, but ping and pong have just started. They have counted no messages, and have new logs."""
     _stack.heal()
     _stack.restart()
     return _stack
@@ -83,6 +83,6 @@ def fresh_stack(_stack):
 
 @pytest.fixture
 def ledger(brokers):
-    """The messages that come into the topics from now on."""
+    """Reads the messages that arrive in the two topics from now on."""
     with Ledger(brokers.kafka_bootstrap, ["ping", "pong"]) as ledger:
         yield ledger

@@ -1,4 +1,4 @@
-"""The documents of this project, taken apart: headings, links, code, and the commands in it."""
+"""Finds links, anchors, code and commands in the documents of this project."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 from local import ROOT
 
 COMMAND = re.compile(r"(?:\$ )?(.*?)(?: {2,}#.*)?")
-"""A line of code without its prompt and its comment."""
+"""Matches a line of code. Group 1 is the line without its prompt and its comment."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Document:
 
     @property
     def blocks(self) -> list[str]:
-        """Code blocks, which are indented by four spaces. Fenced blocks are not among them."""
+        """The code blocks that are indented by four spaces, without fenced blocks."""
         found = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", self._prose, re.M)
         return ["\n".join(line[4:] for line in block.strip("\n").split("\n")) for block in found]
 
@@ -43,7 +43,7 @@ class Document:
 
     @property
     def commands(self) -> list[str]:
-        """Every line of code, without prompt and comment."""
+        """Every line of blocks, spans and fenced `sh` blocks, without prompt and comment."""
         lines = [line for code in (*self.blocks, *self._fenced("sh"), *self.spans) for line in code.splitlines()]
         return [COMMAND.fullmatch(line).group(1) for line in lines]
 
@@ -53,7 +53,7 @@ class Document:
 
     @property
     def anchors(self) -> set[str]:
-        """The anchors that GitHub makes of the headings."""
+        """The anchors that GitHub makes from the headings."""
         titles = re.findall(r"^#+ (.*)", self._prose, re.M)
         return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 

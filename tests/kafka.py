@@ -1,4 +1,4 @@
-"""The tests use the project's own Kafka clients, with the options of config.yml."""
+"""Kafka clients for the tests: those of the project, with the options of config.yml."""
 
 from dataclasses import replace
 
@@ -8,6 +8,6 @@ from messaging.clients.protocols import Client, Waiting, directly
 
 
 def client_at(servers: str, waiting: Waiting = directly, library: str | None = None) -> Client:
-    """Return a client for the brokers at this address, by default that of KAFKA_CLIENT."""
+    """Return a client for the brokers at this address. By default, its library is the one in KAFKA_CLIENT."""
     kafka = settings.load().kafka
     return connect(replace(kafka, servers=servers, client=library or kafka.client), waiting)

@@ -1,4 +1,4 @@
-"""RabbitMQ from a Docker image, instead of the system's package: `--rabbitmq-image`."""
+"""RabbitMQ from a Docker image instead of the system's package. The option `--rabbitmq-image` selects it."""
 
 import subprocess
 import uuid
@@ -10,9 +10,9 @@ from local.ports import HOST, free_port
 
 
 class RabbitMQContainer(Broker):
-    """The process is the server itself, so signals reach it as without Docker.
+    """The first process of the container is the server itself, so signals reach the server as without Docker.
 
-    When the process ends, the container stays, with its port and its data.
+    When this process ends, the container stays, with its port and its data.
     """
 
     name = "RabbitMQ"
@@ -42,11 +42,11 @@ class RabbitMQContainer(Broker):
         self.port = port
 
     def rabbitmqctl(self, *arguments: str) -> str:
-        """Run RabbitMQ's command on it and return the output. Raises CalledProcessError."""
+        """Run rabbitmqctl in the container and return its output. Raises CalledProcessError."""
         return docker("exec", self._container, "rabbitmqctl", "--quiet", *arguments)
 
     def remove(self) -> None:
-        """End it, and remove the container with its data."""
+        """End the server, and remove the container with its data."""
         docker("rm", "--force", "--volumes", self._container)
 
     def _failure(self, problem: str) -> str:

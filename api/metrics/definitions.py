@@ -1,4 +1,4 @@
-"""The metrics of the API, in the order of the specification. docs/metrics.md has each with its formula and source."""
+"""The metrics of the API, in the order of the specification. docs/metrics.md gives their formulas and sources."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ PRODUCER_MESSAGES = Metric(
 )  # fmt: skip
 PRODUCER_BYTES = Metric(
     "pingpong_producer_payload_bytes_total", COUNTER, PRODUCER,
-    "Payload of the messages and answers of a service that Kafka has acknowledged.", ("service",),
+    "Payload bytes of the messages and answers of a service that Kafka has acknowledged.", ("service",),
 )  # fmt: skip
 PRODUCER_FAILED = Metric(
     "pingpong_producer_failed_messages_total", COUNTER, PRODUCER,
@@ -50,14 +50,14 @@ BROKER_LEADERS = Metric(
 )
 LEADER_SKEW = Metric(
     "pingpong_broker_leader_skew_ratio", GAUGE, BROKERS,
-    "Partitions that the broker with the most leads, over the mean of all brokers. Absent with one broker.",
+    "Largest number of partitions that one broker leads, divided by the mean of all brokers. Absent with one broker.",
 )  # fmt: skip
 BROKER_BYTES = Metric(
     "pingpong_broker_log_bytes", GAUGE, BROKERS, "Bytes of all partitions on the disks of a broker.", ("broker",)
 )
 BROKER_SKEW = Metric(
     "pingpong_broker_log_skew_ratio", GAUGE, BROKERS,
-    "Bytes on the disks of the broker with the most, over the mean of all brokers. Absent with one broker.",
+    "Largest number of bytes on the disks of one broker, divided by the mean of all brokers. Absent with one broker.",
 )  # fmt: skip
 BROKER_GROWTH = Metric(
     "pingpong_broker_log_growth_bytes_per_second", GAUGE, BROKERS,
@@ -66,24 +66,24 @@ BROKER_GROWTH = Metric(
 
 MESSAGE_SKEW = Metric(
     "pingpong_topic_message_skew_ratio", GAUGE, TOPICS,
-    "Messages that came in the last 10 seconds to the partition with the most, over the mean of all partitions of the"
-    " topic. Absent with one partition, or if none came.", ("topic",),
+    "Largest number of messages that reached one partition in the last 10 seconds, divided by the mean of all"
+    " partitions of the topic. Absent with one partition, or if no message arrived.", ("topic",),
 )  # fmt: skip
 TOPIC_SKEW = Metric(
     "pingpong_topic_log_skew_ratio", GAUGE, TOPICS,
-    "Bytes in the largest partition over the mean of all partitions of the topic. Absent with one partition.",
+    "Bytes in the largest partition, divided by the mean of all partitions of the topic. Absent with one partition.",
     ("topic",),
 )  # fmt: skip
 TOPIC_RATE = Metric(
     "pingpong_topic_messages_per_second", GAUGE, TOPICS,
-    "Messages that came to a topic, per second, in the last 10 seconds.", ("topic",),
+    "Messages that reached a topic, per second, in the last 10 seconds.", ("topic",),
 )  # fmt: skip
 TOPIC_GROWTH = Metric(
     "pingpong_topic_log_growth_bytes_per_second", GAUGE, TOPICS,
     "Growth of a topic in bytes per second, in the last 10 seconds.", ("topic",),
 )  # fmt: skip
 TOPIC_MESSAGES = Metric(
-    "pingpong_topic_messages_total", COUNTER, TOPICS, "Messages that have come to a partition.", ("topic", "partition")
+    "pingpong_topic_messages_total", COUNTER, TOPICS, "Messages that have reached a partition.", ("topic", "partition")
 )
 TOPIC_BYTES = Metric(
     "pingpong_topic_log_bytes", GAUGE, TOPICS, "Bytes of a partition on the disks of its leader.",
@@ -110,15 +110,16 @@ LAG_SECONDS = Metric(
 
 LATENCY = Metric(
     "pingpong_message_latency_seconds", HISTOGRAM, MORE,
-    "Time from the first sending of a message to this stage, by the service that sends the run.", ("service", "stage"),
+    "Time from the first sending of a message, or from its due time in a paced run, until it reaches a stage, by the"
+    " service that sends the run.", ("service", "stage"),
 )  # fmt: skip
 STAGE_MESSAGES = Metric(
     "pingpong_stage_messages_total", COUNTER, MORE,
-    "Messages that have come to a stage, by the service that sends the run.", ("service", "stage"),
+    "Messages that have reached a stage, by the service that sends the run.", ("service", "stage"),
 )  # fmt: skip
 DUPLICATES = Metric(
     "pingpong_duplicate_messages_total", COUNTER, MORE,
-    "Messages that have come to a stage again, by the service that sends the run.", ("service", "stage"),
+    "Messages that have reached a stage again, by the service that sends the run.", ("service", "stage"),
 )  # fmt: skip
 MISSING = Metric(
     "pingpong_missing_messages", GAUGE, MORE,
@@ -135,4 +136,4 @@ RUNS = Metric("pingpong_runs", GAUGE, MORE, "Runs that the API keeps, by state."
 STALLED = Metric("pingpong_stalled_runs", GAUGE, MORE, "Runs that are not over and do not change.")
 
 METRICS = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
-"""All of them, in their order."""
+"""All metrics, in the order above."""

@@ -1,4 +1,4 @@
-"""The formulas of the metrics. Pure. docs/metrics.md has them for users. Times are in seconds since the epoch."""
+"""The formulas of the metrics. Pure. docs/metrics.md explains them to users. Times are in seconds since the epoch."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
@@ -8,13 +8,13 @@ POINTS = 500
 
 
 def skew(loads: Collection[float]) -> float | None:
-    """Return the largest divided by the mean. None if there is nothing to compare."""
+    """Return the largest load divided by the mean. None if there is nothing to compare."""
     mean = fmean(loads) if len(loads) > 1 else 0.0
     return max(loads) / mean if mean > 0 else None
 
 
 def growth(points: Sequence[tuple[float, float]]) -> float | None:
-    """Return the growth of a value per second, from the first of these (time, value) to the last.
+    """Return the growth of a value per second, from the first (time, value) point to the last one.
 
     None if it is unknown.
     """
@@ -25,16 +25,16 @@ def growth(points: Sequence[tuple[float, float]]) -> float | None:
 
 
 class Past:
-    """The past of a partition's end offset. From it follows the age of the oldest uncommitted message."""
+    """The end offsets of a partition over time. They give the age of its oldest uncommitted message."""
 
     def __init__(self) -> None:
         self._points: list[tuple[float, int]] = []
 
     def lag_seconds(self, at: float, end: int, committed: int) -> float:
-        """Take in the offsets at one time. Return the time since the end offset passed the committed one.
+        """Take in the offsets of one look. Return the seconds since the end offset passed the committed offset.
 
-        It passed between two looks. This assumes that the messages between them came evenly. If it passed before the
-        first look, return the time since the first look, because no more is known.
+        That was between two looks. The formula assumes that messages arrived at a constant rate between them. If it
+        was before the first look, return the seconds since the first look, because no more is known.
         """
         self._add(at, end)
         if committed >= end:

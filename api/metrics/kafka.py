@@ -72,6 +72,6 @@ class KafkaLooks:
     def _close(self) -> None:
         for opened in self._admin, self._reader:
             if opened is not None:
-                with suppress(Exception):  # the connection is of no use any more, so its error does not matter
+                with suppress(Exception):  # the connection is not used again, so an error does not matter
                     opened.close()
         self._admin = self._reader = None

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 log = logging.getLogger(__name__)
 
 PACE_SECONDS = 2
-"""The seconds between two looks. They begin at multiples of this, so that all processes look at the same time."""
+"""The seconds between two looks. Looks begin at multiples of this, so that all processes look at the same time."""
 
 WINDOW_SECONDS = 10
 """Rates and growth are computed over this time, in seconds."""
@@ -30,7 +30,7 @@ T = TypeVar("T", bound=Look)
 
 
 class Probe(Generic[T]):
-    """Keeps the looks of the last WINDOW_SECONDS. `look` raises an exception if there is no answer."""
+    """Keeps the looks of the last WINDOW_SECONDS. The argument `look` raises an exception if there is no answer."""
 
     def __init__(self, name: str, look: Callable[[], T], clock: Callable[[], float] = time.time):
         self._name = name
@@ -47,10 +47,10 @@ class Probe(Generic[T]):
             self.look()
 
     def look(self) -> None:
-        """Look once."""
+        """Look once. Without an answer, forget the earlier looks."""
         try:
             self._looks.append(self._look())
-        except Exception as error:  # any exception: this thread must go on
+        except Exception as error:  # any exception: this thread must continue
             log.debug("no new metrics from %s: %r", self._name, error)
             self._looks.clear()
 

@@ -18,7 +18,7 @@ HISTORY_SECONDS = 240
 
 
 class Recorder:
-    """Safe for threads. Nothing waits in here: values that the probes have not seen in time are unknown."""
+    """Safe for threads. Never waits for an answer: without a fresh look, the values of a probe are unknown."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Recorder:
         self._history: deque[Values] = deque(maxlen=HISTORY_SECONDS // PACE_SECONDS)
 
     def start(self) -> None:
-        """Begin to look, in threads. Call it after a fork."""
+        """Start the threads. Call this after a fork."""
         self._kafka.start()
         self._rabbitmq.start()
         threading.Thread(target=self._run, name="metrics", daemon=True).start()
@@ -46,7 +46,7 @@ class Recorder:
             time.sleep(until_next(self._clock() + PACE_SECONDS / 2, PACE_SECONDS))
             try:
                 self.record()
-            except Exception:  # any exception: this thread must go on
+            except Exception:  # any exception: this thread must continue
                 log.exception("metrics are not recorded, trying again")
 
     def record(self) -> None:
@@ -56,7 +56,7 @@ class Recorder:
         self._history.append(values_at(self._clock(), *looks))
 
     def newest(self) -> Values:
-        """Return the newest values. If they are too old, return empty ones: nothing is known."""
+        """Return the newest values. If they are too old, return values without looks: both brokers count as down."""
         history = self.history()
         if not history or self._clock() - history[-1].at > FRESH_SECONDS:
             return values_at(self._clock(), (), (), ())

@@ -1,4 +1,4 @@
-"""Computes the values of the metrics from the newest looks. Pure. Unknown values are absent, and never 0."""
+"""Computes the values of the metrics from the newest looks. Pure. Unknown values are absent, not 0."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ from messaging.journal.states import SENT
 
 POINTS = [Point(service, stage) for service, stages in STAGES.items() for stage in stages]
 PRODUCED = {"ping": [Point("ping", SENT)], "pong": [Point("pong", SENT), Point("ping", "pong_answered")]}
-"""The stages that count a service's sent messages."""
+"""The stages that count what each service sends."""
 
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many latencies are within each of BOUNDS, how many there are, and their sum in seconds."""
+    """`counts` has the number of latencies up to each of BOUNDS, then of all. `sum` is their sum in seconds."""
 
     counts: Sequence[int]
     sum: float
@@ -56,7 +56,7 @@ class TotalsLook:
 def values_at(
     at: float, kafka: Sequence[KafkaLook], rabbitmq: Sequence[RabbitLook], runs: Sequence[TotalsLook]
 ) -> Values:
-    """Return the values. The looks are those of the last seconds, the newest last. Without a look, nothing is known."""
+    """Return the values. Each argument has the looks of the last seconds, the newest last. Empty: nothing is known."""
     values = Values(at)
     values.set(d.KAFKA_UP, float(bool(kafka)))
     values.set(d.RABBITMQ_UP, float(bool(rabbitmq)))

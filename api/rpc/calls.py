@@ -1,4 +1,4 @@
-"""Calls of ping and pong, as the rest of the API sees them: `send` now and return the figures, or later."""
+"""Calls of ping and pong for the rest of the API: make a service send and wait for its figures, or queue the call."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -22,12 +22,12 @@ COMING_SECONDS = 3.5
 Figures = Mapping[str, float]
 """The service's reply. The client gets it unchanged."""
 
-# With this, nameko raises the service's exception here. Otherwise it would be a RemoteError that only has its name.
+# With this, nameko raises the service's TooLarge here. Otherwise it would raise a RemoteError with only its name.
 deserialize_to_instance(TooLarge)
 
 
 class Calls:
-    """Safe for threads. Every method raises Problem."""
+    """Safe for threads. Every method can raise Problem."""
 
     def __init__(self, pool: ProxyPool):
         self._pool = pool
@@ -36,7 +36,8 @@ class Calls:
     def connected(self, service: str) -> Iterator[Callable[[Request, bool, Callable[[], None]], Figures]]:
         """Yield a function that makes the service send and returns its figures: see `api.runs.dispatch.Call`.
 
-        The Problem is 503 if RabbitMQ or the service is absent or has failed, 504 if there is no reply in time.
+        The Problem is 503 if RabbitMQ or the service is down or has failed, 504 if there is no reply in time, 400 if
+        Kafka refuses messages of this size.
         """
         with self._problems(service), self._pool.proxy(service) as (proxy, is_running):
             if not is_running and not proxy.is_running(service, COMING_SECONDS):
@@ -73,7 +74,7 @@ class Calls:
 def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures:
     run = _run(request, on_record)
     try:
-        # Calls of recorded runs go to disk. For all others the client waits, and asks again if RabbitMQ restarts.
+        # Only calls of recorded runs go to disk. If RabbitMQ loses any other call, its client gets an error.
         reply = proxy.call(request.service, *_numbers(request), to_disk=on_record, **run)
     except BROKEN as error:
         raise NotTaken(error) from None
@@ -86,7 +87,7 @@ def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[]
 
 
 def _run(request: Request, on_record: bool) -> dict[str, object]:
-    """Return the arguments that identify the run. It has `created` if it is on record, and `rate` if it is paced."""
+    """Return the call's named arguments. They include `created` if the run is on record, and `rate` if it is paced."""
     members: dict[str, object] = {"run_id": str(request.run)}
     if on_record:
         members["created"] = request.created

@@ -31,7 +31,7 @@ def look_at_queue(channel: Channel, service: str) -> Queue:
     """Ask RabbitMQ for the queue of a service's calls."""
     try:
         declared = channel.queue_declare(RPC_QUEUE_TEMPLATE.format(service), passive=True)
-    except NotFound:  # no instance has ever run; the channel is open again
+    except NotFound:  # no instance has ever run; amqp has opened the channel again
         return Queue(0, 0)
     return Queue(int(declared.message_count), int(declared.consumer_count))
 

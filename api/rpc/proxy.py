@@ -1,7 +1,7 @@
 """nameko's standalone proxy, with a timeout on every wait, and a pool of such proxies.
 
 A proxy belongs to one thread at a time, has no heartbeat and does not survive a restart of RabbitMQ. So each proxy is
-tried before its use: it asks if the service runs. After any error it is thrown away.
+tried before its use: it asks if the service runs. After any error it is discarded.
 """
 
 import collections
@@ -26,7 +26,7 @@ IDLE_SECONDS = 60
 """An unused connection is closed after this many seconds."""
 
 POLL_SECONDS = 0.1
-"""Between two questions while a service is coming back."""
+"""The pause between two questions while a service comes back."""
 
 
 class _NoReply:
@@ -39,7 +39,7 @@ class _NoReply:
 
 
 class _Publisher(Publisher):
-    """Publishes over the channel that was tried just now. nameko's own takes any connection of a pool."""
+    """Publishes over the channel that was tried just now. nameko's own publisher takes any connection of a pool."""
 
     def __init__(self, *arguments: Any, channel: Any, **options: Any):
         super().__init__(*arguments, **options)
@@ -63,7 +63,7 @@ class _SendMethod(MethodProxy):
 
 
 class _Replies(PollingQueueConsumer):
-    """Has one timeout for the whole wait. nameko's own waits a second time after the connection was lost."""
+    """Has one timeout for the whole wait. nameko's own consumer waits again after the connection was lost."""
 
     def _setup_consumer(self) -> None:
         connect(self.connection, ANSWER_SECONDS)
@@ -127,7 +127,7 @@ class ProxyPool:
         self.timeout = timeout
         """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """Each proxy with the time of its last use. The newest is used next, so the others become idle."""
+        """Each proxy with the time of its last use. The proxy used last is used next, so the others become idle."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:
@@ -162,5 +162,5 @@ class ProxyPool:
                 return proxy, proxy.is_running(service)
             except BROKEN as error:
                 proxy.discard()
-                if is_new or timed_out(error):  # the new connection fails too, so RabbitMQ is the problem
+                if is_new or timed_out(error):  # other connections would fail too
                     raise

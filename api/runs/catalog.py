@@ -23,15 +23,15 @@ class Catalog:
         self._keeper = keeper or TotalsKeeper()
         self._runs: dict[UUID, Run] = {}
         self._strangers: dict[UUID, Run] = {}
-        """Runs with states, but with no record yet that has their request."""
+        """Runs that have states, but no record with their request yet."""
         self._dropped: set[bytes] = set()
 
     def apply_request(self, record: RequestRecord) -> Run | None:
-        """Take in a record of topic `run-requests`. Return its run, None if that was dropped before."""
+        """Take in a record of topic `run-requests`. Return its run, or None if the run was dropped."""
         return self._apply(record.run, lambda run: run.apply_request(record))
 
     def apply_state(self, run_id: UUID, stage: str, key: str, state: State, offset: int) -> Run | None:
-        """Take in a record of topic `run-states`. Return its run, None if that was dropped before."""
+        """Take in a record of topic `run-states`. Return its run, or None if the run was dropped."""
         return self._apply(run_id, lambda run: run.apply_state(stage, key, state, offset))
 
     def _apply(self, run_id: UUID, change: Callable[[Run], None]) -> Run | None:
@@ -44,7 +44,7 @@ class Catalog:
         if run.id in self._runs:
             self._keeper.change(run)
         if len(self._runs) > self._kept:
-            self._drop(next(iter(self._runs.values())))  # the order of the topic is the same for every process
+            self._drop(next(iter(self._runs.values())))  # every process reads the same order and drops this run
         if len(self._strangers) > self._kept:
             del self._strangers[next(iter(self._strangers))]
         return run
@@ -76,12 +76,12 @@ class Catalog:
         return self._runs.get(run_id)
 
     def is_dropped(self, run_id: UUID) -> bool:
-        """Return True if there was such a run, and newer ones have taken its place."""
+        """Return True if there was such a run, and newer runs have replaced it."""
         return run_id.bytes in self._dropped
 
     @property
     def oldest(self) -> int | None:
-        """When the oldest run was created."""
+        """When the oldest run was created, in microseconds since the epoch. None without runs."""
         return min(map(_created, self._runs.values()), default=None)
 
     def newest(self, limit: int, before: UUID | None = None) -> list[Run]:

@@ -1,7 +1,7 @@
 """Brings a run to its service: calls the service while the client waits, or queues the call for later.
 
-Accepted means that the run will be carried out. Several requests may race for one id, and a call may be lost. So the
-store and the calls are arguments, and tests run every order of events without a broker.
+Every accepted run is carried out. Several requests may race for one id, and a call may be lost. So the store and the
+calls are arguments: tests can run every order of events without a broker.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from api.runs.view import RunView
 from messaging.runs.request import Request
 
 WAITING = 48
-"""The most requests of one process that may wait for a service at once."""
+"""At most this many requests of one process may wait for a service at once."""
 
 
 class Call(Protocol):
@@ -37,7 +37,7 @@ class Calls(Protocol):
 
 
 class Dispatcher:
-    """Takes requests for runs. Each run is carried out once. Every method raises Problem."""
+    """Takes requests for runs. Each run is carried out once. Every method can raise Problem."""
 
     def __init__(self, store: Store, calls: Calls, runs_pending: int, waiting: int = WAITING):
         self._store = store
@@ -48,7 +48,7 @@ class Dispatcher:
     def send(self, request: Request, has_key: bool) -> Figures:
         """Make the service send now, and return its figures. With a key, only the first request of that id sends.
 
-        The Problem links to the run if one has begun, or if an earlier run has this id.
+        The Problem links to the run if the run may have begun, or if an earlier run has this id.
         """
         self._refuse_if_too_many()
         may_have_begun = False
@@ -72,7 +72,7 @@ class Dispatcher:
 
         The Problem is 422 if the existing run has other numbers.
         """
-        # Take the place first. If none is free, nothing may be left on record.
+        # Take the place first: if none is free, the run must not be on record.
         with self._places[request.service].taken() if wait_seconds else nullcontext():
             run = self._begin(request)
             return self._wait_until_over(run, wait_seconds)
@@ -95,7 +95,7 @@ class Dispatcher:
         return run
 
     def _queue(self, run: Run) -> None:
-        """Put the call into the service's queue. Twice is harmless, because a second delivery is the same run."""
+        """Put the call into the service's queue. A second call is harmless, because it asks for the same run."""
         try:
             self._calls.queue(run.request)
             self._store.note_queued(run.id)
@@ -123,7 +123,7 @@ class Dispatcher:
             return
         _refuse_if_other(run, request)
         if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
-            self._queue(run)  # the process that has accepted it may be gone
+            self._queue(run)  # the process that accepted it may have ended before it queued the call
         problem = Problem(409, "This Idempotency-Key was used before. The link leads to its run.")
         problem.run = request.run
         raise problem
@@ -169,5 +169,5 @@ def _refuse_if_other(run: Run, request: Request) -> None:
 
 def _places(service: str, count: int) -> Places:
     return Places(
-        count, f"{count} requests already wait for {service}. Try again later, or do not wait for the answer."
+        count, f"{count} requests already wait for {service}. Try again later, or do not wait for the result."
     )

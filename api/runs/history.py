@@ -1,6 +1,6 @@
 """The records of topic `run-requests` from before this process started.
 
-There may be very many, and only the newest runs are kept. So all records are read before any one is decoded.
+There may be very many, and only the newest runs are kept. So all records are read before the first one is decoded.
 """
 
 from messaging.clients.protocols import Partition
@@ -21,7 +21,7 @@ class History:
         """The ids of the runs that are not kept, 16 bytes each."""
 
     def add(self, raw: Raw) -> None:
-        """Take in a record. Raises ValueError if its key is not one of ours."""
+        """Take in a record. Raises ValueError if its key does not begin with the id of a run."""
         key = raw[2] or b""
         run_id = key[:ID_LENGTH]
         if run_id in self._records:

@@ -1,4 +1,4 @@
-"""Ends runs that nobody will continue: never queued, lost with RabbitMQ's memory, or with messages missing."""
+"""Ends runs that cannot be completed: the call was never queued, RabbitMQ lost the call, or messages are missing."""
 
 import logging
 import threading
@@ -87,7 +87,7 @@ class Lag:
         self._reader: Reader | None = None
 
     def __call__(self, group: str) -> int:
-        """Return how many messages the group has not committed, in the topic of the same name. 1 if unknown."""
+        """Return how many messages the group has not committed, in its topic. 1 if unknown, because 0 can end runs."""
         try:
             self._reader = self._reader or self._client.reader()
             partitions = self._reader.partitions(group)

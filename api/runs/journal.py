@@ -1,4 +1,4 @@
-"""The API's connection to the record of runs: it reads both topics, and writes requests."""
+"""The API's connection to the journal: it reads both topics, and writes to `run-requests`."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,11 +13,11 @@ from messaging.journal.states import RUN_STATES, states_topic
 from messaging.journal.tail import Apply, Tail
 
 SLACK_MS = 60_000
-"""How far the clocks of the API, of Kafka and of the services may differ."""
+"""How far the clocks of the API, of Kafka and of the services may differ, in milliseconds."""
 
 
 class Journal:
-    """Connects with `start`. Every method raises Problem 503 if Kafka does not answer in time."""
+    """Call `start` first. Every method can raise Problem 503, for example if Kafka does not answer in time."""
 
     def __init__(self, client: Client, partitions: int, replicas: int):
         self._client = client
@@ -40,7 +40,7 @@ class Journal:
         self._requests.start()
 
     def start_states(self, since_ms: int, apply: Apply) -> None:
-        """Hand every record of `run-states` since this time (since the epoch) to `apply`, in another thread."""
+        """Hand every record of `run-states` to `apply`, from `since_ms` since the epoch on, in another thread."""
 
         def where(reader: Reader) -> Mapping[Partition, int]:
             return reader.offsets_at(reader.partitions(RUN_STATES), since_ms - SLACK_MS)
@@ -63,7 +63,7 @@ class Journal:
                 raise no_kafka("the record of runs was not read in time")
 
     def write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None:
-        """Write a record, and `wait` for its acknowledgement."""
+        """Write a record. With `wait`, wait until Kafka acknowledges it."""
         try:
             delivery = record(self._writer)
         except ClientError as error:

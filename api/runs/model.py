@@ -88,7 +88,7 @@ class Run:
 
     @property
     def last_change(self) -> int:
-        """The time of its newest change."""
+        """When the run changed last."""
         times = [state.stage.last or 0 for states in self.states.values() for state in states.values()]
         return max([self.request.created, *times])
 
@@ -98,15 +98,15 @@ class Run:
 
     @property
     def has_begun(self) -> bool:
-        """True once an instance sends it, or has sent it."""
+        """True once an instance sends the run, or has sent it."""
         return bool(self.states)
 
     def is_stalled(self, now: int, seconds: float) -> bool:
-        """Return True if it is not over, and has not changed for this long."""
+        """Return True if the run is not over, and has not changed for this long."""
         return not self.is_over and now - self.last_change > seconds * 1e6
 
     def state(self) -> tuple[RunState, str | None]:
-        """Return its state, and the reason if it has failed or was stopped."""
+        """Return the state of the run, and the reason if it has failed or was stopped."""
         if self._outcome is None:
             self._outcome = self._find_state()
         return self._outcome
@@ -129,7 +129,7 @@ class Run:
         return (RunState.STOPPED, "stopped before it began") if self.standing.stopped else (RunState.ACCEPTED, None)
 
     def _find_arrival(self) -> tuple[RunState, str | None]:
-        """Return the state of a run that was sent."""
+        """Return the state of a run whose messages were all sent."""
         waiting = self.waiting_stage()
         if waiting is None:
             return RunState.DONE, None
@@ -148,7 +148,7 @@ class Run:
         return [state.sender for state in states if state.sender]
 
     def _refused(self, stage: str) -> int:
-        """Return how many messages Kafka has refused there."""
+        """Return how many messages Kafka has refused at this stage."""
         return len(not_taken(state.stage for state in self.states.get(stage, {}).values()))
 
     def _missing(self, stage: str) -> int:
@@ -181,7 +181,7 @@ class Run:
         return RunView(**vars(summary), stages=stages, behind_seconds=self._behind_seconds(now))
 
     def _behind_seconds(self, now: int) -> float | None:
-        """Return the newest message's delay. If the next one is over RECORD_SECONDS late, return the larger delay."""
+        """Return the delay of the newest message, or of the next one if that is larger and over RECORD_SECONDS."""
         if self.request.rate is None:
             return None
         start = start_of(self._senders())

@@ -1,6 +1,6 @@
 """The store of runs. Threads read the journal into the catalog. Requests look things up, wait for changes and write.
 
-Every API process reads the journal, so each one knows the newest runs, even after all of them were restarted.
+Every API process reads the journal, so each one knows the newest runs, even after all processes have restarted.
 """
 
 import os
@@ -36,7 +36,7 @@ RETRY_SECONDS = 2
 
 
 class Journal(Protocol):
-    """`api.runs.journal.Journal`, as far as it is used here. Each method raises Problem 503."""
+    """`api.runs.journal.Journal`, as far as it is used here. Each method can raise Problem 503."""
 
     def start(self, apply: Apply) -> None: ...
     def start_states(self, since_ms: int, apply: Apply) -> None: ...
@@ -49,7 +49,7 @@ class Journal(Protocol):
 class Store:
     """The runs of one API process, safe for threads. Connects with `warm_up`, or when it is first asked.
 
-    A method that needs Kafka raises Problem 503 if it does not answer in time.
+    A method that needs Kafka raises Problem 503 if Kafka does not answer in time.
     """
 
     def __init__(self, journal: Journal, runs_kept: int, stalled_after: float, catalog: Catalog | None = None):
@@ -57,7 +57,7 @@ class Store:
         self._stalled_after = stalled_after
         self._catalog = catalog or Catalog(runs_kept)
         self._history: History | None = History(runs_kept)
-        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # used until all states were read; by key
+        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # by key; None once all states were read
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._started = False
@@ -96,7 +96,7 @@ class Store:
             return self._catalog.is_dropped(run_id)
 
     def keeps(self, run: Run) -> bool:
-        """Return False once newer runs have replaced it. Then it does not change any more."""
+        """Return False once newer runs have replaced this run. It then does not change any more."""
         with self._changed:
             return self._catalog.get(run.id) is run
 
@@ -130,7 +130,7 @@ class Store:
             return [run.stall(now()) for run in self._catalog.stalled(now(), self._stalled_after)]
 
     def totals(self) -> RunTotals | None:
-        """Return the totals of all runs. None until they were read."""
+        """Return the totals of all runs. None until the runs were read."""
         with self._changed:
             is_read = self._newest_states is None
             return self._catalog.totals(now(), self._stalled_after) if is_read else None
@@ -150,14 +150,14 @@ class Store:
         self._journal.catch_up()
 
     def accept(self, request: Request) -> tuple[Run, bool]:
-        """Put a run on record and wait until it is read back. The first request with this id wins everywhere.
+        """Put a run on record and wait until it is read back. All processes agree on which request was first.
 
         Return the run, and True if this request was the first.
         """
         token = self.note(request)
         run = self._wait_for(request.run, lambda run: run.standing.accepted_by is not None, KAFKA_SECONDS)
         if run is None:
-            raise no_kafka("its record of the run has not come back")
+            raise no_kafka("the record of the run has not come back")
         return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
@@ -175,7 +175,7 @@ class Store:
         self._write(lambda writer: writer.failed(run_id, reason))
 
     def give_up(self, run_id: UUID, reason: str) -> None:
-        """Put on record that messages of a run are missing and nothing is under way any more."""
+        """Put on record that a run will not be completed: messages are missing, or its call was lost."""
         self._write(lambda writer: writer.incomplete(run_id, reason))
 
     def stop(self, run: Run) -> None:

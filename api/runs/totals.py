@@ -150,6 +150,6 @@ def _add_latencies(totals: Totals, point: Point, latencies: Latencies) -> None:
 
 
 def _missing(run: Run) -> Counter[Point]:
-    """Return, for each later stage, how many sent messages have not come to it."""
+    """Return, for each later stage, how many sent messages have not reached it."""
     sent, service = run.numbers(SENT), run.request.service
     return Counter({Point(service, name): len(sent - run.numbers(name)) for name in STAGES[service] if name != SENT})

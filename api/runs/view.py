@@ -38,7 +38,7 @@ class RunSummary:
     """The Kafka library of the sending service."""
     delivery: str
     version: int
-    """Grows with each record of the run, and is the same at every API process that has read the same."""
+    """Grows with each record of the run, and is the same at every API process that has read the same records."""
 
     @property
     def is_over(self) -> bool:

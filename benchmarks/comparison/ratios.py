@@ -12,7 +12,7 @@ WORSE = 0.95
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure of two versions, with a value for each round."""
+    """A figure, measured for two versions in each round."""
 
     name: str
     old: Sequence[float]
@@ -28,7 +28,7 @@ class Comparison:
     def interval(self) -> tuple[float, float]:
         """The 95 % bootstrap interval of the ratio.
 
-        It draws whole rounds, because a disturbance of the machine affects both turns of a round.
+        The bootstrap draws whole rounds, because other load on the machine affects both turns of a round.
         """
         draw = random.Random(SEED).choices
         rounds = list(zip(self.old, self.new, strict=True))

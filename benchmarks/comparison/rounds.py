@@ -9,7 +9,7 @@ from benchmarks.site import Site
 def compare(site: Site, old: Version, new: Version, rounds: int, messages: int) -> Report:
     """Measure both versions in each round. The version that came second is first in the next round."""
     site.observer.renew("pong")
-    site.fill("pong", messages)  # a JVM is slow at first
+    site.fill("pong", messages)  # warms up Kafka, because a JVM is slow at first
     results = []
     for number in range(rounds):
         figures: dict[Version, Figures] = {}

@@ -20,7 +20,9 @@ from local.processes import Process
 from local.waiting import wait_until
 
 TOPICS = {"ping": 4, "pong": 4, "runs": 1, "run-requests": 1, "run-states": 4}
-"""The topics of all versions and their partitions. Versions may use one topic in different formats."""
+"""The topics of all versions, with their numbers of partitions.
+
+Each turn begins with empty topics, because versions may write different formats to the same topic."""
 REQUESTS = 100
 START_SECONDS = 60
 
@@ -34,7 +36,7 @@ class Figures:
     bounce: float
     """Messages per second, from the request until ping has consumed and committed every answer."""
     latency: float
-    """Median of small requests, one after the other, in ms."""
+    """Median time of requests for one message, one after the other, in ms."""
     cpu: float
     """CPU time of ping and pong per bounced message, in microseconds."""
 
@@ -71,14 +73,14 @@ class Turn:
         self._messages = messages
 
     def service(self, name: str) -> AbstractContextManager[Process]:
-        # An older version may end with another exit code. Offsets show whether it did its work.
+        # An older version may exit with another code than 0. Kafka's offsets show if it did its work.
         return service(self._site.log(name), name, exits_well=False, folder=self._version.folder)
 
     def api(self) -> AbstractContextManager[Api]:
         return Api.running(self._site.log("api"), exits_well=False, folder=self._version.folder)
 
     def await_start(self, processes: Mapping[str, Process], ready: Callable[[], bool]) -> None:
-        """Wait until this is ready. Raises BenchmarkError if a process ends first, or after START_SECONDS."""
+        """Wait until `ready` returns True. Raises BenchmarkError if a process ends first, or after START_SECONDS."""
 
         def ended() -> list[str]:
             return [name for name, process in processes.items() if not process.running]
@@ -103,13 +105,13 @@ class Turn:
         await_bounced(self._observer, self._observer.count("pong"))
 
     def time_small_requests(self, api: Api) -> float:
-        """Return the median of small requests, in seconds."""
+        """Return the median time of REQUESTS requests for one message, in seconds."""
         median = statistics.median(one_by_one(api, REQUESTS))
         self.await_bounced()
         return median
 
     def bounce(self, api: Api, pids: list[int]) -> tuple[float, float]:
-        """Return how many seconds all messages take from the request to ping's last commit, and the CPU seconds."""
+        """Return the seconds from the request to ping's last commit, and the CPU seconds of these processes."""
         before = self._observer.count("pong")
         cpu_before = sum(map(cpu_seconds, pids))
         started = time.perf_counter()

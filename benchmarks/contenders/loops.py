@@ -1,6 +1,6 @@
-"""Plain kafka-python loops with the options of config.yml. They show how fast the client is alone.
+"""Plain kafka-python loops with the options of config.yml. They show how fast the Kafka client is without our code.
 
-Each runs in a separate process, with native threads or monkey-patched by eventlet, as nameko's services are:
+Each loop runs in a separate process, with native threads or monkey-patched by eventlet, like nameko's services:
 
     python -m benchmarks.contenders.loops threads|eventlet send TOPIC NUM_MESSAGES
     python -m benchmarks.contenders.loops threads|eventlet poll TOPIC GROUP NUM_MESSAGES
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from messaging.settings import KafkaSettings
 
 SIZE = 100
-"""Bytes of value in each message."""
+"""Bytes of each message's value."""
 
 COMMIT_SECONDS = 0.2
 
 
 def send(topic: str, num_messages: str) -> None:
-    """Send, flush and look at all futures. Print how many seconds that took, from the first send on."""
+    """Send and flush the messages, and check all futures. Print the seconds since the first send."""
     from kafka import KafkaProducer
 
     producer = KafkaProducer(**_kafka().producer)
-    producer.partitions_for(topic)  # connects, because the service is connected too
+    producer.partitions_for(topic)  # connects, because the service is already connected too
     value = os.urandom(SIZE)
     started = time.perf_counter()
     futures = [producer.send(topic, value) for _ in range(int(num_messages))]
@@ -39,7 +39,7 @@ def send(topic: str, num_messages: str) -> None:
 
 
 def poll(topic: str, group: str, num_messages: str) -> None:
-    """Poll this many messages and do nothing with them. Commit as often as the services do, and at the end."""
+    """Poll this many messages and ignore them. Commit as often as the services do, and at the end."""
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(topic, group_id=group, **_kafka().consumer)
@@ -49,13 +49,13 @@ def poll(topic: str, group: str, num_messages: str) -> None:
         if time.perf_counter() >= next_commit:
             consumer.commit_async()
             next_commit = time.perf_counter() + COMMIT_SECONDS
-    print(f"topic={topic} messages={received}", flush=True)  # the same line as the services log
+    print(f"topic={topic} messages={received}", flush=True)  # like the services' log, for `processes.handled`
     consumer.commit()
     consumer.close(autocommit=False)
 
 
 def fill(topic: str, num_messages: str) -> None:
-    """Send a run of stamped messages, as ping and pong do. This measures nothing."""
+    """Send a run of stamped messages, as ping and pong do. The time is not measured."""
     from messaging.clients import connect
     from messaging.delivery.outbox import Outbox
     from messaging.extensions.starting import calm_garbage_collector
@@ -81,7 +81,7 @@ def main() -> None:
     if threading == "eventlet":
         import eventlet
 
-        eventlet.monkey_patch()  # before anything imports kafka, so the functions import it
+        eventlet.monkey_patch()  # must run before kafka is imported, so the functions import it
     loops: dict[str, Callable[..., None]] = {"send": send, "poll": poll, "fill": fill}
     loops[loop](*arguments)
 

@@ -1,7 +1,7 @@
 """The textbook design: nameko-kafka's own entrypoint, with one worker and one send per message.
 
-It does the same as ping and pong, in the simplest way: it counts each message, and answers with the same key and value.
-It takes latencies from Kafka's timestamps, which is cheaper than reading the stamp.
+It does the same as ping and pong, in the simplest way: both services count each message, and pong answers with the same
+key and value. Latencies are computed from Kafka's timestamps, because that is cheaper than reading the stamp.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""ping and pong that do not record runs, to see what recording costs."""
+"""ping and pong that do not record what they receive and answer, to measure the cost of recording."""
 
 from messaging.journal.writer import JournalWriter
 from ping import PingService
@@ -6,6 +6,6 @@ from pong import PongService
 
 __all__ = ["PingService", "PongService"]
 
-# This changes only the process of these services.
+# Only the process that imports this module is changed.
 for method in "received", "answered":
     setattr(JournalWriter, method, lambda *_: None)

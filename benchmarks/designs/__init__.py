@@ -16,7 +16,7 @@ from local.ports import HOST, free_port
 from local.runner import get
 from local.services import API, NAMEKO_RUN, PING, PONG, api_address
 
-# nameko imports eventlet, which warns that it is deprecated. The import must be in the main thread. Otherwise Python
+# nameko imports eventlet, which warns that it is deprecated. It must be imported in the main thread. Otherwise Python
 # would wait forever at exit.
 with warnings.catch_warnings(action="ignore"):
     from nameko.standalone.rpc import ServiceRpcProxy
@@ -58,7 +58,7 @@ class Ours(Services):
 
 
 class Textbook(Services):
-    """The services of benchmarks/designs/textbook.py. They keep no record, so Kafka's offsets show their progress."""
+    """The services of benchmarks/designs/textbook.py. They write no journal, so Kafka's offsets show their progress."""
 
     def __init__(self, site: Site):
         modules = {

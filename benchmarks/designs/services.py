@@ -19,7 +19,7 @@ class Progress:
     stages: Mapping[str, int]
     """How many messages each stage has seen."""
     over: bool
-    """True if there is nothing left to send, to answer and to receive."""
+    """True if no message is left to send, answer or receive."""
 
 
 class Services:
@@ -36,11 +36,11 @@ class Services:
         raise NotImplementedError
 
     def send(self, messages: int) -> UUID:
-        """Ask ping to send. Return the run in the stamps of the messages."""
+        """Ask ping to send. Return the id of the run, which is in the stamps of its messages."""
         raise NotImplementedError
 
     def progress(self) -> Progress:
-        """Raises BenchmarkError if ping has not sent all messages and never will."""
+        """Return the progress. Raises BenchmarkError if ping has given up before it sent all messages."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -65,7 +65,7 @@ class Services:
         return {name: process.pid for name, process in self._running.items()}
 
     def check(self) -> None:
-        """Raises BenchmarkError if one has ended by itself."""
+        """Raises BenchmarkError if a process has ended by itself."""
         for name, process in self._running.items():
             if not process.running and process.log_file:
                 raise BenchmarkError(f"{name} ended by itself. Its log ends:\n{tail(process.log_file)}")

@@ -19,5 +19,5 @@ WORKLOADS: dict[str, Callable[[Site], Section]] = {
     "scaling": measure_scaling,
     "latency": measure_latency,
     "memory": measure_memory,
-    "starting": measure_starting,  # last, because it leaves a long record of runs
+    "starting": measure_starting,  # last, because it leaves many runs in the journal
 }

@@ -8,13 +8,13 @@ from benchmarks.site import Site
 
 
 def await_bounced(observer: Observer, messages: int) -> None:
-    """Wait until each of the messages in topic pong has an answer in topic ping, and both services have committed.
+    """Wait until each message in topic pong has an answer in topic ping, and both services have committed everything.
 
     Raises BenchmarkError if either topic does not hold exactly this many messages.
     """
 
     def left() -> int:
-        # Committed offsets are asked for only once they matter, because asking takes CPU time from the services.
+        # Each request for committed offsets takes CPU time from the services, so wait for all answers first.
         unanswered = messages - observer.count("ping")
         return unanswered or max(observer.lag("pong", "pong"), observer.lag("ping", "ping"))
 
@@ -24,7 +24,7 @@ def await_bounced(observer: Observer, messages: int) -> None:
 
 
 def await_handled(site: Site, messages: int) -> None:
-    """Wait as `await_bounced` does. Raises BenchmarkError also if a service has handled another number of messages."""
+    """Wait as `await_bounced` does. Also raises BenchmarkError if a log shows another number of handled messages."""
     await_bounced(site.observer, messages)
     for name in "ping", "pong":
         expect(f"messages handled by {name}", handled(site.log(name), name), messages // 100 * 100)

@@ -1,4 +1,4 @@
-"""Measures how fast messages go from ping to pong and back in each design, and how fast they are sent meanwhile."""
+"""Measures how fast each design bounces messages between ping and pong, and how fast ping sends them meanwhile."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +46,10 @@ CONTENDERS = (
 
 
 def measure_bouncing(site: Site) -> Section:
-    """A bounce is over when ping has received every answer, has it on record, and has committed it."""
+    """Measure whole bounces. A bounce is over when ping has every answer on record.
+
+    The textbook design has no journal. Its bounce is over when ping and pong have committed everything.
+    """
     rates = [measure_bounces(site, contender) for contender in CONTENDERS]
     (textbook, _), _, (once_or_more, while_once_or_more), (once, while_once) = rates
     goals = [
@@ -62,7 +65,7 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
     """Return the rate of whole bounces, and of the sending meanwhile."""
     whole, sending = Rate(contender.name), Rate(f"  sending, {contender.name}")
     with running(site, contender.start) as services:
-        bounce(services, contender.messages)  # a JVM is slow at first, and each design uses other parts of it
+        bounce(services, contender.messages)  # not measured: warms up the JVM, of which each design uses other parts
         for _ in range(ROUNDS):
             sent, bounced = bounce(services, contender.messages)
             sending.rounds.append(contender.messages / sent)
@@ -71,7 +74,7 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
 
 
 def measure_scaling(site: Site) -> Section:
-    """Ten times as many messages, exactly once."""
+    """Compare ten times as many messages with the usual number, exactly once."""
     start = partial(Ours, client=CONFLUENT, delivery=EXACTLY_ONCE, MAX_MESSAGES=str(LARGE))
     with running(site, start) as services:
         bounce(services, MESSAGES)

@@ -1,4 +1,4 @@
-"""Measures how fast ping and pong consume their topics, next to plain poll loops and the textbook design."""
+"""Measures how fast ping and pong consume their topics, compared with plain poll loops and the textbook design."""
 
 import sys
 from collections.abc import Callable
@@ -32,13 +32,13 @@ class Contender:
 
 
 def measure_answering(site: Site) -> Section:
-    """Pong, with an answer to each message."""
+    """Measure pong, which answers each message."""
     rates = measure_consuming(site, "pong", answers=True)
     return Section("Consuming in pong, with an answer to each message", rates, goals(6, rates))
 
 
 def measure_receiving(site: Site) -> Section:
-    """Ping, which answers nothing."""
+    """Measure ping, which sends no answers."""
     rates = measure_consuming(site, "ping", answers=False)
     return Section("Consuming in ping", rates, goals(10, rates))
 
@@ -51,8 +51,8 @@ def goals(times_textbook: float, rates: list[Rate]) -> list[Goal]:
 def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
     """Return how fast each contender handles messages that were in the topic before it started.
 
-    `Drain` measures all of them in the same way, from outside. A message is done when its offset is committed and, if
-    the contender answers, its answer is in topic ping.
+    `drain` measures all of them in the same way, by Kafka's offsets. A message is done when its offset is committed
+    and, if the contender answers, its answer is in topic ping.
     """
     contenders = contenders_for(topic, answers)
     site.fill(topic, MESSAGES)
@@ -66,7 +66,7 @@ def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
 def contenders_for(topic: str, answers: bool) -> list[Contender]:
     def loop(threads: str) -> Callable[[Path], Started]:
         command = sys.executable, "-m", "benchmarks.contenders.loops", threads, "poll", topic, "loop", str(MESSAGES)
-        # SIGTERM comes as soon as its last commit is seen, perhaps while it closes.
+        # SIGTERM is sent as soon as the last commit is seen. The loop may still be closing its consumer then.
         return lambda log: running(log, command, exits_well=False)
 
     def unrecorded(log: Path) -> Started:

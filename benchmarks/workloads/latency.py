@@ -9,14 +9,14 @@ from benchmarks.workloads.bounce import await_handled
 
 PATH = "/ping/1/1"
 WARM_UP = 20
-"""The first requests, which do not count."""
+"""The number of requests at the beginning that do not count."""
 REQUESTS = 200
 PAUSE_SECONDS = 0.03
-"""The pause between requests, in seconds. The answer reaches ping in it, so the next request finds idle services."""
+"""The pause between requests. Meanwhile the answer reaches ping, so the services are idle at the next request."""
 
 
 def measure_latency(site: Site) -> Section:
-    """One request at a time to idle services."""
+    """Send one request at a time to idle services."""
     with site.service("ping"), site.service("pong"), site.api() as api:
         api.wait("/readyz")
         result = Latency(f"GET {PATH}", [1000 * seconds for seconds in one_by_one(api, REQUESTS)])

@@ -18,7 +18,7 @@ Sample = dict[str, float]
 
 
 def measure_memory(site: Site) -> Section:
-    """Resident memory of every process, twice a second."""
+    """Measure the resident memory of ping, pong and the API's workers."""
     with site.service("ping") as ping, site.service("pong") as pong, site.api() as api:
         api.wait("/readyz")
         pids = {"ping": ping.pid, "pong": pong.pid}

@@ -13,8 +13,8 @@ MESSAGES = 200_000
 
 
 def measure_sending(site: Site) -> Section:
-    """Pong is stopped. A loop is timed from its first send to its last acknowledgement, a request as a whole."""
-    site.fill("pong", MESSAGES)  # a JVM is slow at first
+    """Time whole requests while pong is stopped. A loop is timed from its first send to its last acknowledgement."""
+    site.fill("pong", MESSAGES)  # warms up Kafka, because a JVM is slow at first
     with site.service("ping"), site.api() as api:
         api.wait(f"/ping/1000/{SIZE}")
         contenders: dict[str, Callable[[], float]] = {

@@ -1,4 +1,4 @@
-"""Measures the start of ping, pong and the API, and their memory, without and with a long record of runs."""
+"""Measures the start of ping, pong and the API, and their memory, without and with many earlier runs."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ GROWTH_MB = 50
 
 
 def measure_starting(site: Site) -> Section:
-    """Start all three together, several times, before and after the record gets long."""
+    """Start all three together, several times, before and after many runs are written to the journal."""
     none = Start("no earlier runs", [start(site) for _ in range(ROUNDS)])
     runs = write_history(site.kafka, RUNS)
     many = Start(f"{RUNS:,} earlier runs", [start(site, runs) for _ in range(ROUNDS)])
@@ -30,14 +30,14 @@ def measure_starting(site: Site) -> Section:
 
 
 def start(site: Site, runs: Sequence[UUID] = ()) -> tuple[float, dict[str, float]]:
-    """Return the seconds until everything is ready, and the memory of each process in MB after a few requests."""
+    """Return the seconds until all three are ready, and the memory of each in MB after a few requests."""
     started = time.perf_counter()
     with ExitStack() as stack:
         ping, pong = (stack.enter_context(site.service(name)) for name in ("ping", "pong"))
         api = stack.enter_context(site.api())
         api.wait("/readyz")
         if runs:
-            api.wait(f"/runs/{runs[-1]}")  # the newest one is read last
+            api.wait(f"/runs/{runs[-1]}")  # the API reads the newest run last
         seconds = time.perf_counter() - started
         for path in 4 * ("/ping/100/100", "/pong/100/100", "/runs"):
             api.get(path)

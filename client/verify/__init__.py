@@ -2,7 +2,7 @@
 
 counting  counts the messages of runs in topics; pure
 reading   reads topics from their beginning
-judging   finds differences between topics and API; pure
+judging   finds differences between the topics and the API; pure
 command   `python -m client verify RUN`
 report    prints the result
 """

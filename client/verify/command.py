@@ -1,6 +1,6 @@
 """`python -m client verify RUN`: compares the topics with what the API says about a run.
 
-Exit codes: 0 they agree; 1 they differ; 2 it cannot tell, and says why on stderr; 130 Ctrl-C.
+Exit codes: 0 they agree; 1 they differ; 2 it cannot tell, and prints the reason to stderr; 130 Ctrl-C.
 """
 
 import argparse
@@ -27,21 +27,21 @@ from messaging.clients.protocols import Client, Reader
 from messaging.settings import KAFKA_SERVERS, load
 
 SETTLE_SECONDS = 5
-"""A difference counts if nothing has changed for this long, in seconds. The last messages may still be on their way."""
+"""A difference counts only if nothing has changed for this long, in seconds. Messages may still be on their way."""
 POLL_SECONDS = 0.5
 
 
 class CannotTell(Exception):
-    """There is nothing to compare. The text says why."""
+    """No verdict is possible. The text says why."""
 
 
 def run_id(text: str) -> UUID:
-    """Return the id in a run's id or link. Raises ValueError."""
+    """Return the id of a run from its id or its link. Raises ValueError."""
     return UUID(text.rstrip("/").rpartition("/")[2])
 
 
 def kafka_address(text: str) -> str:
-    """Raises ValueError."""
+    """Return the address if it is valid. Raises ValueError."""
     return str(KAFKA_SERVERS.parse(text))
 
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or KAFKA_SERVERS.default
     parser.add_argument("run", type=run_id, metavar="RUN", help="its id, or its link")
     parser.add_argument("--kafka", type=kafka_address, metavar="HOST:PORT", default=default, help=f"default: {default}")
-    parser.add_argument("--exact", action="store_true", help="duplicates must match too, because nothing was killed")
+    parser.add_argument("--exact", action="store_true", help="duplicates must match too; use it if nothing was killed")
     parser.set_defaults(carry_out=verify_and_report)
 
 
@@ -74,7 +74,7 @@ def verify_and_report(api: Api, asked: argparse.Namespace) -> int:
 
 
 def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple[Run, Verdict]:
-    """Read a run's topics and compare. Return the run, as it was then, and the verdict.
+    """Compare a run's topics with the API. Return the run as it was at the last comparison, and the verdict.
 
     Raises CannotTell, NoSuchTopic, ApiError, ClientError.
     """
@@ -100,7 +100,7 @@ def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple
 
 
 def settled(look: Callable[[], tuple[Run, Verdict]]) -> tuple[Run, Verdict]:
-    """Look again while topics and API differ and something still changes. Return the last result."""
+    """Call `look` again while topics and API differ and something still changes. Return the last result."""
     seen = look()
     deadline = time.monotonic() + SETTLE_SECONDS
     while seen[1].differences and time.monotonic() < deadline:
@@ -122,7 +122,7 @@ def check_retention(reading: Reading, run: Run) -> None:
 def kafka_at(servers: str) -> Client:
     """Return a client with the options of config.yml. Raises CannotTell if a setting is wrong."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # the warning that eventlet is deprecated; nameko imports it
+        with warnings.catch_warnings(action="ignore"):  # nameko imports eventlet, which warns that it is deprecated
             settings = load()
     except SystemExit as wrong:
         raise CannotTell(str(wrong)) from None

@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from messaging.runs.payload import payloads
 
 STAMP = struct.Struct(">16sQQ")
-"""Run, number and time in a message's key. It is not imported from the services, so it finds their mistakes."""
+"""Run, number and time in a message's key. Not imported from the services, so that `verify` finds their mistakes."""
 
 
 class Messages(Protocol):
@@ -35,11 +35,11 @@ class Seen:
 
     numbers: BitMap = field(default_factory=BitMap)
     late: BitMap = field(default_factory=BitMap)
-    """The numbers that came after a higher number. Only their first arrival counts."""
+    """The numbers whose first copy came after a higher number."""
     highest: int = -1
 
     def add(self, numbers: Sequence[int]) -> None:
-        """Take in the messages with these numbers, in their order."""
+        """Add the messages with these numbers, in the order of the partition."""
         for number in numbers:
             if number not in self.numbers:
                 self.numbers.add(number)
@@ -61,10 +61,10 @@ class Tally:
         self.changed = 0
         """The number of messages with a changed payload."""
         self.unasked = 0
-        """The number of messages whose number does not exist in the run."""
+        """The number of messages with a sequence number that the run does not have. `messages` does not count them."""
 
     def add(self, partition: int, numbers: Sequence[int], values: Sequence[bytes | None]) -> None:
-        """Count messages of one partition, in their order."""
+        """Count messages of one partition, in its order."""
         if max(numbers, default=0) >= self._num_messages:
             pairs = [pair for pair in zip(numbers, values, strict=True) if pair[0] < self._num_messages]
             self.unasked += len(numbers) - len(pairs)
@@ -75,7 +75,7 @@ class Tally:
 
     @property
     def numbers(self) -> BitMap:
-        """The numbers of the messages that are there."""
+        """The sequence numbers that the topic holds."""
         return _union(seen.numbers for seen in self._partitions.values())
 
     @property
@@ -89,7 +89,7 @@ class Tally:
 
     @property
     def out_of_order(self) -> int:
-        """How many messages came, for the first time, after one with a higher number in the same partition.
+        """How many messages came after one with a higher number in the same partition. Only first copies count.
 
         If a message came in order in another partition, it is only an extra copy here.
         """
@@ -104,11 +104,11 @@ class Counter:
         self._tallies: dict[str, dict[bytes, Tally]] = defaultdict(dict)
 
     def expect(self, topic: str, run: UUID, num_messages: int, size: int) -> Tally:
-        """Expect messages of a run in a topic. Return their tally, which grows with each `add`."""
+        """Expect messages of a run in a topic. Return their tally, which each `add` updates."""
         return self._tallies[topic].setdefault(run.bytes, Tally(run, num_messages, size))
 
     def add(self, messages: Messages) -> None:
-        """Count these messages. Those of other runs, and those without a stamp, are left out."""
+        """Count these messages. Skip messages of other runs and messages without a stamp."""
         tallies = self._tallies[messages.topic]
         columns: dict[tuple[bytes, int], tuple[list[int], list[bytes | None]]] = {}
         for partition, key, value in zip(messages.partitions, messages.keys, messages.values, strict=True):

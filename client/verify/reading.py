@@ -1,4 +1,4 @@
-"""Reads topics from their beginning to their end, and says if Kafka has deleted a part of them."""
+"""Reads topics from their beginning to their end, and finds out if Kafka has deleted a part of them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ class NoSuchTopic(Exception):
 
 
 class Reading:
-    """Reads some topics, once. `starts` has the offsets of partitions that are not read from their beginning.
+    """Reads topics. `starts` has the offset at which to begin, for partitions that are not read from their beginning.
 
     Raises NoSuchTopic, Unavailable.
     """
@@ -38,7 +38,7 @@ class Reading:
         reader.assign({**reader.beginnings(self._partitions), **(starts or {})})
 
     def to_end(self, take: Callable[[Fetched], object]) -> None:
-        """Read on to the end that each partition has now; `take` gets all messages. Raises Unavailable."""
+        """Read each partition up to its current end, and pass all messages to `take`. Raises Unavailable."""
         ends = self._reader.ends(self._partitions)
         deadline = self._clock() + SILENT_SECONDS
         while any(self._reader.position(partition) < end for partition, end in ends.items()):
@@ -51,9 +51,9 @@ class Reading:
                 raise Unavailable(f"no message came for {SILENT_SECONDS} s, and there are more")
 
     def lost_since(self, milliseconds: int) -> list[Partition]:
-        """Return the partitions that may have had messages since this time (since the epoch) that Kafka has deleted.
+        """Return the partitions from which Kafka may have deleted messages of this time (since the epoch) or later.
 
-        Such a partition begins with a message after that time, and not with its very first message. Raises Unavailable.
+        Such a partition does not begin at offset 0, and holds no message from before that time. Raises Unavailable.
         """
         shortened = {p: offset for p, offset in self._reader.beginnings(self._partitions).items() if offset > 0}
         since = self._reader.offsets_at([*shortened], milliseconds) if shortened else {}

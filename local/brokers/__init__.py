@@ -25,7 +25,7 @@ DATA = HERE / "data"
 
 
 class Brokers:
-    """All three, with their data in `directory`. A broker that already runs there is used.
+    """All three brokers, with their data in `directory`. If one already runs there, it is used.
 
     With `settings`, they listen on 2181, KAFKA_PORT (9092) and RABBITMQ_PORT (5672). If a port is taken, they choose
     another one. Without `settings`, they listen on any free ports, so that several sets can run at once.
@@ -56,11 +56,11 @@ class Brokers:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that tell a service where they are."""
+        """The settings that tell a service where the brokers are."""
         return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "AMQP_URI": self.amqp_uri}
 
     def claim(self) -> None:
-        """Reserve this directory for this process while it lives. Raises LocalError if another one has it."""
+        """Reserve the directory until this process ends. Raises LocalError if another process has reserved it."""
         path = self.directory / "lock"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -75,11 +75,11 @@ class Brokers:
             raise LocalError(f"{path} cannot be written: {error.strerror}.") from None
 
     def start(self) -> None:
-        """Start those that do not run. Return when all are ready. After a LocalError, none of them runs."""
+        """Start the brokers that do not run. Return when all are ready. After a LocalError, none of them runs."""
         check_installed()
         try:
             if not self.zookeeper.pid:
-                self.kafka.kill()  # otherwise it could not find ZooKeeper at its new port
+                self.kafka.kill()  # a Kafka that still runs would not find ZooKeeper at its new port
             for broker in self:
                 broker.launch()
             for broker in self:
@@ -92,12 +92,12 @@ class Brokers:
             raise
 
     def stop(self) -> None:
-        """End those that run."""
+        """End the brokers that run."""
         self.rabbitmq.ask_to_end()
         self.kafka.ask_to_end()
         self.rabbitmq.await_end()
         self.kafka.await_end()
-        self.zookeeper.stop()  # last, because without it Kafka takes long to end
+        self.zookeeper.stop()  # last, because Kafka takes long to end without ZooKeeper
 
     def __iter__(self) -> Iterator[Broker]:
         # RabbitMQ comes before Kafka, because it can start while Kafka waits for ZooKeeper.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the packages in the arguments, as root, without starting their services.
-# Debian starts what it installs, now and at each boot. Its RabbitMQ would take the port of ours.
+# Installs the packages in the arguments without starting their services. Must run as root.
+# Debian starts installed services at once and at each boot. Its RabbitMQ would take the port of ours.
 # A policy-rc.d that exits with 101 tells Debian to start nothing, with systemd and without.
 set -e
 
@@ -22,7 +22,7 @@ case " $* " in *" prometheus "*)
 esac
 
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq || true # it may work although one source is down
+apt-get update -qq || true # the installation may still work if one source is down
 if ! output=$(apt-get install -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" 2>&1); then
     echo "$output" >&2
     exit 1

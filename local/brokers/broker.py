@@ -13,16 +13,16 @@ from ..waiting import wait_until
 
 START_SECONDS = 60
 STOP_SECONDS = 10
-# A variable in the environment of each process. It shows whose process it is, because pids are used again.
+# A variable in the environment of each broker. A pid file is not enough, because Linux reuses pids.
 OWNER = "BROKER_DIRECTORY"
 
 logger = logging.getLogger("brokers")
 
 
 class Broker:
-    """A process that answers on one port. This is `wanted_port` if it is free, and any free port if it is 0.
+    """A process that answers on one port: on `wanted_port` if that is free, otherwise on any free port. 0 means any.
 
-    When it is started again after `stop` or `kill`, it has the same port and the same data.
+    When it is started again after `stop` or `kill`, it keeps its data, and its port if that is still free.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Broker:
         return dict(os.environ)
 
     def answers(self) -> bool:
-        """Ask in the broker's protocol if it is ready for work. An OSError means that it is not."""
+        """Return True if the broker says, in its own protocol, that it is ready. An OSError means that it is not."""
         raise NotImplementedError
 
     @property
@@ -63,7 +63,7 @@ class Broker:
         self.wait()
 
     def launch(self) -> None:
-        """Start it, unless it runs already, without waiting."""
+        """Start it, unless it runs already. Do not wait until it is ready."""
         if self.pid:
             return
         self.port = choose_port(self.name, self.wanted_port)
@@ -76,7 +76,7 @@ class Broker:
         """Wait until it is ready. Raises LocalError if it ends first or takes longer than START_SECONDS."""
         self._wait_once()
         if not self.pid:
-            self.launch()  # another program may have taken the free port meanwhile
+            self.launch()  # another program may have taken the port meanwhile
             self._wait_once()
         if not self.pid:
             raise LocalError(self._failure("ended before it was ready"))
@@ -96,7 +96,7 @@ class Broker:
 
     def ask_to_end(self) -> None:
         self._send(signal.SIGTERM)
-        self._send(signal.SIGCONT)  # a frozen process would not notice
+        self._send(signal.SIGCONT)  # a frozen process handles SIGTERM only after this
 
     def await_end(self) -> None:
         wait_until(lambda: not self.pid, STOP_SECONDS)
@@ -104,12 +104,12 @@ class Broker:
         self._pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End it by SIGKILL, like a crash."""
         self._send(signal.SIGKILL)
         wait_until(lambda: not self.pid, STOP_SECONDS)
 
     def suspend(self) -> None:
-        """Freeze it. Its connections stay open and silent."""
+        """Freeze it. Its connections stay open, but it does not answer."""
         if pid := self.pid:
             freeze(pid)
 
@@ -148,7 +148,7 @@ class Broker:
 
 
 def choose_port(name: str, wanted: int) -> int:
-    """Return the wanted port. If it is 0, return a free one. If another program uses it, warn and return a free one."""
+    """Return the wanted port, or a free one if `wanted` is 0 or another program uses it. Warn in the last case."""
     if wanted and is_free(wanted):
         return wanted
     port = free_port()

@@ -29,7 +29,7 @@ def check_installed() -> None:
 
 
 def install(further_packages: Sequence[str] = ()) -> None:
-    """Install what is missing, and further system packages. Raises LocalError if this user may not."""
+    """Install what is missing, and further system packages. Raises LocalError if that fails or needs root."""
     packages = list(further_packages)
     if not shutil.which("java"):
         packages.append("default-jre-headless")
@@ -57,7 +57,7 @@ def install_packages(packages: list[str]) -> None:
 
 
 def may_sudo() -> bool:
-    """Return True if there is a sudo that needs no password or can ask for it."""
+    """Return True if sudo is installed, and needs no password or can ask for it."""
     if not shutil.which("sudo"):
         return False
     attempt = subprocess.run(["sudo", "-n", "true"], check=False, stderr=subprocess.DEVNULL)
@@ -69,7 +69,7 @@ def has_rabbitmq() -> bool:
 
 
 def has_jars() -> bool:
-    """Return True if the jars match pom.xml. Its copy in their folder is written last, so then all are complete."""
+    """Return True if the jars match pom.xml. `fetch_jars` copies pom.xml last, so all jars are there if the copy is."""
     copy = JARS / POM.name
     return copy.exists() and filecmp.cmp(POM, copy, shallow=False)
 

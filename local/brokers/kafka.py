@@ -30,17 +30,18 @@ auto.create.topics.enable=false
 num.partitions=1
 log.retention.hours=24
 
-# By default, Kafka's internal topics have three copies and fifty partitions. One broker cannot hold three copies, and
-# so many partitions delay the first consumer.
+# By default, Kafka's internal topics have three replicas and fifty partitions. One broker cannot hold three replicas,
+# and fifty partitions delay the first consumer.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
-# How often Kafka aborts transactions whose time is over, 10 s by default. A killed service holds readers up until then.
+# How often Kafka aborts transactions that have timed out, 10 s by default. Until then, the open transaction of a killed
+# service blocks readers.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
-# By default a new consumer group waits 3 s for more members before it gets anything.
+# By default, a new consumer group waits 3 s for more members before it gets partitions.
 group.initial.rebalance.delay.ms=0
 """
 
@@ -56,7 +57,7 @@ class ZooKeeper(Broker):
     def command(self) -> list[str]:
         settings = self.directory / "zoo.cfg"
         settings.write_text(ZOOKEEPER_SETTINGS.format(directory=self.directory, host=HOST, port=self.port))
-        # It holds a few hundred small records. A server's garbage collector and compiler would only delay its start.
+        # ZooKeeper has only a few hundred small records. A simple garbage collector and compiler let it start sooner.
         options = ["-Xmx128M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return java(*options, "org.apache.zookeeper.server.quorum.QuorumPeerMain", settings)
 
@@ -92,10 +93,10 @@ class Kafka(Broker):
         return java("-Xms512M", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "kafka.Kafka", settings)
 
     def answers(self) -> bool:
-        """Ask for metadata of no topics. Until the broker knows a controller, no topic can be created.
+        """Return True if the broker knows a controller. Without one, no topic can be created.
 
-        Version 1 of https://kafka.apache.org/protocol#The_Messages_Metadata; its answer ends with the
-        controller's id and the number of topics.
+        Asks for the metadata of no topics, in version 1 of https://kafka.apache.org/protocol#The_Messages_Metadata.
+        The response ends with the controller's id and the number of topics.
         """
         metadata, version, correlation, no_client_name, no_topics = 3, 1, 0, -1, 0
         request = struct.pack(">hhihi", metadata, version, correlation, no_client_name, no_topics)

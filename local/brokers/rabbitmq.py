@@ -15,13 +15,16 @@ log.connection.level = warning
 
 
 def script(name: str) -> str:
-    """Return RabbitMQ's own script. Debian's script on the PATH needs root and changes the user."""
+    """Return the path of RabbitMQ's own script. Debian's script on the PATH needs root and changes the user."""
     path = f"/usr/lib/rabbitmq/bin/{name}"
     return path if os.path.exists(path) else name
 
 
 class PortMapper(Broker):
-    """epmd. Without this one, RabbitMQ would start one that listens on every address and runs longer than RabbitMQ."""
+    """epmd, Erlang's port mapper.
+
+    If no epmd runs, RabbitMQ starts one. That one would listen on every address and outlive RabbitMQ.
+    """
 
     name = "epmd"
 
@@ -29,7 +32,7 @@ class PortMapper(Broker):
         return ["epmd", "-address", HOST, "-port", str(self.port)]
 
     def answers(self) -> bool:
-        """Ask for the names that it knows (NAMES_REQ). The answer starts with its own port."""
+        """Send NAMES_REQ, which asks for all registered names. The answer starts with epmd's own port."""
         with self.connect() as connection:
             connection.sendall(b"\x00\x01n")
             return connection.recv(4) == self.port.to_bytes(4, "big")
@@ -69,25 +72,25 @@ class RabbitMQ(Broker):
             "ERL_EPMD_ADDRESS": HOST,
             "ERL_EPMD_PORT": str(self.port_mapper.port),
             "ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            # The data belongs to this name. Other sets may use the same name, because each has its own port mapper.
+            # RabbitMQ finds its data by this name. Other sets may use it too, because each has its own port mapper.
             "RABBITMQ_NODENAME": "rabbit@localhost",
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": f"{self.directory}/data",
             "RABBITMQ_GENERATED_CONFIG_DIR": f"{self.directory}/data",
             "RABBITMQ_LOG_BASE": str(self.directory),
             "RABBITMQ_LOGS": "-",  # to stdout
-            # All of these are needed. Otherwise the files in /etc/rabbitmq count.
+            # All of these are needed. For any that is missing, RabbitMQ would use the file in /etc/rabbitmq.
             "RABBITMQ_CONF_ENV_FILE": f"{self.directory}/rabbitmq-env.conf",
             "RABBITMQ_CONFIG_FILE": f"{self.directory}/rabbitmq.conf",
             "RABBITMQ_CONFIG_FILES": f"{self.directory}/conf.d/*.conf",
             "RABBITMQ_ADVANCED_CONFIG_FILE": f"{self.directory}/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.directory}/enabled_plugins",
-            # The script then becomes the server instead of waiting for it, so its pid is that of the server.
+            # With this, the script runs the server by `exec`, so the pid of the script is that of the server.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
     def rabbitmqctl(self, *arguments: str) -> str:
-        """Run RabbitMQ's command on it and return the output. Raises CalledProcessError."""
+        """Run rabbitmqctl on this broker and return the output. Raises CalledProcessError."""
         command = [script("rabbitmqctl"), "--quiet", *arguments]
         return subprocess.run(
             command,

@@ -1,4 +1,4 @@
-"""Which commits Kafka has confirmed."""
+"""Remembers the commits that Kafka has confirmed."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ class Confirmed:
         return self._last
 
     def add(self, commit: int, offsets: Mapping[Partition, int]) -> None:
-        """Note that Kafka has confirmed this commit, unless it is forgotten or a newer one is known."""
+        """Note the offsets that Kafka has confirmed. Ignore a forgotten commit, and partitions with a newer commit."""
         if commit <= self._forgotten:
             return
         for partition, offset in offsets.items():
@@ -29,7 +29,7 @@ class Confirmed:
                 self.offsets[partition] = offset
 
     def forget(self) -> None:
-        """Forget all commits so far, even those whose answers are still to come."""
+        """Forget all commits so far, even those that Kafka confirms later."""
         self._forgotten = self._last
         self._numbers.clear()
         self.offsets = {}

@@ -8,7 +8,7 @@ class ClientError(Exception):
 
 
 class Unavailable(ClientError):
-    """Kafka did not answer, or not in time. The same may succeed later."""
+    """Kafka did not answer, or not in time. The same call may succeed later."""
 
 
 class Refused(ClientError):
@@ -34,13 +34,13 @@ class Aborted(ClientError):
 
 
 class OutcomeUnknown(ClientError):
-    """It is unknown if the transaction was committed. A new producer with the same id makes its outcome final.
+    """It is unknown whether the transaction was committed. A new producer with the same id makes its outcome final.
 
     Also raised if only a new producer can go on."""
 
 
 class Transactional(ClientError):
-    """A library that cannot tell committed messages from aborted ones has met a transaction."""
+    """A library that cannot tell committed messages from aborted ones has received messages of a transaction."""
 
     def __init__(self, topic: str):
         super().__init__(

@@ -1,6 +1,6 @@
-"""What every Kafka client must offer. Columns go in, one delivery comes out.
+"""The interface of every Kafka client. Columns go in, one delivery comes out.
 
-There is no object and no callback per message, because both cost more than the message.
+Callers get no object and no callback per message, because both cost more than the message.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ class Fetched:
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     next_offsets: Mapping[Partition, int]
-    """Where each partition goes on after these messages."""
+    """For each partition, the offset after its last message here."""
     seconds: float
     """How long the poll took."""
 
@@ -39,7 +39,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Taken:
-    """The group takes these partitions away. Until the next poll their offsets can still be committed."""
+    """The group takes these partitions away. Their offsets can be committed until the next poll."""
 
     partitions: frozenset[Partition]
 
@@ -53,7 +53,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Polled:
-    """The result of a poll: messages, or changes of the partitions in their order."""
+    """The result of a poll: messages, and the changes of the partitions in their order."""
 
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
@@ -79,11 +79,11 @@ class Delivery(Protocol):
 
     @property
     def acknowledged_at(self) -> int:
-        """When the newest acknowledgement came, not when somebody looked. In microseconds since the epoch."""
+        """When the newest acknowledgement arrived, in microseconds since the epoch. 0 before the first one."""
 
     @property
     def failures(self) -> Mapping[int, ClientError]:
-        """Why messages failed, by their index. Each is `Unavailable` or `Refused`."""
+        """The errors of the failed messages, by index. Each is `Unavailable` or `Refused`."""
 
 
 class Producer(Protocol):
@@ -103,7 +103,7 @@ class Producer(Protocol):
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """How many messages it has sent again by itself, by topic: after a lost answer, or to split a batch."""
+        """How many messages the client itself has sent again, by topic: after a lost response, or to split a batch."""
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""
@@ -122,7 +122,7 @@ class Reader(Protocol):
         """Wait for messages, but no longer than this. Raises Unavailable."""
 
     def position(self, partition: Partition) -> int:
-        """Return the offset of the next message that a poll would bring. Raises Unavailable."""
+        """Return the offset from which the next poll reads. Raises Unavailable."""
 
     def partitions(self, topic: str) -> Sequence[Partition]:
         """Return the partitions of a topic. Empty if the topic does not exist. Raises Unavailable."""
@@ -134,12 +134,12 @@ class Reader(Protocol):
         """Return the offset after the newest message of each partition. Raises Unavailable."""
 
     def offsets_at(self, partitions: Sequence[Partition], milliseconds: int) -> Mapping[Partition, int]:
-        """Return the offset of the first message since this time (since the epoch), or the end. Raises Unavailable."""
+        """Return the first offset at or after this time (since the epoch), or the end. Raises Unavailable."""
 
     def committed(self, group: str, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Return the offsets that a group has committed, 0 if it has none. Raises Unavailable.
 
-        Those of a transaction may follow a moment after its commit.
+        The offsets of a transaction may appear a moment after its commit.
         """
 
     def close(self) -> None: ...
@@ -164,7 +164,7 @@ class Consumer(Protocol):
         """Let the next poll continue at this offset."""
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
-        """Commit offsets and wait for it. Raises Unavailable."""
+        """Commit offsets, and wait until Kafka confirms it. Raises Unavailable."""
 
     def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
         """Begin to commit offsets. Those that Kafka has confirmed appear in `confirmed`."""
@@ -220,7 +220,7 @@ class Admin(Protocol):
 
 
 class Client(Protocol):
-    """Creates everything above for one cluster. `options` are the library's own, and override those of the settings."""
+    """Creates everything above for one cluster. `options` are named as in the settings, and override them."""
 
     servers: str
 
@@ -234,14 +234,14 @@ class Client(Protocol):
         """Raises Unavailable."""
 
     def admin(self, seconds: float = 10) -> Admin:
-        """Make one whose calls take no longer than this. Raises Unavailable."""
+        """Make an admin whose calls take no longer than this. Raises Unavailable."""
 
 
 class Waiting(Protocol):
     """Makes a blocking call of a library, directly or so that other greenthreads continue meanwhile."""
 
     def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """Return what `call` returns. Raises Unavailable after this many seconds, if that can be done."""
+        """Return what `call` returns. Raises Unavailable after this many seconds, if the call can be interrupted."""
         raise NotImplementedError
 
 

@@ -6,11 +6,11 @@ from typing import NewType, Protocol
 from messaging.clients.protocols import Client, Consumer, Partition
 
 Membership = NewType("Membership", object)
-"""A consumer's place in its group at one moment. Kafka refuses offsets that come with an old one."""
+"""A consumer's place in its group at one moment. Kafka refuses offsets with an outdated membership."""
 
 
 class TransactionalConsumer(Consumer, Protocol):
-    """A group member that reads committed messages only. A producer commits its offsets."""
+    """A group member that reads committed messages only. A transactional producer commits its offsets."""
 
     @property
     def membership(self) -> Membership:
@@ -56,15 +56,15 @@ class TransactionalProducer(Protocol):
     ) -> None:
         """Wait until all messages are acknowledged, then commit them together with these offsets of a group.
 
-        Raises Aborted, Fenced, OutcomeUnknown, and Refused if Kafka will never take one of the messages. Then abort,
-        and send fewer at a time to find that message.
+        Raises Aborted, Fenced, OutcomeUnknown, and Refused if Kafka will never take one of the messages. After Refused,
+        abort, and send fewer messages at a time to find that message.
         """
 
     def abort(self, seconds: float) -> None:
         """Abort the transaction. Raises Fenced, OutcomeUnknown."""
 
     def close(self, seconds: float) -> None:
-        """Give up what is still under way."""
+        """Abort an open transaction, but take no longer than this."""
 
 
 class TransactionalClient(Client, Protocol):
@@ -73,7 +73,7 @@ class TransactionalClient(Client, Protocol):
     """
 
     def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> TransactionalProducer:
-        """Make one whose batches these topics take. Raises Unavailable."""
+        """Make a producer whose batches are small enough for these topics. Raises Unavailable."""
 
     def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
         """Raises Unavailable."""

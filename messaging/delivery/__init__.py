@@ -1,1 +1,1 @@
-"""When work is done and may be committed: at least once, or exactly once."""
+"""Decides when work is done and may be committed: at least once, or exactly once."""

@@ -65,11 +65,11 @@ class SentAnswers(Answers):
         self._pause = 0.5
         self._again_at = 0.0
         self.refused: list[int] = []
-        """The indices of the messages that Kafka refuses for good, as far as `settled` knows."""
+        """The indices of the messages that Kafka refuses for good. `settled` adds them."""
 
     @property
     def acknowledged_at(self) -> int:
-        """When the last acknowledgement came, in microseconds since the epoch."""
+        """When the last acknowledgement arrived, in microseconds since the epoch."""
         return self._delivery.acknowledged_at if self._delivery else 0
 
     def wait(self, seconds: float) -> bool:
@@ -94,11 +94,11 @@ class SentAnswers(Answers):
         if refused:
             self.refused += refused
             log.error("%d messages cannot be sent and are left out: %s", len(refused), failures[refused[0]])
-        passing = [index for index in failures if index not in set(refused)]
-        if not passing:
+        temporary = [index for index in failures if index not in set(refused)]
+        if not temporary:
             return True
-        log.warning("sending %d messages again in %.1f s: %s", len(passing), self._pause, failures[passing[0]])
-        self._indices = passing
+        log.warning("sending %d messages again in %.1f s: %s", len(temporary), self._pause, failures[temporary[0]])
+        self._indices = temporary
         self._retire()
         return False
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Journal(checkpoints.Journal, Protocol):
-    """Where messages are put on record."""
+    """Puts messages on record."""
 
     def received(self, batch: Batch) -> None: ...
     def flush(self, seconds: float) -> bool: ...
@@ -71,12 +71,12 @@ class AtLeastOnce:
         self._journal.received(batch)
         offsets: Mapping[Partition, int] = fetched.next_offsets
         if epoch != self.epoch:
-            offsets = {}  # no longer ours to commit: other instances have these partitions now
+            offsets = {}  # other instances have these partitions now, so they commit
         self._checkpoints.add(batch, offsets, answers, cost_of(batch.keys, batch.values))
         self._checkpoints.advance()
 
     def advance(self) -> None:
-        if self._reached:  # the messages in front of these ends were handled by now
+        if self._reached:  # all messages before these ends are handled by now
             self._checkpoints.add(Batch("", (), (), (), 0), self._reached, None)
             self._reached = {}
         self._checkpoints.advance()
@@ -103,7 +103,7 @@ class AtLeastOnce:
         self._consumer.close()
 
     def _give_back(self) -> None:
-        """Finish and commit the work in hand before others get the partitions. Otherwise they would repeat it."""
+        """Finish and commit the handled batches before others get the partitions. Otherwise they would repeat them."""
         self._on_change(None)
         self.finish(receiving.REBALANCE_SECONDS)
         self.epoch += 1

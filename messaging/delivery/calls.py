@@ -29,7 +29,7 @@ LOOK_BACK = 24 * 3600 * 1_000_000
 
 @dataclass(frozen=True)
 class Call:
-    """A call to send a run. `created`, in microseconds since the epoch, is None if nobody else can know the id."""
+    """A call to send a run. `created` (µs since the epoch) is None if the API did not put the run on record."""
 
     num_messages: int
     size: int
@@ -102,7 +102,7 @@ class RunSender:
         try:
             check_limits(call.num_messages, call.size, self._limits, call.rate)
         except ValueError as error:
-            if call.created is not None:  # the run is on record, and would stay there as accepted
+            if call.created is not None:  # the run is on record, and would look unfinished without a failure
                 self._fail(request, ownership, str(error))
             raise
         try:
@@ -126,7 +126,7 @@ class RunSender:
         raise NotImplementedError
 
     def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
-        """Return the past of a run whose id only this call knows: empty or stopped. Return None for other runs."""
+        """Return an empty or stopped past if only this call knows the id of the run. Return None for other runs."""
         claims = self._journal.claims
         if call.created is not None or call.redelivered:
             return None
@@ -139,7 +139,7 @@ class RunSender:
         raise NotImplementedError
 
     def _schedule(self, rate: int | None, past: Past) -> Schedule | None:
-        """Return the schedule of a paced run. It begins now, unless another instance has begun it already."""
+        """Return the schedule of a paced run. It begins in START_SECONDS, unless another instance has begun it."""
         if rate is None:
             return None
         start = past.start or self._wall_clock.now() + int(START_SECONDS * 1e6)

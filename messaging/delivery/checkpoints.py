@@ -1,4 +1,7 @@
-"""The order of a commit, at least once: handled, then answers acknowledged, then on record, then committed."""
+"""Keeps the order of the steps that come before a commit, at least once.
+
+First a batch is handled, then its answers are acknowledged, then its counts are on record. Then it may be committed.
+"""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -21,7 +24,7 @@ class Pending(Protocol):
 
 
 class Journal(Protocol):
-    """Where handled messages are put on record. `mark` grows with each change."""
+    """Puts handled messages on record. `mark` grows with each change."""
 
     @property
     def mark(self) -> int: ...
@@ -39,7 +42,7 @@ class Checkpoint:
     cost: int
     """Its answers take about this many bytes while they are under way."""
     mark: int | None = None
-    """The journal's mark once everything was acknowledged."""
+    """The journal's mark when all answers were acknowledged. None before that."""
 
 
 class Checkpoints:
@@ -78,7 +81,7 @@ class Checkpoints:
 
     @property
     def done(self) -> bool:
-        """True if all batches are passed."""
+        """True if all batches have passed."""
         return not self._queue
 
     def uncommitted(self, confirmed: Mapping[Partition, int]) -> dict[Partition, int]:

@@ -1,4 +1,4 @@
-"""Sends a handler's batch to another topic: keys and values unchanged, to the partitions of the same numbers.
+"""Sends a handler's batch to another topic, with the same keys, values and partition numbers.
 
 So the order within a partition stays the same from one topic to the next.
 """
@@ -33,7 +33,7 @@ class Forwarder:
 
 
 class Planner:
-    """Sends nothing itself. The transaction that commits the batch does."""
+    """Sends nothing itself. The transaction that commits the batch also sends the answers."""
 
     def __init__(self, topic: str, partitions: int):
         self._topic = topic

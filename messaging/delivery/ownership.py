@@ -24,7 +24,7 @@ FROZEN_SECONDS = 1
 """After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
 
 CLAIM_SECONDS = 0.1
-"""A run that nobody else can know may be without a claim for this long, in seconds. Most small runs are over by then.
+"""A run whose id only its call knows may be unclaimed for this long, in seconds. Most small runs are over by then.
 Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time while the client waits."""
 
 
@@ -63,7 +63,7 @@ class Ownership:
         self._clock = clock
         self._looked = clock()
         self.unsure = False
-        """True if this instance could not look for newer claims. Then another instance may send the run."""
+        """True if this instance could not look for newer claims. Then another instance may be sending the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
         """Claim the run. Wait until the claim is read back and the previous owner has stopped. Return the record.
@@ -130,7 +130,7 @@ class Ownership:
         if self._claim_by is not None and self._clock() >= self._claim_by:
             self.claim_now()
         claims = self._standing.claims
-        if claims and self.claim not in claims and not self.superseded:  # which of the claims is newer?
+        if claims and self.claim not in claims and not self.superseded:  # read on: which claim is newer?
             self.unsure = not self._read_back(PAST_SECONDS)
         self._looked = self._clock()
         return self.is_over or self.unsure
@@ -155,7 +155,7 @@ class Ownership:
 
 
 class Hints:
-    """Says when to stop, by the records that were read so far. That is enough for senders that Kafka fences."""
+    """Says when to stop, by the records that were read so far. That is enough if Kafka fences a previous owner."""
 
     def __init__(self, ownership: Ownership):
         self._ownership = ownership

@@ -1,4 +1,4 @@
-"""The interface of both ways of delivery for a consumer: messages come, are handled, and become done."""
+"""The interface for receiving at least once or exactly once: poll messages, pass on their results, commit."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ REBALANCE_SECONDS = 3
 """A rebalance waits this long, in seconds, for work in hand. Work that is not done by then comes again."""
 
 OnChange = Callable[[Given | None], object]
-"""Gets the partitions that the group has given, or None when it takes some away."""
+"""Gets the partitions that the group has given, or None when this consumer loses partitions."""
 
 
 class Receiving(Protocol):
@@ -45,7 +45,7 @@ class Receiving(Protocol):
         """Take every step that is possible now."""
 
     def commit(self) -> None:
-        """Commit what is done. Called at regular times."""
+        """Commit what is done. Called regularly."""
 
     def finish(self, seconds: float) -> None:
         """Wait until all handled messages are done, and commit them, both within this time."""

@@ -18,7 +18,7 @@ from messaging.runs.sending import Out, Sending
 from messaging.stopping import StopRequest
 
 RECORD_SECONDS = 10
-"""The call gets its reply after this many seconds, even if the outcome is not on record yet."""
+"""The longest wait for the outcome to be on record, in seconds. Then the call gets its reply in any case."""
 
 
 class Sender(RunSender):

@@ -1,8 +1,8 @@
 """Receiving from Kafka: nameko-kafka's entrypoint, changed to pass on whole batches and to commit only finished ones.
 
-Only one greenthread uses the consumer: it polls, commits and closes. The handler runs in a worker as in any nameko
-service, one at a time. It may return `Answers`. Then its batch is done once they have reached Kafka.
-`messaging.delivery` decides when that is, and how the batch is committed.
+Only one greenthread uses the consumer: it polls, commits and closes. The handler runs in a worker, as in any nameko
+service, and gets one batch at a time. If it returns `Answers`, the batch is done once Kafka has stored them for good.
+`messaging.delivery` decides when a batch is done, and how its offsets are committed.
 """
 
 import logging
@@ -43,7 +43,7 @@ POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
-"""The shortest and the longest pause before a handler that has raised gets its batch again, in seconds."""
+"""If a handler raises, it gets its batch again after a pause. These are the shortest and the longest, in seconds."""
 
 
 class Result(NamedTuple):
@@ -64,17 +64,17 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
     def __init__(self, *topics: str, **options: Any):
         super().__init__(*topics, **options)
-        # nameko-kafka's own copy leaves out options that are false. All other options are nameko's.
+        # nameko-kafka's own copy leaves out options that are false. Options that kafka-python lacks are for nameko.
         self.options = {name: value for name, value in options.items() if name in self._consumer_cls.DEFAULT_CONFIG}
         self._thread: Any = None
         self._slot: str | None = None
-        self._joined = False  # a member of the group, perhaps without partitions
-        self._answers = False  # True if Kafka did at the last poll
+        self._joined = False  # True for a member of the group, even without partitions
+        self._kafka_answers = False  # True if Kafka answered at the last poll
         self._next_commit = 0.0
 
     @property
     def group(self) -> str:
-        """The consumer group."""
+        """Option `group_id`, or the name of the service."""
         return str(self.options.get("group_id") or self.container.service_name)
 
     def setup(self) -> None:
@@ -98,7 +98,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         def connect() -> Clients:
             producer = MeteredTransactions(client.transactional_producer(slot, topics), meter)
             try:
-                producer.start(KAFKA_SECONDS)  # before joining: it aborts the transaction of a killed instance
+                producer.start(KAFKA_SECONDS)  # before the consumer joins: aborts a killed instance's transaction
                 return Clients(producer, client.transactional_consumer(self.group, self._topics, **self.options))
             except BaseException:
                 producer.close(0)
@@ -108,7 +108,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         return ExactlyOnce(connect, counts, self.changed)
 
     def prepare(self, receiving: Receiving, clock: Callable[[], float] = time.monotonic) -> None:
-        """Handle the messages of this `Receiving`, and commit by this clock."""
+        """Set the source of messages, and the clock that times the commits."""
         self._receiving = receiving
         self._clock = clock
         self._health_file = settings_of(self.container).health_file
@@ -124,13 +124,13 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             self._thread.wait()
             return
         log.warning("not everything in hand was finished and committed: the rest will come again")
-        self._thread.kill()  # while Kafka is away a poll may never return
+        self._thread.kill()  # a poll may never return while Kafka does not answer
 
     def kill(self) -> None:
         self.stopping.ask()
 
     def run(self) -> None:
-        """Poll, hand over and commit until told to stop. Then finish the work in hand."""
+        """Poll, call the handler and commit until the service must stop. Then finish the work in hand."""
         try:
             while not self.stopping.asked:
                 self.turn()
@@ -142,7 +142,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
                 log.warning("the consumer did not leave its group: %s", error)
 
     def turn(self) -> None:
-        """Poll once, hand over what came, and commit if it is time."""
+        """Poll once, let the handler work on the messages, and commit if it is time."""
         fetched = self._poll(POLL_SECONDS)
         epoch = self._receiving.epoch
         for part in chain.from_iterable(map(self._receiving.parts, fetched)):
@@ -151,14 +151,14 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         if self._clock() >= self._next_commit:
             self._next_commit = self._clock() + COMMIT_SECONDS
             self._receiving.commit()
-            if self._health_file and self._joined and self._answers:
+            if self._health_file and self._joined and self._kafka_answers:
                 self._health_file.touch()
 
     def _poll(self, seconds: float) -> Sequence[Fetched]:
-        self._answers = False
+        self._kafka_answers = False
         try:
             fetched = self._receiving.poll(seconds)
-            self._answers = True
+            self._kafka_answers = True
             return fetched
         except Transactional as error:
             log.critical("%s", error)
@@ -173,12 +173,12 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         cost = cost_of(batch.keys, batch.values)
         self._stay_until(partial(self._receiving.has_room, cost))
         if epoch != self._receiving.epoch:
-            return  # the partitions have changed meanwhile; the batch comes again at the instance that has them
+            return  # meanwhile the epoch has changed: these messages come again, here or at another instance
         answers = self._handle(batch)
         self._receiving.handled(fetched, batch, answers, epoch)
 
     def _handle(self, batch: Batch) -> Any:
-        """Return the result of the handler. If it raises, it gets the batch again, because nothing may be lost."""
+        """Return the handler's result. A handler that raises gets the batch again, because no message may be lost."""
         pause: float = FIRST_RETRY_SECONDS
         while True:
             handled: Event = Event()
@@ -196,7 +196,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
     def _stay_until(self, happens: Any) -> None:
         """Call `happens` until it returns True, and stay a member of the group meanwhile.
 
-        `happens` takes the longest time, in seconds, that it may wait.
+        `happens` gets the longest time that it may wait, in seconds.
         """
         paused = False
         while not happens(self._receiving.keep_alive_seconds):
@@ -208,7 +208,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             self._receiving.resume()
 
     def changed(self, given: Given | None) -> None:
-        """Note that the group has given partitions, or takes some away."""
+        """Note which partitions the group has given. None: it takes some away, or the consumer is replaced."""
         self._joined = given is not None
         if given is not None:
             names = ", ".join(f"{partition.topic}/{partition.number}" for partition in sorted(given.partitions))
@@ -217,8 +217,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
 def _wait(event: Event, seconds: float) -> bool:
     with Timeout(seconds, False):
-        # This may wake early: eventlet's select() wakes its greenthread twice if two of kafka-python's sockets become
-        # ready at once. So ask the event.
+        # `wait` may return too early: eventlet's select() wakes its greenthread twice if two of kafka-python's sockets
+        # become ready at once. So ask the event.
         event.wait()
     return bool(event.ready())
 

@@ -1,4 +1,4 @@
-"""Measures how long the event loop of a service stalls, because a greenthread does not let others run."""
+"""Measures stalls of a service's event loop. It stalls while one greenthread does not let the others run."""
 
 import time
 from collections import deque
@@ -32,7 +32,7 @@ class Stalls:
         return max((seconds for _, seconds in self._longest), default=0.0)
 
     def watch(self) -> None:
-        """Sleep and measure how late it wakes up, for ever."""
+        """For ever: sleep, and measure how late the sleep ends."""
         while True:
             slept_at = self._clock()
             self._sleep(SLEEP_SECONDS)

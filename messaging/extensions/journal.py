@@ -1,4 +1,4 @@
-"""The journal in the process of a service. It is published every PUBLISH_SECONDS, and read for the senders."""
+"""The journal in a service's process: publishes counts every PUBLISH_SECONDS, and reads records for the senders."""
 
 import threading
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class RunJournal(SharedExtension):
         self._producer: Producer | None = None
 
     def opened(self) -> OpenJournal:
-        """Return the journal once it is open. nameko sets up all extensions of a service at the same time."""
+        """Return the journal once it is open. Wait for that, because nameko sets up all extensions at the same time."""
         journal: OpenJournal = self._opened.wait()
         return journal
 
@@ -50,7 +50,7 @@ class RunJournal(SharedExtension):
         def make(client: Client) -> tuple[Client, Producer, JournalWriter]:
             producer = client.producer()
             name, library = self.container.service_name, settings.kafka.client
-            # It asks for the partitions of a topic that Kafka may not know yet.
+            # The writer needs the number of partitions. If Kafka does not know the topic yet, `connected` tries again.
             return client, producer, JournalWriter(producer, name, client=library, delivery=settings.delivery)
 
         replicas = settings.replication_factor

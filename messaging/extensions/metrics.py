@@ -39,7 +39,7 @@ CLIENTS = 8
 
 
 class ServiceMetrics(SharedExtension):
-    """One per service. Each extension counts in `meter`."""
+    """One per service. The other extensions count in `meter`."""
 
     def __init__(self) -> None:
         self.meter = Meter()
@@ -49,7 +49,7 @@ class ServiceMetrics(SharedExtension):
         self._listener: Any = None
 
     def metered(self, producer: Producer, topic: str) -> Producer:
-        """Return a producer whose messages are counted. They go to this topic."""
+        """Return a producer that counts its messages. All of them must go to this topic."""
         self._producers.append(producer)
         self.meter.begin(topic)
         return MeteredProducer(producer, self.meter)
@@ -59,11 +59,11 @@ class ServiceMetrics(SharedExtension):
         self._greenthreads.append(eventlet.spawn(self._stalls.watch))
         self._listener = listen(settings.metrics_host, settings.metrics_port)
         if self._listener is None:
-            return  # a service without metrics is better than none
+            return  # a service without metrics is better than no service
         log.info("metrics at http://%s:%d/metrics", *self._listener.getsockname()[:2])
         options = {"log": logging.getLogger("eventlet.wsgi"), "log_output": False, "debug": False}
         limits = {"max_size": CLIENTS, "socket_timeout": READ_SECONDS, "keepalive": False}
-        self._greenthreads.append(eventlet.spawn(wsgi.server, self._listener, self._answer, **options, **limits))
+        self._greenthreads.append(eventlet.spawn(wsgi.server, self._listener, self._respond, **options, **limits))
 
     def stop(self) -> None:
         for greenthread in self._greenthreads:
@@ -73,7 +73,7 @@ class ServiceMetrics(SharedExtension):
 
     kill = stop
 
-    def _answer(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    def _respond(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """The WSGI application."""
         if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
@@ -110,11 +110,11 @@ def _by_topic(name: str, text: str, counts: Mapping[str, int]) -> Metric:
 
 
 def listen(host: str, port: int) -> Any:
-    """Return a socket at this port, or at the next one that is free. None if there is none."""
+    """Return a socket at this port, or at the next free one. If that fails, log why and return None."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + PORTS, 65536)):
         try:
-            # Without reuse_port. With it, two services would share a port.
+            # With reuse_port, two services would share a port.
             return eventlet.listen((host, candidate), family, reuse_port=False)
         except OSError as error:
             if error.errno != EADDRINUSE:

@@ -58,8 +58,8 @@ def client_of(container: Any) -> Client:
 def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], T], stop: StopRequest) -> T:
     """Wait for Kafka, create missing topics, and return the result of `make`.
 
-    Exits the process with 0 if it is asked to stop meanwhile, and with 1 if the topics need more replicas than brokers
-    run. Raises Unavailable after STARTUP_SECONDS.
+    Exits the process with 0 if it is asked to stop meanwhile, and with 1 if the topics need more replicas than there
+    are brokers. Raises the last error after STARTUP_SECONDS.
     """
     client = client_of(container)
 
@@ -87,8 +87,8 @@ def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], 
 def calm_garbage_collector() -> None:
     """Make Python's garbage collector run less often. It took a quarter of the sending time.
 
-    kafka-python makes several objects per message that live until the acknowledgement. Most passes of the collector
-    walk over all of them and find nothing. All later passes also skip the objects that exist now.
+    kafka-python makes several objects per message. They live until the acknowledgement, so most passes of the
+    collector visit all of them and find no garbage. Later passes also skip the objects that exist now.
     """
     gc.collect()
     gc.freeze()

@@ -24,7 +24,7 @@ class TopicStats:
     """Counts the messages of one topic, and logs a line for each `batch_size` messages.
 
     The time of a line begins when the line before it ends, or with its first message if that came after a pause. If one
-    request begins a line and a later one fills it, the pause between them counts.
+    run begins a line and a later run fills it, the pause between the runs counts.
     """
 
     def __init__(self, topic: str, batch_size: int, clock: Callable[[], float] = time.perf_counter):
@@ -32,7 +32,7 @@ class TopicStats:
         self._batch_size = batch_size
         self._clock = clock
         self._total = 0
-        self._last_arrival: float | None = None  # by the clock, like all times in this class
+        self._last_arrival: float | None = None  # in seconds, by `clock`
         self._begin()
 
     def _begin(self) -> None:
@@ -42,7 +42,7 @@ class TopicStats:
         self._latencies: list[float] = []
 
     def record(self, batch: Batch) -> None:
-        """Count a polled batch. It assumes that the messages came evenly over the time since the batch before."""
+        """Count a polled batch, as if its messages had come at equal intervals from its start time until now."""
         now = self._clock()
         instant = time.time_ns() // 1000
         latencies = [None if sent is None else (instant - sent) / 1000 for sent in batch.sent_times]

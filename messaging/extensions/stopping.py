@@ -16,13 +16,14 @@ class Stopping(SharedExtension, StopRequest):
     """One per service."""
 
     def bind(self, container: ServiceContainer) -> Any:
-        # nameko binds everything before it sets up anything, so a wrong setting ends the process before any connects.
+        # nameko binds all extensions before it sets up the first one. So with a wrong setting, the process ends before
+        # anything connects.
         settings_of(container)
         return super().bind(container)
 
 
 def settings_of(container: Any) -> Settings:
-    """Return the settings of a service. A wrong setting ends the process with a sentence."""
+    """Return the settings of a service. A wrong setting ends the process with an error message."""
     if SETTINGS not in container.config:
         container.config[SETTINGS] = settings.check(container.config)
     checked: Settings = container.config[SETTINGS]

@@ -31,7 +31,7 @@ CLOSE_SECONDS = 1
 
 
 class Topic:
-    """A topic to send to, for one call of the service."""
+    """The topic that one worker of the service sends to."""
 
     def __init__(self, name: str, forward: Forward, sender: RunSender, redelivered: bool = False):
         self.name = name
@@ -40,7 +40,7 @@ class Topic:
         self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
-        """Send the messages of a batch to this topic, unchanged. The batch is done once they are."""
+        """Send the messages of a batch to this topic, unchanged. The batch is done once Kafka has stored them."""
         return self._forward(batch)
 
     def send_run(
@@ -80,7 +80,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(name)  # ask now, while Kafka answers; later this could take a minute
+            producer.partitions(name)  # ask now, while Kafka answers; later the first question could take a minute
             return producer
 
         self._producer = self.metrics.metered(self._connected(make), name)
@@ -90,7 +90,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
         self._sender: RunSender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
 
     def _set_up_transactions(self) -> None:
-        """Send runs in transactions. Answers go into the consumer's transactions."""
+        """Prepare to send runs in their own transactions. Answers go into the consumer's transactions."""
         settings, name, service = settings_of(self.container), self.topic_name, self.container.service_name
 
         def make(client: Client) -> tuple[TransactionalClient, int]:

@@ -1,4 +1,4 @@
-"""Tells a sender quickly about newer claims and stops of its runs. Its memory does not grow with history."""
+"""Tells a sender quickly about newer claims and stops of its runs. Its memory does not grow with old runs."""
 
 import threading
 import time
@@ -12,10 +12,10 @@ from messaging.journal.requests import FAILED, PARTITION, STOP, Standing, decode
 from messaging.journal.tail import Tail
 
 ENDED_KEPT = 10_000
-"""It remembers this many of the newest runs that were stopped or have failed."""
+"""`Claims` remembers this many runs that were stopped or have failed: the newest ones."""
 
 RECENT_MS = 600_000
-"""How far back a process reads when it starts. A call that the API has given up may be this old."""
+"""How far back a process reads when it starts. A call that the API no longer waits for may be this old."""
 
 
 class Claims:
@@ -39,7 +39,7 @@ class Claims:
 
     @contextmanager
     def watched(self, run: UUID) -> Iterator[Standing]:
-        """Follow a run. The returned standing takes in all records of the run from now on."""
+        """Follow a run. All later records of the run update the standing that this returns."""
         standing = self._watched[run] = Standing()
         self._watched_keys.add(str(run).encode())
         try:
@@ -53,12 +53,12 @@ class Claims:
         return run in self._ended
 
     def wait_for_claim(self, standing: Standing, claim: str, seconds: float) -> bool:
-        """Wait, no longer than this, until this claim was read back."""
+        """Wait until this claim was read back. Return False after this many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: claim in standing.claims, seconds)
 
     def catch_up(self, seconds: float) -> bool:
-        """Wait, no longer than this, until all current records are read."""
+        """Wait until all current records are read. Return False after this many seconds."""
         return self._tail.catch_up(seconds)
 
     def _recent(self, reader: Reader) -> Mapping[Partition, int]:

@@ -18,7 +18,7 @@ class Counting:
     _service: str
 
     def _stage(self, name: Name) -> Stage:
-        """Return the current state. It is about to change."""
+        """Return the current state. The caller will change it."""
         raise NotImplementedError
 
     def received(self, batch: Batch) -> None:
@@ -26,7 +26,7 @@ class Counting:
         self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count a batch whose answers Kafka acknowledged at this time, except for the refused indices."""
+        """Count a batch whose answers Kafka acknowledged at this time. It refused those at the indices `refused`."""
         if not refused:
             self._count(f"{self._service}_answered", batch, at)
             return

@@ -39,12 +39,12 @@ class Entry:
 
 
 def keys_of(prefix: str) -> Iterator[str]:
-    """Yield state keys. No other process has them if this process alone has the prefix."""
+    """Yield state keys. They are unique if only one process has the prefix."""
     return (f"{prefix}.{number}" for number in count(1))
 
 
 class Counts(Counting):
-    """A receiver's counts since its last abort. `keys` yields state keys that nobody else has."""
+    """A receiver's counts since its last abort. `keys` yields unique state keys."""
 
     def __init__(self, service: str, keys: Iterator[str], partitions: int, clock: Callable[[], float] = time.monotonic):
         self._service = service
@@ -96,7 +96,7 @@ class SentCounts:
         self._entry = Entry(next(keys))
 
     def add(self, block: Block, at: int) -> None:
-        """Count messages that were sent, at this time."""
+        """Count messages that were sent at this time."""
         count = len(block.numbers)
         size = count * self._request.size
         self._entry.stage.add(block.numbers, size, [block.partition] * count, block.sent_times, at)

@@ -63,11 +63,11 @@ class Past:
 
     @property
     def start(self) -> int | None:
-        """When message 0 of a paced run is due; None if no instance has begun to send it."""
+        """When message 0 of a paced run is due; None if no instance has begun to send the run."""
         return start_of(self._senders)
 
     def has_yielded(self, claim: str) -> bool:
-        """Return True if the instance with this claim has said that it sends no more."""
+        """Return True if it is on record that the instance with this claim has stopped sending."""
         return any(sender.claim == claim and sender.outcome != SENDING for sender in self._senders)
 
     @property
@@ -87,7 +87,7 @@ class PastReader:
     def read(self, run: UUID, created: int, seconds: float) -> Past:
         """Return everything on record of a run that was created at this time (µs since the epoch).
 
-        Raises Unavailable if that takes longer than `seconds`.
+        Raises Unavailable if that takes longer than `seconds`, or if a stop is overdue.
         """
         seconds = max(0.0, seconds)
         deadline = time.monotonic() + seconds

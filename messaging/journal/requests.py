@@ -1,7 +1,7 @@
-"""The records of topic `run-requests`: what each run asks for, who sends it, and who stopped it.
+"""The records of topic `run-requests`: what each run asks for, who sends it, and if it was stopped.
 
 A record's key is run/kind/writer. The topic has one partition, so all readers see the same order. The order decides: of
-two requests for one run the first wins, of two claims the last. Nobody takes a record back.
+two requests for one run, the first one counts. Of two claims, the last one counts. No record is ever withdrawn.
 """
 
 import json
@@ -64,7 +64,7 @@ class RequestRecord:
 
 
 def decode(key: bytes | None, value: bytes | None, offset: int) -> RequestRecord:
-    """Return the record. Raises Exception, of many types, if it is not one of ours."""
+    """Return the record. For a foreign record, raises an exception of any type."""
     if key is None or value is None:
         raise ValueError("no key or no value")
     run_id, kind, writer = key.decode().split("/", 2)
@@ -79,13 +79,13 @@ def decode(key: bytes | None, value: bytes | None, offset: int) -> RequestRecord
 
 @dataclass
 class Standing:
-    """What topic `run-requests` says about one run so far. Pure: apply its records in their order."""
+    """All that topic `run-requests` says about one run so far. Pure: the caller applies the records in their order."""
 
     request: Request | None = None
     accepted_by: str | None = None
     """The writer of the first record that has a request. If several requests have one id, only the first one counts.
 
-    It is a CLAIM if the API did not put the run on record before it called the service."""
+    This record is a CLAIM if the API did not put the run on record before it called the service."""
     queued: bool = False
     failed: str | None = None
     """Why the run will never be sent."""
@@ -100,7 +100,7 @@ class Standing:
             self.accepted_by, self.request = record.writer, record.request
         if record.kind == QUEUED:
             self.queued = True
-        elif record.kind == CLAIM and record.writer not in self.claims:  # a client that tries again may write it twice
+        elif record.kind == CLAIM and record.writer not in self.claims:  # a producer that retries may write it twice
             self.claims.append(record.writer)
         elif record.kind == STOP:
             self.stopped = True

@@ -1,7 +1,6 @@
 """Writes topic `run-requests`.
 
-Compaction keeps only the newest record of a key. So if the place of a record in the order counts, its key must be
-unique.
+Compaction keeps only the newest record of a key. So a record needs a unique key if its place in the order counts.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from messaging.runs.request import Request
 
 
 class RequestsWriter:
-    """Each call hands one record over. It raises Unavailable if the client cannot take it."""
+    """Each method hands one record to the Kafka client. Raises Unavailable if the client cannot take the record."""
 
     def __init__(self, producer: Callable[[], Producer]):
         self._producer = producer

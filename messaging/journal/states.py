@@ -1,7 +1,8 @@
 """The records of topic `run-states`: what an instance has seen of one stage of a run.
 
-A record's key is run/stage/state key, its value the newest absolute state. A process uses a new state key when it
-starts, after an abort, and when a state gets too large. All records of a run are in one partition.
+A record's key is run/stage/state key. Its value is the newest state, which has all counts since the state began. A
+process begins a new state, with a new key, when it starts, after an abort, after a pause, and when a state gets too
+large. All records of a run are in one partition.
 """
 
 import json
@@ -62,7 +63,7 @@ class Sender:
 
 
 def start_of(senders: Iterable[Sender]) -> int | None:
-    """Return the first start on record of a paced run. None if it has not begun."""
+    """Return the earliest start of a paced run that is on record. None if there is none."""
     return min((sender.start for sender in senders if sender.start), default=None)
 
 
@@ -89,7 +90,7 @@ class State:
 
     @classmethod
     def decode(cls, run: UUID, stage: str, value: bytes) -> Self:
-        """Raises Exception, of many types, if the value is not one of ours."""
+        """For a foreign value, raises an exception of any type."""
         members: Mapping[str, Any] = {"start": None, **json.loads(value)}  # older records have no start
         state = Stage.from_json(members)
         if stage != SENT:
@@ -103,7 +104,7 @@ def state_key(run: UUID, stage: str, key: str) -> bytes:
 
 
 def parse_key(key: bytes | None) -> tuple[UUID, str, str]:
-    """Return run, stage and state key. Raises Exception, of many types, if it is not one of ours."""
+    """Return run, stage and state key. For a foreign key, raises an exception of any type."""
     if key is None:
         raise ValueError("no key")
     run, stage, own = key.decode().split("/", 2)
@@ -113,11 +114,11 @@ def parse_key(key: bytes | None) -> tuple[UUID, str, str]:
 
 
 def decode_state(key: bytes, value: bytes) -> tuple[UUID, str, str, State]:
-    """Return run, stage, state key and state of a record. Raises Exception, of many types, if it is not ours."""
+    """Return run, stage, state key and state. For a foreign record, raises an exception of any type."""
     run, stage, own = parse_key(key)
     return run, stage, own, State.decode(run, stage, value)
 
 
 def instance_of(key: str) -> str:
-    """Return host:pid of the process that wrote a state."""
+    """Return host:pid of the process that wrote the state with this key."""
     return key.partition("/")[0]

@@ -1,4 +1,4 @@
-"""Reads topics of the journal in a thread, and keeps reading."""
+"""Reads topics of the journal in a thread, up to their ends, and then each new record."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ POLL_SECONDS = 0.2
 RETRY_SECONDS = 1
 
 GIVE_UP = 4
-"""If a worker exits with this code, gunicorn does not replace it."""
+"""If a worker exits with this code, gunicorn exits too instead of replacing the worker."""
 
 Apply = Callable[[Partition, int, bytes | None, bytes | None], None]
 """Called with the partition, offset, key and value of each record."""

@@ -1,8 +1,8 @@
 """Publishes what a service has seen of each run to topic `run-states`.
 
-There is one record per (run, stage, state key): the newest absolute state. Offsets are committed only after Kafka has
-acknowledged the state that counts these messages. So every committed message of a run is on record. If Kafka refuses a
-state for good, the log says so, and its messages are missing.
+There is one record per (run, stage, state key): the newest state, which has all counts so far. The offset of a message
+is committed only after Kafka has acknowledged a state that counts the message. So every committed message of a run is
+on record. There is one exception: if Kafka refuses a state for good, its messages are not on record. The log says so.
 """
 
 import logging
@@ -41,7 +41,7 @@ IDLE_SECONDS = 30
 """A published state that has not changed for this long is forgotten. If more messages come, a new state begins."""
 
 LARGEST_STATE = 256 * 1024
-"""A larger state, in bytes, is closed, and the stage goes on under a new key."""
+"""In bytes. A larger state is closed, and the stage continues in a new state with a new key."""
 
 STATE_BYTES_PER_SECOND = 512 * 1024
 """A large state is published less often, so that all its publications stay below this rate."""
@@ -49,7 +49,10 @@ STATE_BYTES_PER_SECOND = 512 * 1024
 
 @dataclass
 class Entry:
-    """A state and its publications. `changed` and `acknowledged` are numbers of the writer's changes."""
+    """A state and its publications. `changed` is the writer's `mark` at the newest change.
+
+    `acknowledged` is the same for the newest version that Kafka has acknowledged.
+    """
 
     key: str
     stage: Stage = field(default_factory=Stage)
@@ -59,7 +62,7 @@ class Entry:
     recorded_messages: int = 0
     """How many messages are in the newest state that Kafka has acknowledged."""
     publications: list[tuple[int, int, Delivery]] = field(default_factory=list)
-    """The publications under way: `changed` and the number of messages of each."""
+    """The publications under way: `changed`, the number of messages, and the delivery of each."""
     touched: float = 0.0
     not_before: float = 0.0
     """The earliest time of its next publication, unless somebody waits for it."""
@@ -71,7 +74,7 @@ class Entry:
 
 
 Wanted = Callable[[Name, Entry], bool]
-"""Returns True for the entries of an operation."""
+"""Returns True for the entries to publish, or to wait for."""
 
 
 class JournalWriter(Counting):
@@ -101,7 +104,7 @@ class JournalWriter(Counting):
         """The number of changes so far, for `recorded`."""
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
-        """Note that this instance sends a run, with this claim. `start` is that of a paced run."""
+        """Note that this instance sends a run, with this claim. In a paced run, message 0 is due at `start`."""
         sender = Sender(request, claim, SENDING, client=self._client, delivery=self._delivery, start=start)
         self._entry((request.run, SENT)).sender = sender
 
@@ -138,7 +141,7 @@ class JournalWriter(Counting):
             return behind <= most
 
     def publish(self) -> None:
-        """Hand the changed states to the client. Large ones wait for their time."""
+        """Hand the changed states to the client. Large states wait until their `not_before`."""
         now = self._clock()
         self._publish_if(lambda _, entry: now >= entry.not_before)
         with self._lock:
@@ -219,7 +222,7 @@ class JournalWriter(Counting):
             entry.publications.append((version, messages, delivery))
 
     def _look_at(self, entry: Entry) -> None:
-        """Find out which publications Kafka has acknowledged. A refused one must not stop the commits of others."""
+        """Find out which publications Kafka has acknowledged. A refused one counts too: it must not block commits."""
         while entry.publications and entry.publications[0][2].done:
             version, messages, delivery = entry.publications.pop(0)
             failure = delivery.failures.get(0)
@@ -236,7 +239,7 @@ class JournalWriter(Counting):
     def _forget(self) -> None:
         now = self._clock()
         for name, entry in list(islice(self._entries.items(), 100)):  # the oldest come first
-            # This state has the request and says that the run is being sent. A new state would lack both.
+            # While a run is being sent, its state has the request and the claim. A new state would lack both.
             sending = entry.sender is not None and entry.sender.outcome == SENDING
             if now - entry.touched > IDLE_SECONDS and not sending and entry.key not in self._dirty:
                 del self._entries[name]

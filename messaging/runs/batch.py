@@ -36,7 +36,7 @@ class Batch:
         return sent_times(self.keys) if self.words is None else self.words[3::4]
 
     def by_run(self) -> Iterator["RunMessages"]:
-        """The stamped messages, run by run."""
+        """Yield the stamped messages, run by run."""
         if self.words and is_one_run(self.words):
             run = UUID(int=self.words[0] << 64 | self.words[1])
             yield RunMessages(run, self.words[2::4], self.values, self.partitions, self.words[3::4])

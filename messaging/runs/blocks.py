@@ -12,10 +12,10 @@ from messaging.runs.schedule import Schedule
 from messaging.runs.stamp import stamps
 
 BLOCK_MESSAGES = 200
-"""That many messages with consecutive numbers go to one partition, the next ones to the next partition."""
+"""This many messages with consecutive numbers go to one partition. The next ones go to the next partition."""
 
 BLOCK_BYTES = 2**20
-"""The most bytes that are handed over at once, so that large messages let other greenthreads run."""
+"""At most this many bytes, or one message, are handed over at once. Then other greenthreads can run."""
 
 
 class Block(NamedTuple):
@@ -36,7 +36,7 @@ class Blocks:
         self._schedule = schedule
 
     def numbers(self) -> Iterator[Sequence[int]]:
-        """Yield sequence numbers to send together. A paced run may yield none: then the sender checks for a stop."""
+        """Yield sequence numbers to send together. A paced run also yields empty ones, so that the sender can stop."""
         return self._due(self._schedule) if self._schedule else self._all()
 
     def make(self, numbers: Sequence[int], partitions: int) -> Block:
@@ -51,7 +51,7 @@ class Blocks:
         return Block(numbers, partition, sent_times, stamps(run.bytes, numbers))
 
     def values(self, block: Block) -> Sequence[bytes]:
-        """Return the payloads of a block. They are the same each time."""
+        """Return the payloads of a block. Each call returns the same ones."""
         return payloads(self._request.run.bytes, block.numbers, self._request.size)
 
     def _all(self) -> Iterator[Sequence[int]]:
@@ -68,7 +68,7 @@ class Blocks:
                     yield numbers
 
     def _due(self, schedule: Schedule) -> Iterator[Sequence[int]]:
-        """Yield the due numbers of the blocks. While none is due, yield no numbers from time to time."""
+        """Yield the due numbers of the blocks. While none is due, wait and yield empty sequences."""
         for numbers in self._all():
             while numbers:
                 due, numbers = schedule.split(numbers)

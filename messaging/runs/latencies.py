@@ -1,10 +1,10 @@
-"""Latencies counted in buckets of at most 1 % width. Counts of several instances add up."""
+"""Latencies counted in buckets. A bucket's width is under 1 % of its values. Counts of several instances add up."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _MANTISSA_BITS = 8
-"""This many leading bits of a latency are kept, so a bucket is at most 1/128 wide."""
+"""This many leading bits of a latency are kept. So a bucket's width is at most 1/128 of its smallest value."""
 
 LONGEST = 3_600_000_000
 """An hour, in microseconds. Longer latencies count as this one, negative ones as 0."""
@@ -21,7 +21,7 @@ class Latencies:
         """How many latencies were negative, because two clocks differ."""
 
     def add(self, latencies: Sequence[int]) -> None:
-        """Count these latencies. This is cheap per message: one pass over all of them, then a step per bucket."""
+        """Count these latencies. A latency costs only a few simple steps. All other work is done once per bucket."""
         least = min(latencies)
         if least < 0:
             self.negative += sum(latency < 0 for latency in latencies)
@@ -31,7 +31,7 @@ class Latencies:
         self.longest = max(self.longest, _within(max(latencies)))
 
     def percentiles(self, fractions: Iterable[float]) -> list[float]:
-        """Return, for each of the ascending fractions, the latency in ms that it does not exceed."""
+        """Return a latency in ms for each of the ascending fractions: this fraction of the latencies is not longer."""
         total = self.counts.total()
         wanted = [max(1.0, fraction * total) for fraction in fractions]
         found: list[float] = []

@@ -15,7 +15,7 @@ class Order:
     def add(self, numbers: Sequence[int], partitions: Sequence[int], seen: BitMap) -> int:
         """Take in messages in the order in which they came; return how many came out of order.
 
-        `seen` has the numbers that came before these: a message that comes again is a duplicate, and not out of order.
+        `seen` has the numbers that came before. A message that comes again is a duplicate, and not out of order.
         """
         rising = self._rising(numbers, partitions)
         if rising is not None:
@@ -31,7 +31,7 @@ class Order:
         return late
 
     def _rising(self, numbers: Sequence[int], partitions: Sequence[int]) -> dict[int, int] | None:
-        """Return the new highest numbers if the numbers rise in each partition. They nearly always do."""
+        """Return the new highest numbers if the numbers rise in each partition, as usual. Otherwise return None."""
         highest: dict[int, int] = {}
         start = 0
         for partition, group in groupby(partitions):

@@ -1,6 +1,6 @@
-"""The payload of a message, its Kafka value, follows from its run and number. So anyone can check it.
+"""The payload of a message is its Kafka value. Run, number and size determine its bytes, so anyone can check it.
 
-It is a slice of a fixed pool of 4 MiB: SHAKE-128 of `SEED`. Slices are random bytes, because zeros would compress too
+It is a slice of a fixed pool of 4 MiB: SHAKE-128 of `SEED`. The pool looks random, because zeros would compress too
 well. The slice begins at (start of the run + number * STRIDE) modulo OFFSETS. The start of a run is the first 4 bytes
 of the SHA-256 of its id, big-endian.
 """
@@ -18,7 +18,7 @@ LARGEST = 2**21
 """The largest payload, in bytes."""
 
 STRIDE = 1_296_125
-"""OFFSETS divided by the golden ratio. Consecutive slices are far apart, so a batch of them does not compress."""
+"""About OFFSETS divided by the golden ratio. Consecutive slices are far apart, so together they do not compress."""
 
 
 def payloads(run_id: bytes, numbers: Sequence[int], size: int) -> list[bytes]:

@@ -15,7 +15,8 @@ Span = tuple[int | None, int | None]
 def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, list[Span]]:
     """Return the spans of each instance.
 
-    An instance is absent if it takes no messages while the others take `turn`. So nobody is absent while all wait.
+    An instance is absent if it takes no messages while the others take `turn` messages or more. So no instance counts
+    as absent while all of them wait.
     """
     total = Timeline.sum(timelines.values())
     found = {}
@@ -27,7 +28,7 @@ def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, lis
 
 
 def _spread(timeline: Timeline, over: Timeline) -> list[int]:
-    """Return the counts of a timeline in the steps of one that contains it."""
+    """Return the counts of a timeline in the steps of `over`, a timeline that contains it."""
     counts = [0] * len(over.messages)
     for index, count in enumerate(timeline.messages):
         if count:

@@ -8,7 +8,7 @@ from uuid import UUID
 MAX_RATE = 1_000_000
 
 LONGEST_RUN_SECONDS = 25 * 60
-"""RabbitMQ takes back a call that is not acknowledged within 30 minutes."""
+"""The limit of a paced run. RabbitMQ takes a call back if it is not acknowledged within 30 minutes."""
 
 
 class Limits(Protocol):

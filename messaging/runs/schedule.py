@@ -1,6 +1,6 @@
 """The schedule of a paced run: message i is due at start + i / rate. Times are in microseconds since the epoch.
 
-They are from the wall clock, because another instance may take the run over and must keep its start.
+They come from the wall clock, because an instance that takes the run over must keep its start.
 """
 
 import time
@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 SHORTEST_SECONDS = 0.001
-"""The shortest wait, in seconds. At a high rate, several messages are due after it and are sent together."""
+"""The shortest wait, in seconds. At a high rate, several messages become due meanwhile and are sent together."""
 
 LONGEST_SECONDS = 0.1
 """The longest wait, in seconds. After it, a sender checks whether it must stop."""
@@ -52,5 +52,5 @@ class Schedule:
         self._clock.sleep(min(max(seconds, SHORTEST_SECONDS), LONGEST_SECONDS))
 
     def behind(self, number: int, at: int) -> float:
-        """Return how many seconds this time is later than the message is due. 0 if it is earlier."""
+        """Return by how many seconds the message is late at this time. 0 if it is not late."""
         return max(0, at - self.due_at(number)) / 1e6

@@ -54,7 +54,8 @@ class Out(Protocol):
 class Stop(Protocol):
     """Says when to stop. `overdue` ends even the wait for messages under way.
 
-    The sender reads `asked` before each block. It may take a while, and raises DeliveryFailed if no more can be sent.
+    The sender reads `asked` before each block. Reading it may take a while, and raises DeliveryFailed if no more
+    messages can be sent.
     """
 
     @property
@@ -158,7 +159,7 @@ class Sending:
         self._pending.clear()
 
     def _account(self, block: HandedOver) -> None:
-        """Report the acknowledged messages of a block. Keep the first reason for the other ones."""
+        """Report the acknowledged messages of a block. If others have failed, keep the first reason."""
         is_acknowledged = block.delivery.acknowledged  # a property: each use computes it
         acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:
@@ -191,6 +192,6 @@ def incomplete(request: Request, acknowledged: int, error: str, too_large: bool)
     if not too_large:
         return DeliveryFailed(f"{known}, then: {error}")
     return TooLarge(
-        f"{known}: it does not take {request.size} bytes. Ask for smaller ones, lower MAX_SIZE, or raise Kafka's"
-        " message.max.bytes"
+        f"{known}: it does not take messages of {request.size} bytes. Ask for smaller ones, lower MAX_SIZE, or raise"
+        " Kafka's message.max.bytes"
     )

@@ -1,7 +1,7 @@
 """The state of one stage of one run at one instance: which messages it has seen, how many times, when, and how fast.
 
-States are absolute, never differences, so the newest one says everything. A roaring bitmap has the sequence numbers of
-the messages.
+A state has all counts since it began, not differences. So the newest version says everything. A roaring bitmap has the
+sequence numbers of the messages.
 """
 
 from array import array
@@ -46,9 +46,9 @@ class Stage:
     def add(
         self, numbers: Sequence[int], size: int, partitions: Sequence[int], sent_times: Sequence[int], at: int
     ) -> None:
-        """Count messages that came, or were acknowledged, at this time, in their order; columns of equal length.
+        """Count messages, in their order, that came or were acknowledged at this time. The columns have equal length.
 
-        `size` is that of all their payloads, in bytes.
+        `size` is the size of all payloads together, in bytes.
         """
         self.out_of_order += self.order.add(numbers, partitions, self.numbers)
         self.messages += len(numbers)

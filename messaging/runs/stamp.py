@@ -17,7 +17,7 @@ SIZE = _STAMP.size
 LARGEST_NUMBER = 2**32 - 1
 """The largest number that a roaring bitmap holds."""
 
-# A foreign key may have 32 bytes too. Then its number or its time is outside of these bounds.
+# A foreign key may have 32 bytes too. Then its number or its time is almost certainly outside these bounds.
 _EARLIEST = 1_577_836_800_000_000  # 2020, in microseconds since the epoch
 _CLOCK_SKEW = 3_600_000_000  # an hour ahead of this machine's clock, in microseconds
 
@@ -40,7 +40,7 @@ def unpack(key: bytes) -> tuple[bytes, int, int]:
 def words(keys: Sequence[bytes | None]) -> tuple[int, ...] | None:
     """Return all stamps as one row of numbers, four each: the run id's two halves, sequence number, time first sent.
 
-    None unless every key is a stamp. It takes a few calls for all keys, because every message passes through here.
+    None unless every key is a stamp. A few calls unpack all keys, because every message passes through here.
     """
     if None in keys or set(map(len, cast(Sequence[bytes], keys))) != {SIZE}:
         return None
@@ -51,7 +51,7 @@ def words(keys: Sequence[bytes | None]) -> tuple[int, ...] | None:
 
 
 def is_one_run(row: tuple[int, ...]) -> bool:
-    """Return True if all stamps of such a row belong to the same run."""
+    """Return True if all stamps of a row from `words` belong to the same run."""
     return row[0::4].count(row[0]) == row[1::4].count(row[1]) == len(row) // 4
 
 

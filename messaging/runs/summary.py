@@ -41,14 +41,14 @@ class StageSummary:
     """When each instance took part in the stage."""
 
     def as_json(self) -> dict[str, object]:
-        """Return it as members of a JSON object."""
+        """Return the summary as members of a JSON object."""
         return asdict(self)
 
 
 def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected: int) -> StageSummary:
     """Merge the states of a stage, each with the instance it comes from.
 
-    `sent` has the numbers that the stage may expect; None means all `expected` numbers.
+    `sent` has the numbers that must come to the stage. None means all numbers of the run, `expected` in total.
     """
     stages = [stage for _, stage in states]
     numbers = union(stages)
@@ -100,7 +100,7 @@ def _iso_of(second: int | None) -> str | None:
 
 
 def _rates(stages: Sequence[Stage], first: int | None, last: int | None) -> tuple[float | None, float | None]:
-    """Return messages and MB per second, of messages that came after the first moment, over the time since then.
+    """Return messages and MB per second, from the first moment to the last. Messages of the first moment do not count.
 
     There is no rate if all messages came at once.
     """

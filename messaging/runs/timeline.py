@@ -9,14 +9,14 @@ STEPS = 300
 
 @dataclass
 class Timeline:
-    """Counts messages by the second in which they came; `start` and `step` in seconds, `start` a multiple of `step`."""
+    """Counts messages per step of time. `start` and `step` are in seconds, and `start` is a multiple of `step`."""
 
     start: int = 0
     step: int = 1
     messages: list[int] = field(default_factory=list)
 
     def add(self, count: int, second: int) -> None:
-        """Count messages that came in this second, since the epoch."""
+        """Count messages that came in this second (since the epoch)."""
         if not self.messages:
             self.start, self.step = second, 1
         elif second < self.start:
@@ -46,7 +46,7 @@ class Timeline:
 
     @classmethod
     def sum(cls, several: Iterable["Timeline"]) -> "Timeline":
-        """Return the counts of all instances together. The step is the longest of their steps."""
+        """Return the counts of all timelines together. The step is at least the longest of their steps."""
         total = cls()
         parts = [one for one in several if one.messages]
         for one in sorted(parts, key=lambda one: -one.step):

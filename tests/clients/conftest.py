@@ -1,4 +1,4 @@
-"""Fixtures of the contract's tests. The class that runs them has a fixture `client`."""
+"""Fixtures of the contract's tests. Each test class adds `client` and `nowhere`."""
 
 import logging
 import uuid
@@ -15,7 +15,7 @@ from tests.clients.kit import answer, until
 
 @pytest.fixture(autouse=True)
 def quiet(caplog):
-    """Keep the library's messages out of failed tests. Without Kafka there are several a second."""
+    """Keep kafka-python's log out of the reports of failed tests. It has several lines a second while Kafka is away."""
     for name in "kafka", "kafka.conn", "kafka.client":
         caplog.set_level(logging.CRITICAL, name)
 
@@ -72,7 +72,7 @@ def group():
 
 @pytest.fixture
 def join(client, group):
-    """Makes consumers of the group; closes those that the test has left open."""
+    """Makes consumers of the group, and closes them at the end of the test."""
     consumers = []
 
     def join(*topics: str, **options: object):

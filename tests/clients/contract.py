@@ -1,10 +1,13 @@
 """The contract of every client, `messaging.clients.protocols`, tested with a real Kafka.
 
-A client is tested by a class that inherits this one and has a fixture `client`:
+To test a client, write a class with two fixtures:
 
     class TestSomeClient(ClientContract):
         @pytest.fixture
         def client(self, brokers): ...
+
+        @pytest.fixture
+        def nowhere(self): ...  # a client for an address without a Kafka
 """
 
 from tests.clients.parts.admin import AdminContract
@@ -21,14 +24,14 @@ class ClientContract(
     """The whole contract. The class of each library overrides the attributes that differ."""
 
     interruptible = True
-    """A commit or close that takes too long ends."""
+    """True if a timeout can interrupt the library's blocking calls."""
     small_polls = {"max_poll_records": 10}  # noqa: RUF012
-    """A poll returns so few messages that the library has fetched more."""
+    """Options with which a poll returns fewer messages than the library has fetched."""
     small_batches = {"batch_size": 1000}  # noqa: RUF012
-    """The client hands Kafka batches of at most 1000 bytes, or single messages."""
+    """Options with which a batch has at most 1000 bytes, or one message."""
     quick_rebalances = {"heartbeat_interval_ms": 200}  # noqa: RUF012
-    """A member soon notices that another one joins or leaves."""
+    """Options with which a member soon notices that another one joins or leaves."""
     short_membership = {"max_poll_interval_ms": 1500}  # noqa: RUF012
-    """The group soon removes a member that does not poll."""
+    """Options with which the group soon removes a member that does not poll."""
     splits_batches = True
-    """The client sends the messages of a batch that is too large again, in smaller ones, and counts them."""
+    """True if the client splits a batch that is too large, sends the parts, and counts them in `sent_again`."""

@@ -1,4 +1,4 @@
-"""Helpers of the contract's tests: messages one by one, and members of a group that work in their own threads."""
+"""Helpers of the contract's tests: messages as single objects, waiting, and group members in threads."""
 
 import queue
 import threading
@@ -28,20 +28,20 @@ def messages_of(polled: Polled) -> list[Message]:
 
 
 def numbers(messages: Iterable[Message]) -> list[int]:
-    """The numbers that `send_numbers` has sent."""
+    """Return the numbers that `send_numbers` has put into these messages."""
     return [int(message.value) for message in messages]
 
 
-def send_numbers(producer: Producer, topic: str, count: Sequence[int], partitions: int = 1) -> None:
-    """Send these numbers, in turn to each partition, and wait until Kafka has them."""
-    values = [b"%d" % number for number in count]
-    delivery = producer.send(topic, [None] * len(values), values, [number % partitions for number in count])
+def send_numbers(producer: Producer, topic: str, sequence: Sequence[int], partitions: int = 1) -> None:
+    """Send these numbers, in turn to each partition, and wait until Kafka has acknowledged them."""
+    values = [b"%d" % number for number in sequence]
+    delivery = producer.send(topic, [None] * len(values), values, [number % partitions for number in sequence])
     assert delivery.wait(20)
     assert all(delivery.acknowledged)
 
 
 def read_all(reader: Reader, topic: str) -> list[Message]:
-    """Everything that a topic holds now, in the order of each partition."""
+    """Return all messages that a topic has now, in the order of each partition."""
     ends = reader.ends(reader.partitions(topic))
     reader.assign(dict.fromkeys(ends, 0))
     messages: list[Message] = []
@@ -50,7 +50,7 @@ def read_all(reader: Reader, topic: str) -> list[Message]:
 
 
 def receive(consumer: Consumer, count: int, seconds: float = 20) -> list[Message]:
-    """Poll until this many messages have come."""
+    """Poll until at least `count` messages have come, and return them."""
     messages: list[Message] = []
     until(lambda: messages.extend(messages_of(consumer.poll(0.1))) or len(messages) >= count, seconds)
     return messages
@@ -71,7 +71,7 @@ def poll_until_given(consumer: Consumer) -> frozenset[Partition]:
 
 
 def answer(call: Callable[[], object]) -> object:
-    """Return what a call returns, or None while Kafka does not answer."""
+    """Return the result of a call, or None if Kafka does not answer."""
     try:
         return call()
     except Unavailable:
@@ -88,21 +88,24 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 @contextmanager
 def within(seconds: float):
-    """Fail if it takes longer."""
+    """Fail if the block takes longer."""
     started = time.monotonic()
     yield
     assert time.monotonic() - started < seconds
 
 
 class Member:
-    """A consumer in its own thread. It notes what comes, and commits it before it gives a partition away."""
+    """A consumer in its own thread. It stores the messages and changes that its polls return.
+
+    With `commits`, it commits all messages when the group takes partitions away, and when it leaves.
+    """
 
     def __init__(self, join: Callable[[], Consumer], commits: bool = True):
         self.received: list[Message] = []
         self.changes: list[Taken | Given] = []
         self.partitions: frozenset[Partition] = frozenset()
         self.unavailable: list[ClientError] = []
-        """Our errors, from polls and commits."""
+        """All errors of type ClientError."""
         self.strange: list[BaseException] = []
         """All other errors. A client must raise none."""
         self._join = join
@@ -114,13 +117,16 @@ class Member:
         self._thread.start()
 
     def call(self, call: Callable[[Consumer], object], seconds: float = 20) -> None:
-        """Let its thread make a call between two polls, and wait for it."""
+        """Make a call in the member's thread, between two polls. Return after the call."""
         called = threading.Event()
         self._calls.put(lambda consumer: (call(consumer), called.set()))
         assert called.wait(seconds)
 
     def leave(self, seconds: float = 20) -> None:
-        """Commit, close and wait for that. Raises AssertionError if the client has raised an error that is not ours."""
+        """Let the thread commit, close the consumer and end. Raises AssertionError if that takes longer than `seconds`.
+
+        Also raises it if the client has raised an error other than ClientError.
+        """
         self._stopped.set()
         self._thread.join(seconds)
         assert not self._thread.is_alive()
@@ -132,7 +138,7 @@ class Member:
             while not self._stopped.is_set():
                 try:
                     self._turn(consumer)
-                except ClientError as error:  # a commit comes too late for partitions that are lost, not given back
+                except ClientError as error:  # such as a commit after the partitions were lost
                     self.unavailable.append(error)
                     time.sleep(0.1)
             self._commit(consumer, self._next)

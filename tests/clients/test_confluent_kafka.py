@@ -1,4 +1,4 @@
-"""The contract, kept by confluent-kafka."""
+"""Tests that confluent-kafka keeps the contract of clients."""
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -11,7 +11,7 @@ from tests.clients.kit import until
 from tests.clients.parts.transactions import TransactionContract
 from tests.kafka import client_at
 
-GREEN = is_monkey_patched("thread")  # in the run of test_under_eventlet.py
+GREEN = is_monkey_patched("thread")  # true when test_under_eventlet.py runs this file
 WAITING = in_a_thread if GREEN else directly
 LIBRARY = "confluent-kafka"
 
@@ -19,7 +19,8 @@ LIBRARY = "confluent-kafka"
 class TestConfluentKafka(ClientContract, TransactionContract):
     interruptible = GREEN
     splits_batches = False
-    short_membership = {"max_poll_interval_ms": 6000}  # noqa: RUF012  # Kafka allows no shorter session
+    # librdkafka allows no interval below the session timeout, and Kafka allows no session timeout below 6 s.
+    short_membership = {"max_poll_interval_ms": 6000}  # noqa: RUF012
 
     @pytest.fixture
     def client(self, brokers):
@@ -30,7 +31,7 @@ class TestConfluentKafka(ClientContract, TransactionContract):
         """A client for an address without a Kafka."""
         return client_at("127.0.0.1:1", WAITING, LIBRARY)
 
-    def test_what_a_group_has_committed_is_known_while_a_transaction_with_its_offsets_is_open(
+    def test_committed_offsets_can_be_read_while_a_transaction_with_newer_ones_is_open(
         self, brokers, new_topic, group, reader
     ):
         partition = Partition(new_topic(), 0)

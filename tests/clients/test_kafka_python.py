@@ -1,4 +1,4 @@
-"""The contract, kept by kafka-python."""
+"""Tests that kafka-python keeps the contract of clients."""
 
 import pytest
 from eventlet.patcher import is_monkey_patched

@@ -1,4 +1,4 @@
-"""Runs the contract again under eventlet, as in the services. Waits and threads differ there."""
+"""Tests the contract again under eventlet, as in the services, because waits and threads work differently there."""
 
 import os
 import sys
@@ -17,11 +17,11 @@ def test_the_contract_is_kept_under_eventlet_as_well(tmp_path, contract):
     command = [sys.executable, "-m", "tests.under_eventlet", str(Path(__file__).with_name(contract))]
     options = ["-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inner'}"]
     log = tmp_path / "log"
-    run = Process([*command, *options], os.environ, log, ends_with_us=True)
+    process = Process([*command, *options], os.environ, log, ends_with_us=True)
     try:
-        code = run.popen.wait(600)
+        code = process.popen.wait(600)
     finally:
-        run.end(30)
+        process.end(30)
 
     assert code == 0, log.read_text()
     assert " passed" in log.read_text()

@@ -1,4 +1,4 @@
-"""The two ways to start everything, and the two curl commands, with docker-compose and `docker compose`."""
+"""Both ways to start everything: with `docker compose` step by step, and with docker-compose all at once."""
 
 import json
 import os
@@ -32,7 +32,7 @@ pytestmark = [
 
 @pytest.fixture
 def compose(request):
-    """Runs docker-compose with a separate project name and settings, and removes everything at the end."""
+    """Runs docker-compose or `docker compose` with a separate project. Removes its containers and data at the end."""
     if not works(f"{request.param} version"):
         pytest.skip(f"{request.param} is not installed here")
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT", "RABBITMQ_MANAGEMENT_PORT")}

@@ -1,6 +1,6 @@
-"""Audits runs independently of the services: compares Kafka's messages with the promises and reports.
+"""Audits runs: compares the messages in Kafka with `GET /runs/ID`, topic `run-states` and the committed offsets.
 
-`client.verify` counts and judges. This module adds checks that only a test can make.
+`client.verify` compares the counts. This module also compares message numbers, keys and offsets.
 """
 
 import json
@@ -25,11 +25,11 @@ from tests.kafka import client_at
 
 @dataclass
 class Stage:
-    """One stage of a run, by topic `run-states`."""
+    """One stage of a run, as topic `run-states` records it."""
 
     numbers: BitMap = field(default_factory=BitMap)
     failed: BitMap = field(default_factory=BitMap)
-    """The messages that Kafka refused for good."""
+    """The numbers of the messages that Kafka did not take."""
 
 
 STAMP = struct.Struct(">16sQQ")
@@ -37,15 +37,15 @@ STAMP = struct.Struct(">16sQQ")
 
 
 def stamp_of(record: Record) -> tuple[str, int] | None:
-    """Run and number of one of our messages; None if it is somebody else's."""
-    if len(record.key or b"") != STAMP.size or record.key == b"\xff" * STAMP.size:  # test_messages sends the latter
+    """Return the run and the number in a message's stamp. None if the message has no stamp."""
+    if len(record.key or b"") != STAMP.size or record.key == b"\xff" * STAMP.size:  # test_messages sends such a key
         return None
     run, number, _ = STAMP.unpack(record.key)
     return str(UUID(bytes=run)), number
 
 
 class Books:
-    """The messages and records of these runs in topics `ping`, `pong` and `run-states`. Runs are as in GET /runs/ID."""
+    """The messages and records of these runs in `ping`, `pong` and `run-states`. A run is the JSON of GET /runs/ID."""
 
     def __init__(self, ledger: Ledger, runs: Iterable[dict]):
         self._keys: dict[tuple[str, str], set[bytes]] = defaultdict(set)
@@ -60,8 +60,8 @@ class Books:
         self.recorded = recorded(ledger)
 
     def _expect(self, run: dict) -> dict[str, counting.Tally]:
-        numbers = UUID(run["id"]), run["num_messages"], run["size"]
-        return {topic: self._counter.expect(topic, *numbers) for topic in TOPICS[run["service"]]}
+        expected = UUID(run["id"]), run["num_messages"], run["size"]
+        return {topic: self._counter.expect(topic, *expected) for topic in TOPICS[run["service"]]}
 
     def _take(self, messages: Fetched) -> None:
         self._counter.add(messages)
@@ -71,7 +71,7 @@ class Books:
 
     @property
     def ids(self) -> set[str]:
-        """The runs that have messages in the topics."""
+        """The ids of the runs that have messages in the topics."""
         return {run for run, _ in self._keys}
 
     def verdict(self, run: dict) -> Verdict:
@@ -79,36 +79,39 @@ class Books:
         return judge(Run.from_json(run), self._tallies[run["id"]])
 
     def lost(self, run: dict) -> int:
-        """How many acknowledged messages are missing, or have no answer."""
+        """Return how many acknowledged messages are missing, plus how many stored ones lack an answer.
+
+        Refused answers do not count.
+        """
         first, last = self._ends(run)
         unstored = self.acknowledged(run) - first.numbers
         return len(unstored) + len(first.numbers - last.numbers) - self.refused(run)
 
     def refused(self, run: dict) -> int:
-        """How many answers Kafka has refused, according to the services."""
+        """Return how many answers Kafka has refused, according to the services."""
         answered = self.recorded[run["id"], "pong_answered"]
         return len(answered.failed - answered.numbers)
 
     def duplicates(self, run: dict) -> int:
-        """How many extra copies all topics hold."""
+        """Return how many messages of the run are extra copies, in all its topics."""
         return sum(tally.twice for tally in self._tallies[run["id"]].values())
 
     def acknowledged(self, run: dict) -> BitMap:
-        """The numbers that are acknowledged according to the services. If a run is done, all numbers."""
+        """Return the numbers of the messages that the services say Kafka has acknowledged. All, if the run is done."""
         if run["state"] == "done":
             return BitMap(range(run["num_messages"]))
         return self.recorded[run["id"], "sent"].numbers
 
     def check(self, run: dict) -> None:
-        """Raises AssertionError unless GET /runs/ID says the same as the topics."""
+        """Raise AssertionError unless GET /runs/ID says the same as the topics."""
         assert not self.verdict(run).differences, run
         first, last = self._ends(run)
-        assert not self.acknowledged(run) - first.numbers, "acknowledged, but not there"
+        assert not self.acknowledged(run) - first.numbers, "acknowledged, but not in the topic"
         sent, *answered = (self._keys.get((run["id"], topic), set()) for topic in TOPICS[run["service"]])
-        assert all(keys <= sent for keys in answered), "answered with another key"
-        held = {"sent": self.acknowledged(run), "pong_received": first.numbers}
+        assert all(keys <= sent for keys in answered), "an answer has a key that was not sent"
+        expected = {"sent": self.acknowledged(run), "pong_received": first.numbers}
         for stage in run["stages"]:
-            assert self.recorded[run["id"], stage].numbers == held.get(stage, last.numbers), stage
+            assert self.recorded[run["id"], stage].numbers == expected.get(stage, last.numbers), stage
         if run["state"] == "done":
             assert {stage["missing"] for stage in run["stages"].values()} == {0}
         else:
@@ -139,18 +142,18 @@ def recorded(ledger: Ledger) -> dict[tuple[str, str], Stage]:
 
 
 def check_committed(ledger: Ledger) -> None:
-    """Raises AssertionError if pong or ping has committed a message that is not on record as handled or refused."""
+    """Raise AssertionError if pong or ping has committed a message that is not on record as handled or refused."""
     for service in "pong", "ping":
-        committed = ledger.committed(service, service)  # read before the record, so the record is at least as new
+        committed = ledger.committed(service, service)  # read first, so `handled` is at least as new
         handled = recorded(ledger)
         for record in ledger.records(service):
             if record.offset < committed.get(record.partition, 0) and (stamp := stamp_of(record)):
                 run, number = stamp
                 stages = ["pong_received", "pong_answered"] if service == "pong" else ["ping_received"]
                 for stage in stages:
-                    known = handled[run, stage]
-                    known = number in known.numbers or number in known.failed
-                    assert known, f"message {number} of {run} is committed, but not {stage}"
+                    recorded_stage = handled[run, stage]
+                    known = number in recorded_stage.numbers or number in recorded_stage.failed
+                    assert known, f"message {number} of {run} is committed, but not on record as {stage}"
 
 
 def _bitmap(text: str) -> BitMap:

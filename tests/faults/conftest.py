@@ -1,4 +1,4 @@
-"""Faults, one by one. A quick pass tries each once. With --repeat, there are more and longer faults, and more load."""
+"""Faults, one per test. A quick pass tries each once. --repeat adds tries, long outages and load."""
 
 from dataclasses import asdict
 
@@ -10,12 +10,12 @@ ROWS = pytest.StashKey[dict[str, Row]]()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--repeat", type=int, default=0, help="so many times each fault, with longer runs and outages too")
+    parser.addoption("--repeat", type=int, default=0, help="try each fault this often, with longer runs and outages")
 
 
 def pytest_configure(config):
     config.stash[ROWS] = {}
-    config.addinivalue_line("markers", "long: an outage that a quick pass has no time for")
+    config.addinivalue_line("markers", "long: a test that a quick pass has no time for")
 
 
 def pytest_generate_tests(metafunc):
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def trial(request, stack, ledger):
-    """The runs that a fault meets. The first line of the test's docstring is its name in the table."""
+    """The runs during a fault. The first line of the test's docstring is the name of the fault in the table."""
     name = request.function.__doc__.partition("\n")[0].rstrip(".")
     if hasattr(request.node, "callspec"):
         name = name.format(**request.node.callspec.params)

@@ -6,7 +6,7 @@ from tests.integration.processes import LoggedProcess, Stack, eventually
 
 
 class Pair:
-    """Each instance has its own user of RabbitMQ, so a test can find its connections."""
+    """Each instance has its own user of RabbitMQ, so a test can find the connections of one instance."""
 
     def __init__(self, stack: Stack):
         self._stack = stack
@@ -14,7 +14,7 @@ class Pair:
         self._users: dict[LoggedProcess, str] = {}
 
     def start(self) -> None:
-        """Start both, instead of the stack's own ping."""
+        """Stop the stack's own ping, and start both."""
         self._stack.ping.terminate()
         for user in users(self._rabbitmq):
             address = f"amqp://{user}:{user}@{self._rabbitmq.address}"
@@ -27,12 +27,12 @@ class Pair:
             process.end()
 
     def sender_of(self, path: str) -> LoggedProcess:
-        """Return the instance that sends the run at this path, once it does."""
-        (number,) = eventually(lambda: self.sent(path), what="the run does not begin")
-        return next(process for process in self._users if process.pid == number)
+        """Wait until an instance sends the run at this path, and return the instance."""
+        (pid,) = eventually(lambda: self.sent(path), what="the run does not begin")
+        return next(process for process in self._users if process.pid == pid)
 
     def sent(self, path: str) -> dict[int, int]:
-        """Return how many messages of a run each instance has sent, by its process id."""
+        """Return how many messages of a run each instance has sent, by process id."""
         instances = self._stack.get(path).json()["stages"]["sent"]["instances"]
         return {int(name.rpartition(":")[2]): count for name, count in instances.items()}
 
@@ -43,7 +43,7 @@ class Pair:
 
 @cache  # each rabbitmqctl takes seconds
 def users(rabbitmq) -> list[str]:
-    """Return two users of RabbitMQ. Each has its name as the password."""
+    """Create two users in RabbitMQ, and return their names. The password of each is its name."""
     names = ["ping-1", "ping-2"]
     for name in names:
         rabbitmq.rabbitmqctl("add_user", name, name)

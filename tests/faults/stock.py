@@ -1,4 +1,4 @@
-"""For test_controls: a service with nameko-kafka's own entrypoint, and the same one with that of this project."""
+"""For test_controls: one service has nameko-kafka's own entrypoint, the other has the entrypoint of this project."""
 
 import os
 import time
@@ -12,7 +12,7 @@ OPTIONS = {"bootstrap_servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "auto_off
 
 
 def work(*values: bytes) -> None:
-    time.sleep(1)  # for example, a call to another service
+    time.sleep(1)  # slow work, such as a call to another service
     print("handled", *(value.decode() for value in values), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A service for test_messages. Its handler first is too slow for Kafka, then raises, then works."""
+"""A service for test_messages. Its handler first takes too long for Kafka, then raises twice, then works."""
 
 import os
 import time
@@ -15,7 +15,7 @@ class StubbornService:
     def handle(self, batch):
         attempt = next(ATTEMPTS, "work")
         if attempt == "slow":
-            time.sleep(7)  # after max_poll_interval_ms without a poll, kafka-python's heartbeat leaves the group
+            time.sleep(7)  # longer than max_poll_interval_ms, which is 6 s with confluent-kafka
         if attempt == "fail":
             raise RuntimeError("on purpose")
         print("handled", *(value.decode() for value in batch.values), flush=True)

@@ -1,4 +1,4 @@
-"""The API's processes are killed. What they have accepted is carried out."""
+"""API processes are killed. Each run that they have accepted is carried out, or fails with a reason."""
 
 import os
 import random
@@ -25,7 +25,7 @@ def test_workers_killed(trial):
         for _ in range(20 if trial.long else 6):
             workers = eventually(lambda: len(pids := set(children(stack.api.pid)) - killed) == 2 and sorted(pids))
             asked = [pool.submit(accepted, stack, "/ping/200/100") for _ in range(BURST)]
-            time.sleep(random.uniform(0.02, 0.2))  # in the middle of them
+            time.sleep(random.uniform(0.02, 0.2))  # so that workers are killed while they handle the requests
             for pid in random.sample(workers, random.choice([1, 1, 2])):
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
@@ -34,17 +34,17 @@ def test_workers_killed(trial):
                 trial.follow(answer.result())
         trial.start_both()
     trial.finish()
-    assert not trial.strangers, "sent, and no client was told"
+    assert not trial.strangers, "a run was sent, but no client was told"
 
 
 def accepted(stack, path: str) -> str:
-    """Ask for a run, like a client that does not give up. Return the path of the run."""
+    """Ask for a run again and again, until the API accepts it. Return the path of the run."""
     key = str(uuid.uuid4())
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             answer = stack.request("POST", path, headers={"Idempotency-Key": key})
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):  # killed, perhaps in mid-answer
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):  # the worker was killed
             time.sleep(0.1)
             continue
         if answer.status_code == 202:
@@ -52,12 +52,12 @@ def accepted(stack, path: str) -> str:
         assert answer.status_code == 503, answer.text
         if "new Idempotency-Key" in answer.json()["detail"]:
             key = str(uuid.uuid4())
-    raise AssertionError(f"no run was accepted within 60 s, last: {key}")
+    raise AssertionError(f"no run was accepted within 60 s, last key: {key}")
 
 
 @pytest.fixture
 def killed_before_queueing(trial):
-    """Let the API accept a run, and kill it before RabbitMQ has the call. Another API process lives on."""
+    """A function that lets one of two APIs accept a run, and kills this API before RabbitMQ has the call."""
     stack = trial.stack
     rabbitmq = stack.brokers.rabbitmq
 
@@ -82,7 +82,7 @@ def killed_before_queueing(trial):
         assert isinstance(answer.exception(), requests.ConnectionError)
 
     yield kill_it
-    stack.api.terminate()  # the next test gets one with the usual settings
+    stack.api.terminate()  # the next test gets an API with the usual settings
 
 
 @pytest.mark.long

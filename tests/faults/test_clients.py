@@ -1,4 +1,4 @@
-"""Clients of the API that are slow, many, or gone in the middle."""
+"""Clients of the API that are slow or many, or that leave in the middle of a request."""
 
 import resource
 import socket
@@ -25,7 +25,7 @@ def test_a_thousand_connections(trial):
     """A thousand connections that say nothing, or half a request"""
     stack = trial.stack
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # this process has the other ends of the connections
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # this process needs an open file for each connection too
     with ExitStack() as clients, trial.fault():
         for number in range(1000):
             clients.enter_context(connect(stack, SAID[number % len(SAID)]))
@@ -47,8 +47,8 @@ def test_requests_cut_off(trial):
         trial.start_both()
         for _ in range(50):
             connect(stack, REQUEST).close()
-            connect(stack, REQUEST + b"\r\n").close()  # carried out, but the client is gone
-            with connect(stack, REQUEST + b"x" * 100_000) as client:  # too large, and then a reset
+            connect(stack, REQUEST + b"\r\n").close()  # complete, so the run is carried out without its client
+            with connect(stack, REQUEST + b"x" * 100_000) as client:  # the head is too large; `close` sends a reset
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         for _ in range(5):
             connect(stack, b"GET /runs/x/events HTTP/1.1\r\nHost: localhost\r\n\r\n").close()

@@ -22,15 +22,15 @@ from tests.integration.processes import eventually
 from tests.kafka import client_at
 
 LIBRARY = "kafka-python"
-"""The controls break options of this library. librdkafka's producer is idempotent, and keeps the order by itself."""
+"""The controls use wrong options of this library. librdkafka's producer is idempotent, so it always keeps the order."""
 
 
 class Lost(AssertionError):
-    """The controls must fail in this way. Any other failure fails the test."""
+    """A control that loses messages must fail with this error. Any other failure fails the test."""
 
 
 class Disordered(AssertionError):
-    """The control of the order must fail in this way."""
+    """The control that changes the order must fail with this error."""
 
 
 red = pytest.mark.xfail(strict=True, raises=Lost, reason="the control: it loses messages")
@@ -47,7 +47,7 @@ def topic(brokers):
 
 @pytest.mark.parametrize("service", ["own", pytest.param("stock", marks=red)])
 def test_a_service_killed_when_it_has_committed(start, brokers, topic, service):
-    """The entrypoint of messaging/extensions, and nameko-kafka's with AT_LEAST_ONCE: a commit must mean done."""
+    """With our entrypoint, and with nameko-kafka's AT_LEAST_ONCE: each committed message must have been handled."""
     command = (*NAMEKO_RUN, f"tests.faults.stock:{service.title()}Service")
     numbers = {str(number) for number in range(20)}
     produce(brokers.kafka_bootstrap, topic, [(None, number.encode()) for number in numbers])
@@ -69,7 +69,7 @@ def handled(process) -> set[str]:
 
 @pytest.mark.parametrize("acks", ["all", pytest.param(0, marks=red)])
 def test_kafka_killed_before_it_has_stored(brokers, topic, acks):
-    """The producer with the options of config.yml, and with acks=0: an acknowledgement must mean stored."""
+    """With the options of config.yml, and with acks=0: each acknowledged message must have been stored."""
     producer = client_at(brokers.kafka_bootstrap, library=LIBRARY).producer(acks=acks)
     producer.partitions(topic)
     stored = {b"stored %d" % number for number in range(1000)}
@@ -84,28 +84,28 @@ def test_kafka_killed_before_it_has_stored(brokers, topic, acks):
     brokers.kafka.start()
 
     with Ledger(brokers.kafka_bootstrap) as ledger:
-        eventually(lambda: ledger.count(topic) >= 1000, what="Kafka does not have its topics back")
+        eventually(lambda: ledger.count(topic) >= 1000, what="Kafka has not loaded its messages again")
         if lost := acknowledged - {record.value for record in ledger.records(topic)}:
             raise Lost(len(lost))
 
 
 @pytest.mark.parametrize(("in_flight", "times"), [(1, 1), pytest.param(5, 4, marks=[overtaken, pytest.mark.long])])
 def test_kafka_killed_with_requests_under_way(brokers, topic, in_flight, times):
-    """The producer with the options of config.yml, and with several requests at once: a retry must keep the order."""
-    for _ in range(times):  # several requests overtake each other most of the time, but not always
+    """With the options of config.yml, and with five requests at once: retries must keep the order."""
+    for _ in range(times):  # five requests at once overtake each other most of the time, but not always
         if out_of_order := sent_when_kafka_was_killed(brokers, topic, in_flight):
             raise Disordered(out_of_order)
 
 
 def sent_when_kafka_was_killed(brokers, topic: str, in_flight: int) -> int:
-    """Kill Kafka while messages are under way. Return how many are out of order. Each must be there once."""
+    """Kill Kafka while messages are under way. Return how many are out of order. None may be missing or changed."""
     client, run = client_at(brokers.kafka_bootstrap, library=LIBRARY), uuid.uuid4()
     producer = client.producer(max_in_flight_requests_per_connection=in_flight, batch_size=2000)
     producer.partitions(topic)
     brokers.kafka.suspend()
     keys, values = stamps(run.bytes, range(1000)), payloads(run.bytes, range(1000), 100)
     delivery = producer.send(topic, keys, values, [0] * 1000)
-    assert not delivery.wait(1)  # as many requests as may be are under way now
+    assert not delivery.wait(1)  # now `in_flight` requests are under way
     brokers.kafka.kill()
     brokers.kafka.start()
     assert delivery.wait(60)

@@ -1,4 +1,4 @@
-"""Kafka and its ZooKeeper, killed and frozen."""
+"""Kafka killed and frozen, and its ZooKeeper killed."""
 
 import time
 
@@ -33,11 +33,11 @@ def test_kafka_frozen(trial, seconds):
         time.sleep(max(0, seconds - waited))
         kafka.resume()
     assert waited < 25
-    assert answer.status_code == 504, answer.text  # the run has begun, and goes on when Kafka does
+    assert answer.status_code == 504, answer.text  # the run has begun, and continues when Kafka does
     trial.follow(link(answer))
-    # Exactly once, a run that begins while Kafka is frozen may fail before it sends anything, and says so.
+    # With exactly-once, a run that begins while Kafka is frozen may fail before it sends anything. It has a reason.
     trial.finish(("done", "failed") if EXACTLY_ONCE else ("done",), seconds=120)
-    assert not trial.strangers, "sent, and nobody was told"
+    assert not trial.strangers, "a run was sent, but no client was told"
 
 
 def test_zookeeper_killed(trial):
@@ -46,7 +46,7 @@ def test_zookeeper_killed(trial):
     trial.start_both(times=3 if trial.long else 1)
     with trial.fault():
         zookeeper.kill()
-        assert trial.stack.get("/ping/1000/100").status_code == 200  # a new run goes through as well
+        assert trial.stack.get("/ping/1000/100").status_code == 200  # new runs work too
         time.sleep(8)
         trial.start_both(times=3 if trial.long else 1)
         zookeeper.start()

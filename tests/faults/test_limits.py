@@ -7,7 +7,7 @@ from tests.integration.memory import children, peak
 from tests.integration.processes import eventually
 
 MOST = 512 * 2**20
-"""The most memory of a process, in bytes. Its container in docker-compose.yml has twice that."""
+"""The most memory that a process may use, in bytes. A container in docker-compose.yml has twice that."""
 
 
 def test_large_messages_and_many_runs(trial):
@@ -22,7 +22,7 @@ def test_large_messages_and_many_runs(trial):
 
 
 def pids(stack) -> list[int]:
-    """The processes of the stack, with gunicorn's workers."""
+    """Return the process ids of the stack, including gunicorn's workers."""
     parents = [process.pid for process in (stack.ping, stack.pong, stack.api)]
     return parents + [child for pid in parents for child in children(pid)]
 
@@ -33,7 +33,7 @@ def test_more_who_wait_than_there_is_room_for(trial):
     with trial.fault(), ThreadPoolExecutor(300) as pool:
         stack.ping.freeze()
         answers = [pool.submit(stack.get, "/ping/10/10") for _ in range(300)]
-        eventually(lambda: any(answer.done() for answer in answers))  # the first ones found no place to wait
+        eventually(lambda: any(answer.done() for answer in answers))  # this one has found no place to wait
         began = time.monotonic()
         assert stack.get("/healthz").status_code == stack.get("/pong/10/10").status_code == 200
         waited = time.monotonic() - began

@@ -12,8 +12,8 @@ FOREIGN = [
     (None, b"no key"),
     (b"short", b"x"),
     (b"", b""),
-    (bytes(31), b"a key of one byte less"),
-    (b"\xff" * 32, b"the key is as long as a stamp, and no run is"),
+    (bytes(31), b"the key is one byte too short for a stamp"),
+    (b"\xff" * 32, b"the key is as long as a stamp, but names no run"),
     (b"x" * 100, b"\x00\xff garbage"),
     (b"large", bytes(1_000_000)),
     (b"no value", None),
@@ -34,14 +34,14 @@ def test_foreign_messages(trial):
 
     answered = Counter((record.key, record.value) for record in trial.ledger.records("ping"))
     for message in FOREIGN:
-        assert answered[message] == 40, message  # topic ping holds the originals and pong's answers
+        assert answered[message] == 40, message  # 20 that were sent to ping, and 20 answers of pong
     for process in stack.ping, stack.pong:
         assert sum(line["unstamped"] for line in process.stats()) > 0
         assert "Traceback" not in process.log
 
 
 def test_a_handler_too_slow_for_kafka(start, brokers):
-    """The handler takes longer than max_poll_interval_ms at first, and then raises twice."""
+    """The handler first takes longer than max_poll_interval_ms, and then raises twice."""
     topic = f"stubborn-{uuid.uuid4().hex[:8]}"
     service = start("stubborn", *NAMEKO_RUN, "tests.faults.stubborn", TEST_TOPIC=topic)
     eventually(lambda: len(service.assigned()) == 4)

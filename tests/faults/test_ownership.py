@@ -1,4 +1,4 @@
-"""One owner: one instance at a time sends a run, even if RabbitMQ gives its call to another one meanwhile."""
+"""One owner: only one instance at a time sends a run, even if RabbitMQ gives the call to a second one meanwhile."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ from tests.faults.pair import Pair, configure
 from tests.integration.processes import eventually
 
 IN_FLIGHT = 10_000
-"""A sender may have at most this many messages under way, or acknowledged and not on record."""
+"""At most this many messages of a sender may be under way, or acknowledged but not on record."""
 
 RATE = 8_000
 """In messages per second."""
@@ -19,7 +19,7 @@ MESSAGES = 20 * RATE
 
 @pytest.fixture
 def pair(trial):
-    """Two instances of ping, not started."""
+    """Two instances of ping, not started yet."""
     pair = Pair(trial.stack)
     yield pair
     pair.end()
@@ -27,7 +27,7 @@ def pair(trial):
 
 @pytest.fixture
 def rabbitmq(brokers):
-    """RabbitMQ, which looks at its acknowledgement timeouts twice a second instead of every minute."""
+    """RabbitMQ, which checks its acknowledgement timeouts twice a second instead of once a minute."""
     configure(brokers.rabbitmq, channel_tick_interval=500)
     yield brokers.rabbitmq
     configure(brokers.rabbitmq, channel_tick_interval=60_000)
@@ -84,9 +84,8 @@ def test_a_past_of_many_runs(trial):
     """ping killed, and back after 1,100 newer runs"""
     stack = trial.stack
     stack.api.terminate()
-    stack.port, stack.api = stack.start_api(
-        RUNS_KEPT="5000", RUNS_PENDING="5000"
-    )  # so that it still shows the old ones
+    # This API takes all runs, and still shows the first ones at the end.
+    stack.port, stack.api = stack.start_api(RUNS_KEPT="5000", RUNS_PENDING="5000")
     stack.wait_until_ready()
     half_sent = trial.start("ping", 3 * trial.messages)
     eventually(lambda: trial.run(half_sent)["stages"]["sent"]["messages"] > 20_000)
@@ -100,8 +99,8 @@ def test_a_past_of_many_runs(trial):
     trial.finish(("done", "stopped"))
     run = trial.run(stopped)
     last = newer[-1].headers["Location"]
-    eventually(lambda: trial.run(last)["state"] == "done", 300, "1,100 runs take their time, one after the other")
-    stack.api.terminate()  # the next test gets one with the usual settings
+    eventually(lambda: trial.run(last)["state"] == "done", 300, "the last of 1,100 runs is not done")
+    stack.api.terminate()  # the next test gets an API with the usual settings
 
     assert {answer.status_code for answer in newer} == {202}
     assert trial.duplicates <= IN_FLIGHT

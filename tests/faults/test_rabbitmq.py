@@ -1,4 +1,4 @@
-"""RabbitMQ, restarted, frozen and short of memory."""
+"""RabbitMQ is restarted, frozen and short of memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ def test_restarted(trial, seconds):
     with ThreadPoolExecutor() as pool:
         call = pool.submit(trial.stack.get, f"/ping/{trial.messages}/100")
         trial.start_both(times=5 if trial.long else 1)
-        for _ in range(10):  # more than ping begins at once, so the last ones wait in RabbitMQ and survive its restart
+        for _ in range(10):  # ping does not begin all at once: the last ones wait in RabbitMQ, and survive its restart
             trial.start("ping", trial.messages // 3)
         with trial.fault():
             rabbitmq.stop()
@@ -28,7 +28,7 @@ def test_restarted(trial, seconds):
     trial.follow(link(answer))
     trial.finish()
 
-    # A call that was answered before has its result. One that was cut off says that it may go on.
+    # The response came before the restart, or it says that the run may go on.
     assert answer.status_code in (200, 503)
     assert answer.status_code == 200 or "The run may go on" in answer.json()["detail"], answer.text
     assert (absent.status_code, "RabbitMQ does not answer" in absent.json()["detail"]) == (503, True)
@@ -55,7 +55,7 @@ def test_frozen(trial):
     assert {answer.status_code for answer in (*answers, queued, ready)} == {503}
     assert waited < 20
     assert after.status_code == 200
-    assert not trial.strangers, "sent behind the caller's back"
+    assert not trial.strangers, "a run was sent after a 503"
 
 
 def test_memory_alarm(trial):
@@ -73,7 +73,7 @@ def test_memory_alarm(trial):
         finally:
             set_memory_watermark(stack.brokers.rabbitmq, 0.4)
     for answer in answers:
-        if answer.status_code == 504:  # RabbitMQ takes the first message of a connection even then
+        if answer.status_code == 504:  # even during the alarm, RabbitMQ takes the first message of a connection
             trial.follow(link(answer))
         elif "Link" in answer.headers:  # RabbitMQ did not confirm the call, so no instance may begin it
             assert trial.run(link(answer))["state"] == "failed"
@@ -82,7 +82,7 @@ def test_memory_alarm(trial):
     assert {answer.status_code for answer in answers} <= {503, 504}
     assert waited < 25
     assert ready.result().json().get("failing") == ["rabbitmq"]
-    assert not trial.strangers, "sent behind the caller's back"
+    assert not trial.strangers, "a run was sent after a 503"
     assert stack.get("/ping/10/10").status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""A user has lowered the limit of topic `ping`, so Kafka refuses larger messages."""
+"""A user has lowered the size limit of topic `ping`. Kafka refuses everything that is larger."""
 
 import pytest
 
@@ -6,17 +6,18 @@ from tests.faults.commands import kafka_command
 from tests.faults.trial import CONFLUENT, EXACTLY_ONCE
 
 LIMIT = 60_000
-"""In bytes. It is a limit for each batch, and clients put many messages into one."""
+"""In bytes. Kafka applies it to each batch of a producer, and such a batch has many messages."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def limit(brokers, _stack):
-    """Topic `ping` with the limit, while this module runs."""
-    _stack.wait_until_ready()  # so the topic exists
+    """Topic `ping` has the limit while the tests of this module run."""
+    _stack.wait_until_ready()  # then the topic exists
     change = "--alter", "--entity-type", "topics", "--entity-name", "ping"
     kafka_command(brokers, "kafka-configs", *change, "--add-config", f"max.message.bytes={LIMIT}")
     if CONFLUENT and not EXACTLY_ONCE:
-        _stack.restart()  # librdkafka cannot split a batch under way, so its messages would come after later ones
+        # New producers ask Kafka for the limit. The old ones would send refused messages again, after later ones.
+        _stack.restart()
     yield
     kafka_command(brokers, "kafka-configs", *change, "--delete-config", "max.message.bytes")
 
@@ -49,6 +50,6 @@ def test_messages_that_do_not_fit(trial):
         "ping_received": (0, 0),
     }
     run = stack.get(refused).json()
-    assert "Kafka acknowledged 0 of 50 messages: it does not take 100000 bytes" in run["reason"]
+    assert "Kafka acknowledged 0 of 50 messages: it does not take messages of 100000 bytes" in run["reason"]
     sent = run["stages"]["sent"]
     assert (sent["distinct"], sent["missing"], sent["failed"] > 0) == (0, 50, True)

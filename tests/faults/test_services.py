@@ -1,4 +1,4 @@
-"""ping and pong are killed, stopped, frozen, doubled and absent."""
+"""ping and pong are killed, stopped, frozen or absent, or pong gets a second instance."""
 
 import time
 
@@ -88,7 +88,7 @@ def test_down(trial, service):
         began = time.monotonic()
         answer = trial.stack.get(f"/{service}/1000/100")
         waited = time.monotonic() - began
-        waiting = trial.start(service)  # in RabbitMQ
+        waiting = trial.start(service)  # its call waits in RabbitMQ
         assert trial.run(waiting)["state"] == "accepted"
         setattr(trial.stack, service, trial.stack.start_service(service))
     trial.finish()
@@ -96,7 +96,7 @@ def test_down(trial, service):
     assert (answer.status_code, waited < 5) == (503, True)
     assert f"{service} is not running" in answer.json()["detail"]
     assert answer.headers["Retry-After"]
-    assert not trial.strangers, "sent behind the caller's back"
+    assert not trial.strangers, "a run was sent after a 503"
 
 
 def test_frozen(trial):
@@ -107,7 +107,7 @@ def test_frozen(trial):
         began = time.monotonic()
         answer = trial.stack.get("/ping/1000/100")
         waited = time.monotonic() - began
-        assert trial.stack.get("/pong/10/10").status_code == 200  # the API goes on
+        assert trial.stack.get("/pong/10/10").status_code == 200  # the API still works
         time.sleep(max(0, 17 - waited))
         trial.stack.ping.resume()
     trial.follow(link(answer))

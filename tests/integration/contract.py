@@ -15,7 +15,7 @@ REFUSALS = {403: "ForeignSite", 413: "ContentTooLarge", 421: "MisdirectedRequest
 
 
 def check(answer: requests.Response) -> requests.Response:
-    """Return the answer. Raises AssertionError unless its status, headers, content type and JSON are described.
+    """Return the response. Raises AssertionError unless its status, headers, content type and JSON are described.
 
     Does not read the events of a stream.
     """
@@ -44,14 +44,14 @@ def check(answer: requests.Response) -> requests.Response:
 
 def check_problem(answer: requests.Response, problem: dict, where: str) -> None:
     """Raise AssertionError unless a problem and the headers of its response agree."""
-    assert problem["status"] == answer.status_code, f"{where}, but not inside"
+    assert problem["status"] == answer.status_code, f"{where}, but its body has another status"
     if "Link" in answer.headers:
         link = f'<{problem.get("instance")}>; rel="describedby"'
         assert answer.headers["Link"] == link, f"{where} with another Link than its instance"
 
 
 def expected(method: str, path: str, status: int) -> dict | None:
-    """Return the description of such an answer. None if it is not described."""
+    """Return the description of a response with this status. None if it is not described."""
     responses = DESCRIPTION["components"]["responses"]
     operations = next((item for template, item in DESCRIPTION["paths"].items() if matches(template, path)), None)
     if status in REFUSALS:
@@ -74,7 +74,7 @@ def matches(template: str, path: str) -> bool:
 
 def validate(value: object, schema: dict, where: str) -> None:
     """Raise AssertionError unless the value matches the schema of the description."""
-    # References in it begin at the root of the description.
+    # References in the schema start at the root of the description.
     schema = schema | {"components": DESCRIPTION["components"]}
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     error = best_match(validator.iter_errors(value))

@@ -1,4 +1,4 @@
-"""Reads Kafka's topics and offsets from outside."""
+"""Reads topics and committed offsets from Kafka, without help from the services."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class Record(NamedTuple):
 
 
 class Ledger:
-    """Reads these topics from their present end, and all others from their beginning."""
+    """Reads these topics from their current end, and all others from their beginning."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
         self.servers = servers
@@ -35,11 +35,11 @@ class Ledger:
         return self._reader.ends(self._reader.partitions(topic))
 
     def count(self, topic: str) -> int:
-        """How many messages have come since. It reads them, because transaction markers take offsets too."""
+        """Return how many messages `records` returns. Offsets cannot tell: transaction markers take offsets too."""
         return len(self.records(topic))
 
     def records(self, topic: str) -> list[Record]:
-        """All messages that have come since, in the order of each partition."""
+        """Return all messages after the start, in the order of each partition."""
         ends, reader = self._ends(topic), self._reader
         reader.assign({partition: self._start[topic].get(partition, 0) for partition in ends})
         records = []
@@ -49,16 +49,16 @@ class Ledger:
         return records
 
     def starts(self, topic: str) -> dict[int, int]:
-        """The offset from which each partition is read."""
+        """Return the offset from which each partition is read."""
         return {p.number: self._start[topic].get(p, 0) for p in self._reader.partitions(topic)}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
-        """The offset that a group has committed of each partition."""
+        """Return the offset that a group has committed for each partition."""
         offsets = self._reader.committed(group, self._reader.partitions(topic))
         return {partition.number: offset for partition, offset in offsets.items()}
 
     def lag(self, group: str, topic: str) -> int:
-        """How many offsets of a topic a group has not committed yet."""
+        """Return how many offsets the commits of a group are behind the end of a topic."""
         return sum(self._ends(topic).values()) - sum(self.committed(group, topic).values())
 
     def wait_until_consumed(self, seconds: float = 40) -> None:
@@ -69,7 +69,7 @@ class Ledger:
 
 
 def produce(servers: str, topic: str, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-    """Send key-value pairs as another program, to each partition in turn."""
+    """Send key-value pairs to the partitions in turn, as a foreign producer would."""
     keys, values = zip(*messages, strict=True)
     producer = client_at(servers).producer()
     partitions = islice(cycle(range(producer.partitions(topic))), len(keys))

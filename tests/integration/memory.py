@@ -9,12 +9,12 @@ def children(pid: int) -> list[int]:
 
 
 def resident(pid: int) -> int:
-    """Return the memory that the process needs now, in bytes."""
+    """Return the memory that the process uses now, in bytes."""
     return _memory(pid, "VmRSS")
 
 
 def peak(pid: int) -> int:
-    """Return the largest memory that the process has had, in bytes."""
+    """Return the most memory that the process has used so far, in bytes."""
     return _memory(pid, "VmHWM")
 
 

@@ -18,7 +18,10 @@ FINAL = "done", "failed", "stopped"
 
 
 def eventually(condition: Callable[[], object], seconds: float = 30, what: str = ""):
-    """Return the first true value of `condition`, which may raise AssertionError or a connection's error until then."""
+    """Call `condition` until it returns a true value, and return that. Raises AssertionError after `seconds`.
+
+    If `condition` raises AssertionError, OSError or ClientError, that counts as false.
+    """
     error: Exception | None = None
 
     def attempt() -> object:
@@ -36,7 +39,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
 
 
 def link(answer: requests.Response) -> str:
-    """The path of the run in the header Link of an answer."""
+    """Return the path of the run in the header Link of a response."""
     return answer.headers["Link"].split(">")[0][1:]
 
 
@@ -49,17 +52,17 @@ class LoggedProcess(Process):
         return self.log_file.read_text()
 
     def stats(self) -> list[dict]:
-        """The consumer's log lines, each as a dict."""
+        """Return the consumer's lines of statistics, each as a dict."""
         lines = (dict(re.findall(r"(\w+)=(\S+)", line)) for line in self.log.splitlines() if "topic=" in line)
         return [{k: v if k == "topic" else float(v) for k, v in line.items()} for line in lines]
 
     def assigned(self) -> set[str]:
-        """The partitions this consumer has now, as its log says: "ping/0"."""
+        """Return the partitions that the consumer has now, from its log. For example "ping/0"."""
         assignments = re.findall(r"assigned: (.*)", self.log)
         return set(re.findall(r"\S+/\d+", assignments[-1])) if assignments else set()
 
     def terminate(self, seconds: float = 10) -> tuple[int, float]:
-        """Send SIGTERM. Return the exit code and the seconds until then. Fails if it takes longer than `seconds`."""
+        """Send SIGTERM. Return the exit code and the time it took, in seconds. Raises TimeoutExpired."""
         started = time.perf_counter()
         self.ask_to_end()
         return self.popen.wait(seconds), time.perf_counter() - started
@@ -71,7 +74,7 @@ class Stack:
     def __init__(self, brokers, start: Callable[..., LoggedProcess]):
         self.brokers = brokers
         self._start = start
-        self._others: list[LoggedProcess] = []
+        self._processes: list[LoggedProcess] = []
         self.start_services()
         self.port, self.api = self.start_api()
 
@@ -90,20 +93,20 @@ class Stack:
         self.ping, self.pong = self.start_service("ping"), self.start_service("pong")
 
     def stop_services(self) -> list[int]:
-        """Send SIGTERM to ping and pong, and return their exit codes. Fails if one takes longer than 10 s."""
+        """Send SIGTERM to ping and pong, and return their exit codes. Raises TimeoutExpired after 10 s."""
         with ThreadPoolExecutor() as pool:
             return [code for code, _ in pool.map(LoggedProcess.terminate, [self.ping, self.pong])]
 
     def _started(self, *command: str, **environment: str) -> LoggedProcess:
-        self._others.append(self._start(*command, **environment))
-        return self._others[-1]
+        self._processes.append(self._start(*command, **environment))
+        return self._processes[-1]
 
     def heal(self) -> None:
-        """Start services that do not run, keep one instance of each, and wait until they are idle."""
+        """Let brokers and one instance of each service run. End all other instances. Wait until the stack is idle."""
         for broker in self.brokers:
             broker.resume()
         self.brokers.start()
-        for process in self._others:
+        for process in self._processes:
             process.resume()
             if process not in (self.ping, self.pong, self.api):
                 process.end()
@@ -113,9 +116,9 @@ class Stack:
             self.pong = self.start_service("pong")
         if not self.api.running:
             self.port, self.api = self.start_api()
-        self._others = [self.ping, self.pong, self.api]
+        self._processes = [self.ping, self.pong, self.api]
         self.wait_until_ready()
-        eventually(self._idle, 60, "runs are under way still")
+        eventually(self._idle, 60, "runs are still under way")
 
     def restart(self) -> None:
         """End ping and pong and start them again."""
@@ -125,12 +128,12 @@ class Stack:
 
     def _idle(self) -> bool:
         answer = self.get("/runs?limit=100")
-        assert answer.status_code == 200, answer.text  # the API may still be reading
+        assert answer.status_code == 200, answer.text  # the API may still be reading the journal
         runs = answer.json()["runs"]
         return all(run["state"] in FINAL or run["stalled"] for run in runs)
 
     def request(self, method: str, path: str, **options) -> requests.Response:
-        """Return the API's answer, which must match its description."""
+        """Return the API's response, which must match its description."""
         return check(requests.request(method, f"http://127.0.0.1:{self.port}{path}", timeout=60, **options))
 
     def get(self, path: str) -> requests.Response:

@@ -10,12 +10,12 @@ def post(stack: Stack, path: str, **headers: str) -> requests.Response:
 
 
 def run_of(stack: Stack, answer: requests.Response) -> dict:
-    """The run that an answer links to, as it is now."""
+    """Return the run in the header Location of a response, as it is now."""
     return stack.get(answer.headers["Location"]).json()
 
 
 def finished(stack: Stack, answer: requests.Response, seconds: float = 60) -> dict:
-    """The run that an answer links to, after its end."""
+    """Wait until the run in the header Location of a response has ended. Return the run."""
 
     def ended() -> dict:
         run = run_of(stack, answer)

@@ -9,7 +9,8 @@ from local import ROOT
 
 def client(port: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run `python -m client` with the API at this port."""
-    settings = {"API_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}  # no proxy may interfere
+    # No proxy listens there, so the client must not use it.
+    settings = {"API_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "client", *arguments]
     environment = os.environ | settings | environment
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Messages bounce, and curl and the topics show what the specification promises."""
+"""Messages bounce. The responses and the topics show what the specification promises."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ from messaging.runs.stamp import unpack
 FIGURES = ["num_messages", "size", "total time", "byte rate (MB/s)", "message rate (msg/s)"]
 
 
-def test_every_message_of_ping_reaches_pong_and_answered_comes_back_unchanged(stack, ledger):
+def test_every_message_of_ping_reaches_pong_and_its_answer_comes_back_unchanged(stack, ledger):
     answer = stack.get("/ping/10000/100")
     ledger.wait_until_consumed()
     sent, answered = ledger.records("pong"), ledger.records("ping")
@@ -34,7 +34,7 @@ def test_pong_sends_to_ping_and_ping_does_not_answer(stack, ledger):
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
-def test_the_answer_has_exactly_the_five_figures(stack, service):
+def test_the_response_has_exactly_five_figures(stack, service):
     answer = stack.get(f"/{service}/500/200")
     figures = answer.json()
 
@@ -54,7 +54,7 @@ def test_sizes_from_nothing_to_the_largest(stack, ledger, size):
     assert [len(record.value) for record in ledger.records("ping")] == [size] * 3
 
 
-def test_one_byte_too_many_is_refused_and_nothing_sent(stack, ledger):
+def test_one_byte_too_many_is_refused_and_nothing_is_sent(stack, ledger):
     answer = stack.get("/ping/3/1000001")
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")

@@ -20,7 +20,7 @@ THREADS = 2 * 128
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
-    """Where the API listens."""
+    """The port of an API that reaches no brokers."""
     port = free_port()
     log = tmp_path_factory.mktemp("api") / "log"
     process = LoggedProcess(API, environment(NOBODY | api_address(port)), log)
@@ -38,12 +38,12 @@ def connect(port: int, sent: bytes) -> socket.socket:
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """Return the response and what follows, until the server closes the connection or says that it stays open."""
+    """Return everything that the server sends until the body of /healthz arrives or the connection ends."""
     with connect(port, request) as client:
         return read(client)
 
 
-def is_gone(client: socket.socket) -> bool:
+def is_closed_by_server(client: socket.socket) -> bool:
     try:
         client.send(b"x")
     except ConnectionError:
@@ -79,11 +79,11 @@ def test_a_request_with_an_empty_body_is_like_one_without(port):
     assert b"connection: close" not in answers.lower()
 
 
-def test_a_client_that_sends_its_whole_body_first_gets_the_answer(port):
+def test_a_client_that_sends_its_whole_body_first_gets_the_response(port):
     assert ask(port, post(LENGTH) + b"x" * 1_000_000).startswith(b"HTTP/1.1 413 ")
 
 
-def test_bodies_that_never_come_hold_no_threads(port):
+def test_bodies_that_never_come_block_no_threads(port):
     with ExitStack() as clients:
         silent = [clients.enter_context(connect(port, post((LENGTH, CHUNKED)[n % 2]))) for n in range(3 * THREADS)]
         began = time.monotonic()
@@ -96,8 +96,8 @@ def test_bodies_that_never_come_hold_no_threads(port):
     assert answers == {b"HTTP/1.1 413 "}
 
 
-def test_a_client_that_does_not_close_is_let_go(port):
+def test_the_server_closes_a_connection_that_its_client_does_not_close(port):
     with connect(port, ALIVE[:-2] + b"Connection: close\r\n\r\n") as client:
         assert b"alive" in read(client)
         assert client.recv(1) == b""
-        eventually(lambda: is_gone(client))
+        eventually(lambda: is_closed_by_server(client))

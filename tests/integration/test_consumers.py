@@ -12,9 +12,9 @@ def total(process) -> int:
     return int(process.stats()[-1]["total"]) if process.stats() else 0
 
 
-def test_two_services_of_one_group_share_the_partitions(fresh_stack, ledger):
+def test_two_instances_of_a_service_share_the_partitions(fresh_stack, ledger):
     second = fresh_stack.start_service("pong")
-    eventually(lambda: len(fresh_stack.pong.assigned()) == len(second.assigned()) == 2, what="no two partitions each")
+    eventually(lambda: len(fresh_stack.pong.assigned()) == len(second.assigned()) == 2, what="not two partitions each")
     assert fresh_stack.get("/ping/8000/10").status_code == 200
     ledger.wait_until_consumed()
 
@@ -49,13 +49,13 @@ def test_a_run_stopped_by_sigterm_says_so_and_is_not_sent_again(stack, ledger):
     assert f"{ledger.count('pong')} of 500000 messages were sent" in answer.json()["detail"]
 
 
-def test_a_call_that_was_given_up_when_stopping_is_not_handed_to_another_instance(stack, ledger):
+def test_a_call_that_was_given_up_at_sigterm_does_not_go_to_another_instance(stack, ledger):
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(stack.get, "/ping/500000/100")
         eventually(lambda: ledger.count("pong") > 1000)
         second = stack.start_service("ping")
         eventually(second.assigned)
-        stack.brokers.kafka.suspend()  # so that the call takes longer
+        stack.brokers.kafka.suspend()  # so that the call cannot end before SIGTERM
         try:
             code, _ = stack.ping.terminate(10)
         finally:

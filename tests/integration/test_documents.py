@@ -1,4 +1,4 @@
-"""Every curl in the documents prints what they show, except for the figures."""
+"""The curl commands in the documents work. If a document shows the output, it is the same, except for the figures."""
 
 import json
 import re
@@ -51,14 +51,14 @@ def test_curl_answers_as_shown(stack, text):
 
 
 def answer_as_shown(stack: Stack, command: str, shown: str) -> str:
-    """Return the answer. Raises AssertionError if it lacks a part of what is shown."""
+    """Return the output of the command. Raises AssertionError if it differs from what is shown."""
     if "/runs/" in command:  # the run may not be over yet
         return eventually(lambda: compare(shown, curl(stack, command)), 30, command)
     return compare(shown, curl(stack, command))
 
 
 def compare(shown: str, answer: str) -> str:
-    """Return the answer. It must have the shown headers or body. `…` stands for any text."""
+    """Return the answer. Raises AssertionError unless it has the shown headers or body. `…` stands for any text."""
     if shown.startswith("HTTP"):
         head = answer.partition("\n\n")[0].splitlines()
         assert shown.splitlines()[0] == head[0]
@@ -66,7 +66,7 @@ def compare(shown: str, answer: str) -> str:
     elif "…" in shown:
         rest = plain(answer)
         for part in filter(None, plain(shown).split("…")):
-            assert part in rest, f"{part} in {rest}"
+            assert part in rest, f"{part} is not in {rest}"
             rest = rest.partition(part)[2]
     else:
         assert plain(shown) == plain(answer)

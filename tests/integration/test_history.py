@@ -1,6 +1,6 @@
-"""Many earlier runs are on record. Each one can be found, and no process needs much more memory.
+"""Many earlier runs are on record. The newest one is found, and no process needs much more memory.
 
-`python -m benchmarks starting` measures this with 100,000 runs, and how long the processes need to be ready.
+`python -m benchmarks starting` measures the memory with 100,000 runs, and the time until the processes are ready.
 """
 
 import pytest
@@ -13,12 +13,12 @@ from tests.integration.processes import Stack, eventually
 
 RUNS = 20_000
 MEMORY = 50 * 2**20
-"""The API keeps the newest RUNS_KEPT runs. They need half of this."""
+"""A process may grow by this much, in bytes. The newest RUNS_KEPT runs, which the API keeps, need half of it."""
 
 
 @pytest.fixture
 def own_stack(tmp_path):
-    """ping, pong and the API with separate brokers, because other tests read everything on record in theirs."""
+    """ping, pong and the API with separate brokers. Otherwise all other tests would have to read these runs."""
     with Brokers(tmp_path / "brokers") as brokers, processes(brokers, tmp_path) as start:
         yield Stack(brokers, start)
 
@@ -39,12 +39,12 @@ def test_memory_does_not_grow_with_history(own_stack):
 
 
 def newest(stack: Stack) -> str | None:
-    runs = stack.get("/runs?limit=1").json().get("runs")  # none while it is still reading
+    runs = stack.get("/runs?limit=1").json().get("runs")  # none while the API is still reading
     return runs[0]["id"] if runs else None
 
 
 def memory(stack: Stack) -> dict[str, int]:
-    """Return how much memory each process needs, in bytes, once it has worked a little."""
+    """Return the memory of each process after some requests, in bytes."""
     stack.wait_until_ready()
     for _ in range(4):
         for path in "/ping/100/100", "/pong/100/100", "/runs":

@@ -1,4 +1,4 @@
-"""The consumers' logs: exactly one line per batch of messages, as text or as JSON."""
+"""The consumers' logs: exactly one line per CONSUMER_METRIC_BATCH messages, as text or as JSON."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_lines_add_up_over_requests(fresh_stack, ledger):
     assert fresh_stack.pong.stats() == []
 
 
-def test_the_size_of_the_batch_is_set_by_the_environment(fresh_stack, ledger):
+def test_the_environment_sets_the_number_of_messages_per_line(fresh_stack, ledger):
     fresh_stack.ping.terminate()
     ping = fresh_stack.start_service("ping", CONSUMER_METRIC_BATCH="7")
     fresh_stack.wait_until_ready()

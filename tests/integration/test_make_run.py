@@ -1,4 +1,4 @@
-"""`make run` in a separate folder: only one runs at a time, and it leaves nothing behind, however it ends."""
+"""`make run` in a separate folder: only one runs at a time, and it leaves no process behind, however it ends."""
 
 import os
 import re
@@ -22,7 +22,7 @@ SERVICES = "ping", "pong", "api"
 
 @pytest.fixture
 def folder(tmp_path):
-    """The files that `make run` needs. It keeps its brokers' data in this folder."""
+    """A folder with the files that `make run` needs. The data of the brokers is there too."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     for name in "api", "messaging", "ping", "pong":
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 @contextmanager
 def runner(folder: Path, log: str | None = "log", **settings: str):
-    """`python -m local run`. `make run` does only this once everything is installed."""
+    """Run `python -m local run`. `make run` does only this if everything is installed."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
     command = [sys.executable, "-m", "local", "run"]
     process = LoggedProcess(command, os.environ | ports | settings, folder / log if log else None, folder=folder)
@@ -48,14 +48,14 @@ def runner(folder: Path, log: str | None = "log", **settings: str):
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """The processes that work in this folder, and their command lines."""
+    """Return the command lines of the processes that work in this folder, by process id."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").readlink().is_relative_to(folder) and (process / "stat").read_text().split()[2] != "Z":
                 found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
-            pass  # it has just ended
+            pass  # the process has just ended
     return found
 
 
@@ -78,9 +78,9 @@ def end_of(process: LoggedProcess) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_one_runner_which_leaves_nothing_behind(folder):
+def test_only_one_runner_works_at_a_time_and_leaves_no_process_behind(folder):
     with runner(folder) as first:
-        eventually(lambda: "Ctrl-C ends everything" in first.log, 60, "no first messages")
+        eventually(lambda: "Ctrl-C ends everything" in first.log, 60, "the first messages are not sent")
         assert '"num_messages":1000,' in first.log
 
         with runner(folder, "second log") as second:
@@ -93,7 +93,7 @@ def test_one_runner_which_leaves_nothing_behind(folder):
         eventually(lambda: not services_of(folder), 10, "services outlive the runner")
 
     with runner(folder) as next_one:
-        eventually(lambda: "Ctrl-C ends everything" in next_one.log, 60, "the next one does not start")
+        eventually(lambda: "Ctrl-C ends everything" in next_one.log, 60, "the next runner does not get ready")
         next_one.popen.send_signal(signal.SIGINT)
         assert end_of(next_one) == 0
     assert not processes_of(folder)
@@ -103,18 +103,18 @@ def test_one_runner_which_leaves_nothing_behind(folder):
 def test_a_service_that_is_killed_is_started_again_until_ctrl_c(folder):
     port = free_port()
     with runner(folder, API_PORT=str(port)) as process:
-        eventually(lambda: "Ctrl-C ends everything" in process.log, 60, "no first messages")
+        eventually(lambda: "Ctrl-C ends everything" in process.log, 60, "the first messages are not sent")
         for name in SERVICES:
             os.kill(int(starts(name, process)[0]), signal.SIGKILL)
         eventually(lambda: all(f"{name} ended by itself, by signal 9" in process.log for name in SERVICES))
-        eventually(lambda: all(len(starts(name, process)) == 2 for name in SERVICES), what="one is not started again")
+        eventually(lambda: all(len(starts(name, process)) == 2 for name in SERVICES), what="not all start again")
         api = f"http://127.0.0.1:{port}"
         eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
         assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
 
         os.kill(int(starts("pong", process)[-1]), signal.SIGKILL)
         eventually(lambda: process.log.count("pong ended by itself") == 2)
-        process.popen.send_signal(signal.SIGINT)  # before its next start
+        process.popen.send_signal(signal.SIGINT)  # while pong waits for its next start
         began = time.monotonic()
         assert end_of(process) == 0
         assert time.monotonic() - began < 10
@@ -135,19 +135,19 @@ def test_a_service_that_never_gets_ready_ends_everything_and_says_why(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("while_it_starts", ["kafka.Kafka", "config.yml ping"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_asked_to_end_while_it_starts(folder, number, while_it_starts):
+def test_a_signal_while_it_starts_ends_everything(folder, number, while_it_starts):
     with runner(folder) as process:
         eventually(lambda: pid_of(while_it_starts, folder))
         process.popen.send_signal(number)
         process.popen.send_signal(signal.SIGINT)  # an impatient user
-        assert end_of(process) in (0, 130)  # two signals came at once, and either may be the first
+        assert end_of(process) in (0, 130)  # two signals came at once, and each may be the first
     assert not processes_of(folder)
     assert "Traceback" not in process.log
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_ctrl_c_that_ends_the_reader_of_its_lines_first(folder):
-    """As in `make run | tee log`."""
+def test_ctrl_c_ends_everything_even_after_the_reader_of_the_output(folder):
+    """In `make run | tee log`, Ctrl-C may end `tee` first."""
     with runner(folder, log=None) as process:
         assert any("Ctrl-C ends everything" in line for line in process.lines())
         process.popen.stdout.close()

@@ -70,7 +70,7 @@ def lag(stack: Stack, group: str) -> float:
 def wait_for_looks(stack: Stack) -> None:
     """Wait until every process of the API has looked again, and shows the result."""
     now = time.time()
-    for _ in range(8):  # any process may answer
+    for _ in range(8):  # each request may reach any process
         eventually(lambda: stack.get("/metrics.json").json()["at"] > now + 2 * PACE_SECONDS, 20)
 
 
@@ -94,27 +94,28 @@ def test_every_metric_has_a_value_after_a_run(stack, before):
     assert not OF_SEVERAL_BROKERS & of_api(stack).names
 
 
-def test_the_counters_tell_how_many_messages_were_sent_received_and_answered(stack, before):
-    def came(name: str, **labels: str) -> float:
+def test_the_counters_show_how_many_messages_were_sent_received_and_answered(stack, before):
+    def growth(name: str, **labels: str) -> float:
         return of_api(stack).of(name, **labels) - before.of(name, **labels)
 
     send(stack)
     eventually(lambda: stack.get("/runs?limit=1").json()["runs"][0]["state"] == "done")
     wait_for_looks(stack)
 
-    assert came(d.PRODUCER_MESSAGES.name, service="ping") == came(d.PRODUCER_MESSAGES.name, service="pong") == MESSAGES
-    assert came(d.PRODUCER_BYTES.name, service="ping") == 100 * MESSAGES
+    for name in "ping", "pong":
+        assert growth(d.PRODUCER_MESSAGES.name, service=name) == MESSAGES
+    assert growth(d.PRODUCER_BYTES.name, service="ping") == 100 * MESSAGES
     for topic in "ping", "pong":
-        assert came(d.TOPIC_MESSAGES.name, topic=topic) == MESSAGES
-        assert came(d.CONSUMER_MESSAGES.name, group=topic) == MESSAGES
+        assert growth(d.TOPIC_MESSAGES.name, topic=topic) == MESSAGES
+        assert growth(d.CONSUMER_MESSAGES.name, group=topic) == MESSAGES
     for stage in "sent", "pong_received", "pong_answered", "ping_received":
-        assert came(f"{d.LATENCY.name}_count", service="ping", stage=stage) == MESSAGES
-    assert came(d.DUPLICATES.name) == came(d.PRODUCER_FAILED.name) == 0
+        assert growth(f"{d.LATENCY.name}_count", service="ping", stage=stage) == MESSAGES
+    assert growth(d.DUPLICATES.name) == growth(d.PRODUCER_FAILED.name) == 0
     assert of_api(stack).of(d.MISSING.name) == before.of(d.MISSING.name)
 
 
 @pytest.mark.parametrize(("name", "other"), [("ping", "pong"), ("pong", "ping")])
-def test_a_service_tells_how_many_messages_it_has_sent_and_received(stack, name, other):
+def test_a_service_reports_how_many_messages_it_has_sent_and_received(stack, name, other):
     process: LoggedProcess = getattr(stack, name)
     before = of_service(process)
     send(stack)
@@ -125,19 +126,19 @@ def test_a_service_tells_how_many_messages_it_has_sent_and_received(stack, name,
     assert of_service(process).of(f"{service.FAILED}_total") == 0
 
 
-def test_every_process_of_the_api_tells_the_same(stack, before):
+def test_every_process_of_the_api_reports_the_same_counters(stack, before):
     send(stack)
     eventually(lambda: of_api(stack).of(d.RUNS.name, state="done") > before.of(d.RUNS.name, state="done"))
-    wait_for_looks(stack)  # nothing happens any more
-    told = [{key: value for key, value in of_api(stack).items() if key[0] in COUNTERS} for _ in range(20)]
+    wait_for_looks(stack)  # after that, no counter changes any more
+    reported = [{key: value for key, value in of_api(stack).items() if key[0] in COUNTERS} for _ in range(20)]
 
-    assert all(one == told[0] for one in told)
+    assert all(counters == reported[0] for counters in reported)
 
 
 def test_load_on_one_partition_moves_the_skew_of_its_topic(stack, brokers, before):
     send(stack, "pong")
     spread = eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping"), 10)
-    eventually(lambda: (d.MESSAGE_SKEW.name, ("topic", "ping")) not in of_api(stack), 30, "it is still remembered")
+    eventually(lambda: (d.MESSAGE_SKEW.name, ("topic", "ping")) not in of_api(stack), 30, "the skew is still shown")
 
     producer = client_at(brokers.kafka_bootstrap).producer()
     assert producer.send("ping", [None] * MESSAGES, [b"x"] * MESSAGES, [2] * MESSAGES).wait(20)
@@ -147,7 +148,7 @@ def test_load_on_one_partition_moves_the_skew_of_its_topic(stack, brokers, befor
     assert eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping"), 10) == 4
 
 
-def test_a_service_that_stands_still_has_a_lag_that_ages(stack, before):
+def test_the_lag_of_a_frozen_service_gets_older(stack, before):
     stack.pong.freeze()
     send(stack)
 
@@ -159,7 +160,7 @@ def test_a_service_that_stands_still_has_a_lag_that_ages(stack, before):
     assert of_api(stack).of(d.LAG_SECONDS.name, group="pong") == 0
 
 
-def test_while_kafka_is_frozen_answers_come_at_once_and_say_so(stack, brokers, before):
+def test_while_kafka_is_frozen_metrics_come_at_once_and_say_so(stack, brokers, before):
     brokers.kafka.suspend()
     eventually(lambda: of_api(stack).of(d.KAFKA_UP.name) == 0, FRESH_SECONDS + 10)
     away = of_api(stack)
@@ -170,7 +171,7 @@ def test_while_kafka_is_frozen_answers_come_at_once_and_say_so(stack, brokers, b
     eventually(lambda: of_api(stack).of(d.KAFKA_UP.name) == 1, 60)
 
 
-def test_a_silent_client_of_the_metrics_does_not_hold_up_the_stop_of_a_service(stack):
+def test_a_silent_client_of_the_metrics_does_not_delay_the_stop_of_a_service(stack):
     [port] = re.findall(r"metrics at http://127\.0\.0\.1:(\d+)/metrics", stack.ping.log)
     with socket.create_connection(("127.0.0.1", int(port))):
         code, seconds = stack.ping.terminate()

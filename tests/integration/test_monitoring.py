@@ -35,7 +35,7 @@ def metrics_port(process: LoggedProcess) -> str:
 
 @pytest.fixture
 def prometheus(stack, start, tmp_path):
-    """The address of a Prometheus that asks the stack."""
+    """The address of a Prometheus that scrapes the stack."""
     if not BINARY:
         pytest.skip("prometheus is missing here: apt-get install prometheus, or set PROMETHEUS.")
     shutil.copy(DEPLOY / "prometheus/alerts.yml", tmp_path)
@@ -60,7 +60,7 @@ def test_every_query_finds_something(stack, prometheus):
         time.sleep(2)  # spread over at least two scrapes
 
     def finds_nothing() -> list[str]:
-        # An alert that does not fire finds nothing. Without its comparison, its query always finds something.
+        # The query of an alert that does not fire finds nothing. Without the comparison, it always finds something.
         queries = [re.sub(r" (>|==) \d+", "", query) for query in QUERIES if query not in OF_SEVERAL_BROKERS]
         span = {"start": started, "end": time.time(), "step": 5}
         return [query for query in queries if not ask(prometheus, "query_range", query=query, **span)["result"]]

@@ -1,4 +1,4 @@
-"""The service of docs/own-service.md works, in a folder that holds only what the document says."""
+"""The service of docs/own-service.md works in a folder with only the files that the document names."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ MESSAGES = 20_000
 
 @pytest.fixture
 def folder(tmp_path):
-    """What the document says to take and to write."""
+    """A folder with the files that the document says to take and to write."""
     [code] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/own-service.md").read_text(), re.M | re.S)
     shutil.copytree(ROOT / "messaging", tmp_path / "messaging")
     shutil.copy(ROOT / "config.yml", tmp_path)

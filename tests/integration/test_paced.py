@@ -11,13 +11,13 @@ from tests.integration.terminal import client
 
 
 def due_times(ledger: Ledger) -> dict[int, int]:
-    """The time in the stamp of each message in topic `pong`, by its number, in microseconds."""
+    """Return the time in the stamp of each message in topic `pong`, by message number, in microseconds."""
     ledger.wait_until_consumed()
     return {number: time for _, number, time in (unpack(record.key) for record in ledger.records("pong"))}
 
 
 def assert_on_schedule(times: dict[int, int], count: int, rate: int) -> None:
-    """Every message was due at the start of the run plus its number divided by the rate."""
+    """Raise AssertionError unless each message was due its number / `rate` seconds after message 0."""
     assert times == {number: times[0] + number * 1_000_000 // rate for number in range(count)}
 
 
@@ -37,14 +37,14 @@ def test_a_run_is_sent_at_its_rate(stack, ledger):
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_a_get_of_a_paced_run_waits_for_it(stack):
+def test_a_get_of_a_paced_run_waits_for_its_end(stack):
     answer = stack.get("/pong/50/100?rate=100")
 
     assert answer.status_code == 200
     assert 0.48 < answer.json()["total time"] < 3
 
 
-def test_a_run_that_is_too_long_for_a_get_is_not_if_the_client_does_not_wait_and_it_can_be_stopped(stack):
+def test_a_run_that_is_too_long_for_a_get_is_accepted_with_respond_async_and_can_be_stopped(stack):
     path = "/pong/160/100?rate=8"  # 20 s; the stack's REQUEST_TIMEOUT is 15 s
     refused = stack.get(path)
     answer = stack.request("GET", path, headers={"Prefer": "respond-async"})
@@ -58,7 +58,7 @@ def test_a_run_that_is_too_long_for_a_get_is_not_if_the_client_does_not_wait_and
     assert 2 < run["stages"]["sent"]["distinct"] < 100
 
 
-def test_a_run_goes_on_in_its_schedule_where_a_service_was_stopped(stack, ledger):
+def test_a_run_continues_on_schedule_after_its_service_was_stopped(stack, ledger):
     answer = post(stack, "/ping/1000/100?rate=200")
     eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 100)
     assert stack.ping.terminate(10)[0] == 0
@@ -71,7 +71,7 @@ def test_a_run_goes_on_in_its_schedule_where_a_service_was_stopped(stack, ledger
     assert_complete(run, 1000)
     assert behind["missing"] > 0
     assert len(run["stages"]["sent"]["instances"]) == 2
-    assert run["stages"]["sent"]["latency_ms"]["max"] > 1000, "the pause is in the latency"
+    assert run["stages"]["sent"]["latency_ms"]["max"] > 1000, "the latency does not include the pause"
 
 
 def at(time: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Calls that RabbitMQ delivers again, because the connection of their service was lost."""
+"""Calls that RabbitMQ delivers again, because the service has lost its connection."""
 
 from messaging.extensions.rpc import CALLS_AT_ONCE
 from tests.integration.processes import Stack, eventually
@@ -13,14 +13,14 @@ def test_calls_that_are_delivered_again_do_not_stop_the_consumer(stack):
 
     # When RabbitMQ closes the connection, and delivers all of them again
     stack.brokers.rabbitmq.rabbitmqctl("close_all_user_connections", "guest", "a test")
-    eventually(lambda: consumer != (now := calls(stack))[0] and now[1] == CALLS_AT_ONCE, what="no calls are delivered")
+    eventually(lambda: consumer != (now := calls(stack))[0] and now[1] == CALLS_AT_ONCE, what="calls do not come again")
 
-    # Then ping goes on to consume
+    # Then ping still consumes
     def consumed() -> int:
         return sum(run_of(stack, answer)["stages"]["ping_received"]["messages"] for answer in answers)
 
     before = consumed()
-    eventually(lambda: consumed() > before + 10_000, what="ping consumes no more")
+    eventually(lambda: consumed() > before + 10_000, what="ping does not consume")
     assert {run_of(stack, answer)["state"] for answer in answers} == {"sending"}
     for answer in answers:
         stack.request("DELETE", answer.headers["Location"])
@@ -28,7 +28,7 @@ def test_calls_that_are_delivered_again_do_not_stop_the_consumer(stack):
 
 
 def calls(stack: Stack) -> tuple[str, int]:
-    """Return which channel consumes the calls of ping, and how many it has not acknowledged."""
+    """Return the channel that consumes the calls of ping, and how many of these calls are not acknowledged."""
     rabbitmqctl = stack.brokers.rabbitmq.rabbitmqctl
     consumers = [line.split("\t") for line in rabbitmqctl("list_consumers", "queue_name", "channel_pid").splitlines()]
     queues = [line.split("\t") for line in rabbitmqctl("list_queues", "name", "messages_unacknowledged").splitlines()]

@@ -17,10 +17,8 @@ def test_preferences(stack):
     too_short = stack.request("POST", "/ping/200000/10", headers={"Prefer": "wait=0"})
 
     assert (later.status_code, later.headers["Preference-Applied"]) == (202, "respond-async")
-    assert (waited.status_code, waited.headers["Preference-Applied"]) == (
-        200,
-        "respond-async, wait=15",
-    )  # REQUEST_TIMEOUT
+    applied = "respond-async, wait=15"  # REQUEST_TIMEOUT is 15 s
+    assert (waited.status_code, waited.headers["Preference-Applied"]) == (200, applied)
     assert_complete(waited.json(), 500)
     assert too_short.status_code == 202
     finished(stack, too_short)
@@ -36,7 +34,7 @@ def test_the_plain_get_links_to_its_run(stack):
     assert len(answer.json()) == 5
 
 
-def test_any_api_knows_every_run_also_after_all_were_restarted(stack):
+def test_any_api_knows_every_run_even_after_a_restart(stack):
     answer = post(stack, "/ping/5000/10")
     run = finished(stack, answer)
     port, _ = stack.start_api()
@@ -67,7 +65,7 @@ def test_an_unknown_run_is_404_and_named(stack):
 
 
 def events(stack, path: str, **headers: str) -> list[tuple[int, dict]]:
-    """All events until the end, as id and run."""
+    """Return all `run` events of a stream until its end, each as its id and the run."""
     found = []
     with stack.request("GET", path, headers=headers, stream=True) as answer:
         assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -78,7 +76,7 @@ def events(stack, path: str, **headers: str) -> list[tuple[int, dict]]:
     return found
 
 
-def test_events_tell_of_a_run_until_it_ends(stack):
+def test_events_show_a_run_until_it_ends(stack):
     answer = post(stack, "/ping/50000/10")
     told = events(stack, answer.headers["Location"] + "/events")
     later = events(stack, answer.headers["Location"] + "/events", **{"Last-Event-ID": str(told[0][0])})
@@ -103,7 +101,7 @@ def test_head_of_a_stream_does_not_wait_for_its_events(stack):
     finished(stack, answer)
 
 
-def test_foreign_records_in_the_topic_of_runs_do_no_harm(stack):
+def test_foreign_records_in_the_journal_do_no_harm(stack):
     key = f"{uuid.uuid4()}/sent/x".encode()
     asked = f"{uuid.uuid4()}/accepted/x".encode()
     for topic in "run-requests", "run-states":

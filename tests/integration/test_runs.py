@@ -38,7 +38,7 @@ def test_a_run_of_pong_has_two_stages(stack):
     assert_complete(run, 500)
 
 
-def test_one_key_is_one_run_and_no_other(stack, ledger):
+def test_one_idempotency_key_is_one_run(stack, ledger):
     key = str(uuid.uuid4())
     with ThreadPoolExecutor(8) as pool:  # at both of the API's processes
         answers = list(pool.map(lambda _: post(stack, "/ping/300/10", **{"Idempotency-Key": key}), range(16)))
@@ -92,7 +92,7 @@ def test_the_number_of_runs_at_a_time_is_limited(stack):
     eventually(lambda: requests.post(url, timeout=10).status_code == 202)
 
 
-def test_a_run_can_be_stopped_and_sent_messages_are_counted(stack, ledger):
+def test_a_run_can_be_stopped_and_its_sent_messages_are_counted(stack, ledger):
     answer = post(stack, "/ping/500000/100")
     eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 2000)
     stopping = stack.request("DELETE", answer.headers["Location"])
@@ -122,7 +122,7 @@ def test_a_run_that_waits_can_be_stopped_before_it_begins(stack, ledger):
     assert ledger.count("pong") == 10
 
 
-def test_a_queued_run_goes_on_where_a_service_was_stopped(stack, ledger):
+def test_a_queued_run_continues_after_its_service_was_stopped(stack, ledger):
     answer = post(stack, "/ping/200000/100")
     eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 3000)
     assert stack.ping.terminate(10)[0] == 0
@@ -147,7 +147,7 @@ def test_two_instances_of_each_service_add_up(stack):
     assert [len(run["stages"][name]["instances"]) for name in PING_STAGES] == [1, 2, 2, 2]
 
 
-def test_kafka_absent_is_said(stack):
+def test_a_frozen_kafka_is_reported(stack):
     stack.brokers.kafka.suspend()
     try:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""schemathesis makes requests from the description of the API, and checks the answers against it."""
+"""schemathesis makes requests from the description of the API, and checks that the responses match it."""
 
 import subprocess
 import sys

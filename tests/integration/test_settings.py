@@ -18,7 +18,7 @@ from messaging.extensions.stopping import SETTINGS
 from messaging.stopping import StopRequest
 from tests.integration.processes import LoggedProcess
 
-# The check comes first, so no brokers are needed.
+# Settings are checked before anything connects, so no brokers are needed.
 NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "API_BIND": "127.0.0.1:0"}
 
 
@@ -43,13 +43,13 @@ def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path, command, name, valu
 
 @pytest.fixture
 def container(brokers):
-    """Stands for a service's container. Only its settings matter here."""
+    """Replaces a service's container. Only the settings are needed here."""
     loaded = settings.load()
     kafka = replace(loaded.kafka, servers=brokers.kafka_bootstrap)
     return SimpleNamespace(config={SETTINGS: replace(loaded, kafka=kafka)})
 
 
-def test_more_copies_than_brokers_are_not_waited_for(container, caplog):
+def test_more_copies_than_brokers_fail_at_once(container, caplog):
     topic, started = Topic(f"copies-{uuid4()}", 1, 3), time.monotonic()
 
     with pytest.raises(TooFewBrokers):

@@ -1,4 +1,4 @@
-"""`python -m client verify` as a process, on real topics: intact runs, forged runs, and runs out of reach."""
+"""`python -m client verify` as a process, on real topics: intact runs, forged runs, and runs that it cannot verify."""
 
 import json
 import subprocess
@@ -66,7 +66,7 @@ def test_a_run_that_was_stopped_in_the_middle(stack):
     run = post(stack, "/ping/200000/100").headers["Location"]
     stack.request("DELETE", run)
     ended = verify(stack, run)
-    while ended.returncode == 2:  # the run still sends
+    while ended.returncode == 2:  # the run is not over yet
         assert "Verify it when it is over." in ended.stderr
         ended = verify(stack, run)
 
@@ -140,7 +140,7 @@ def closing_soon(producer):
 
 @contextmanager
 def forged_api(run: uuid.UUID):
-    """The port of an API that says of every run: done, all messages once."""
+    """Yield the port of an API that says of every run: done, all messages once."""
     stage = {
         "messages": COUNT, "distinct": COUNT, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,
@@ -166,7 +166,7 @@ def forged_api(run: uuid.UUID):
         server.shutdown()
 
 
-def test_it_cannot_tell_without_the_run_the_api_or_kafka(stack):
+def test_exit_code_2_without_the_run_the_api_or_kafka(stack):
     run = finished(stack, post(stack, "/pong/10/10"))["id"]
     nowhere = free_port()
     unknown = verify(stack, str(uuid.uuid4()))
@@ -192,7 +192,7 @@ def test_messages_that_kafka_has_deleted_are_noticed(brokers, tmp_path):
     command = ["--bootstrap-server", servers, "--offset-json-file", str(request)]
     subprocess.run(java("-Xmx128M", KAFKA_CLASSES["kafka-delete-records"], *command), check=True, capture_output=True)
 
-    # Then an earlier run may have lost messages, and a later one has not
+    # Then a run from before that may have lost messages, and a later run has not
     with closing(client_at(servers).reader()) as reader:
         reading = Reading(reader, [topic])
         values = []

@@ -1,4 +1,4 @@
-"""A tab of the browser. It also notes errors that must not happen."""
+"""A browser tab that collects errors."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ SECONDS = 60
 
 
 class Tab:
-    """The page in a browser, as a user sees it. It notes errors in the console and requests to other places."""
+    """The page in a browser, as a user sees it. It collects errors, warnings and requests to other sites."""
 
     def __init__(self, page: Page, port: int):
         self.page = page
@@ -23,14 +23,14 @@ class Tab:
         page.set_default_timeout(SECONDS * 1000)
         page.on("console", lambda message: self._note(message.type, message.text, message.location["url"]))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self._check_place(request.url))
+        page.on("request", lambda request: self._check_site(request.url))
         page.on("requestfinished", self._weigh)
 
     def _note(self, kind: str, text: str, url: str) -> None:
         if kind in ("error", "warning"):
             self.errors.append(f"{text} {url}")
 
-    def _check_place(self, url: str) -> None:
+    def _check_site(self, url: str) -> None:
         if not url.startswith((f"{self.base}/", "data:", "blob:")):
             self.foreign.append(url)
 
@@ -42,7 +42,7 @@ class Tab:
         self.page.goto(self.base + path)
 
     def start(self, messages: int, size: int = 100, service: str = "ping") -> str:
-        """Fill in the form and click. Return the path of the page, which then shows the run."""
+        """Fill in the form and click Start. Return the path of the page with the new run."""
         self.page.locator(f"input[name=service][value={service}]").check()
         self.page.get_by_label("Messages", exact=False).first.fill(str(messages))
         self.page.get_by_label("Size in bytes").fill(str(size))
@@ -61,12 +61,12 @@ class Tab:
         expect(self.page.locator(f".state[data-state={state}]").first).to_be_visible()
 
     def losses(self) -> list[str]:
-        """Return the four counts of the page: missing, twice, out of order, failed."""
+        """Return the four counts of the page: missing, duplicates, out of order, failed."""
         return self.page.locator(".losses dd[title]").evaluate_all("all => all.map(each => each.title)")
 
     def violations(self) -> list[str]:
         """Return the serious and critical problems that axe finds."""
-        self.page.evaluate(AXE.read_text())  # not as a script of the page, because its policy forbids that
+        self.page.evaluate(AXE.read_text())  # not with a script element, because the page's policy forbids it
         found = self.page.evaluate("axe.run()")["violations"]
         return [
             f"{each['id']}: {each['help']}: {[node['target'] for node in each['nodes']]}"

@@ -1,6 +1,6 @@
-"""`make screenshots`: pictures of the page for the documents, of real runs on real brokers.
+"""`make screenshots`: takes the pictures of the page for the documents, of real runs on real brokers.
 
-Pong is frozen for some seconds, and then a second instance joins, so that the pictures show something.
+Pong is frozen for some seconds, and then a second instance joins, so that the charts have marks.
 """
 
 import os
@@ -59,7 +59,7 @@ def take_all(browser: Browser, stack: Stack) -> None:
 
 
 def disturb(desktop: Tab, stack: Stack) -> None:
-    """Freeze pong, resume it, and start a second one."""
+    """Freeze pong, resume it, and start a second instance."""
     received = desktop.page.locator(".progress progress").nth(1)
     expect(received).not_to_have_attribute("value", "0")
     desktop.page.wait_for_timeout(WATCHED_SECONDS * 1000)
@@ -79,7 +79,7 @@ def tab(browser: Browser, stack: Stack, **options):
 
 
 def save(tab: Tab, name: str) -> None:
-    tab.page.wait_for_timeout(1000)  # the last transition
+    tab.page.wait_for_timeout(1000)  # until the last CSS transition is over
     tab.page.screenshot(path=IMAGES / f"page-{name}.png")
 
 

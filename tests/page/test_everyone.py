@@ -1,4 +1,4 @@
-"""The page is for everyone: keyboard, phone, dark and light, screen reader. It is small and self-contained."""
+"""The page works with a keyboard, a phone, dark or light colours, and a screen reader. It is small and safe."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,12 +9,12 @@ WIDTH = "document.documentElement.scrollWidth"
 
 
 def press_until(tab, key: str, selector: str) -> None:
-    """Press a key until the focus is there."""
+    """Press a key until an element that matches `selector` has the focus."""
     for _ in range(60):
         if tab.page.locator(f"{selector}:focus").count():
             return
         tab.page.keyboard.press(key)
-    raise AssertionError(f"the focus never comes to {selector}")
+    raise AssertionError(f"the focus never reaches {selector}")
 
 
 def test_with_the_keyboard_alone(tab):
@@ -34,7 +34,7 @@ def test_with_the_keyboard_alone(tab):
     heading = tab.page.locator("#view h2").element_handle()
     tab.page.locator(".skip").focus()
     tab.page.keyboard.press("Enter")
-    assert heading.is_visible(), "the link must not draw the run anew"
+    assert heading.is_visible(), "the link must not draw the run again"
     press_until(tab, "Tab", "summary")
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator("figure details[open] table").first).to_be_visible()
@@ -68,7 +68,7 @@ def test_axe_finds_nothing_serious(new_tab, scheme):
         assert tab.violations() == []
 
 
-def test_changes_are_announced(tab):
+def test_changes_are_announced_to_screen_readers(tab):
     tab.open()
     tab.start(5000)
     tab.expect_state("done")
@@ -86,7 +86,7 @@ def test_lines_differ_without_colours(tab):
     assert len(dashes) == len(set(dashes)) == 4
 
 
-def test_all_that_it_loads_is_small(new_tab):
+def test_the_files_of_the_page_are_small(new_tab):
     with new_tab() as tab:
         tab.open()
         path = tab.start(5000)
@@ -99,8 +99,8 @@ def test_all_that_it_loads_is_small(new_tab):
     assert 50_000 < tab.bytes < WEIGHT
 
 
-def test_a_page_of_another_site_can_send_nothing(new_tab, stack):
-    """The browser says where the page comes from. localhost and 127.0.0.1 are two sites."""
+def test_a_page_of_another_site_can_start_no_run(new_tab, stack):
+    """The browser tells the API from which site a request comes. localhost and 127.0.0.1 are different sites."""
     form = "([method, action]) => Object.assign(document.createElement('form'), {method, action})"
     with new_tab(allowed=True) as tab:
         tab.page.route("http://localhost:9/", lambda route: route.fulfill(body="<body></body>"))

@@ -8,7 +8,7 @@ HIDE = """hidden => {
 }"""
 
 
-def test_a_frozen_pong_is_a_mark_and_a_stall_and_then_goes_on(new_tab, stack):
+def test_the_charts_mark_when_a_frozen_pong_stalls_and_when_it_goes_on(new_tab, stack):
     with new_tab(allowed=True) as tab:
         tab.open()
         stack.pong.freeze()
@@ -26,7 +26,7 @@ def test_a_frozen_pong_is_a_mark_and_a_stall_and_then_goes_on(new_tab, stack):
         assert tab.losses()[0] == "0"
 
 
-def test_the_api_is_restarted_meanwhile(new_tab, stack):
+def test_the_api_is_restarted_during_a_run(new_tab, stack):
     with new_tab(allowed=True) as tab:
         tab.open()
         tab.start(200_000)
@@ -66,7 +66,7 @@ def test_rabbitmq_is_away_for_a_while(new_tab, stack):
         expect(tab.page.locator("#ready")).to_have_text("Ready")
 
 
-def test_a_hidden_tab_holds_no_stream(tab):
+def test_a_hidden_tab_keeps_no_stream_open(tab):
     def is_stream(request) -> bool:
         return request.url.endswith("/events")
 

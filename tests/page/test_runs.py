@@ -13,7 +13,7 @@ def stages_of(tab, number: int = 0):
     return tab.page.locator("article").nth(number).locator(".progress li")
 
 
-def test_started_by_a_click_and_watched_to_its_end(tab):
+def test_a_run_is_started_by_a_click_and_watched_to_its_end(tab):
     tab.open()
     tab.start(20_000)
     expect(tab.page.get_by_role("heading", name="20,000 messages of 100 bytes from ping")).to_be_visible()
@@ -25,7 +25,7 @@ def test_started_by_a_click_and_watched_to_its_end(tab):
     expect(tab.page.locator("#runs a[aria-current]")).to_contain_text("ping 20K × 100 B")
 
 
-def test_the_curves_of_a_finished_run_are_there_as_tables_too(tab):
+def test_the_charts_of_a_finished_run_can_be_shown_as_tables(tab):
     tab.open()
     tab.start(20_000, 10, "pong")
     tab.expect_state("done")
@@ -39,7 +39,7 @@ def test_the_curves_of_a_finished_run_are_there_as_tables_too(tab):
         assert re.search(r"Sent at most \d", chart.get_by_role("img").get_attribute("aria-label"))
 
 
-def test_stopped_by_a_click(tab):
+def test_a_run_is_stopped_by_a_click(tab):
     tab.open()
     tab.start(1_000_000)
     tab.page.get_by_role("button", name="Stop").click()
@@ -49,7 +49,7 @@ def test_stopped_by_a_click(tab):
     expect(tab.page.locator(".reason").first).to_contain_text("stopped")
 
 
-def test_two_runs_side_by_side_at_an_address_that_can_be_kept(tab):
+def test_two_runs_are_shown_side_by_side_and_their_address_can_be_kept(tab):
     tab.open()
     first = tab.start(2000)
     tab.expect_state("done")
@@ -69,7 +69,7 @@ def test_two_runs_side_by_side_at_an_address_that_can_be_kept(tab):
     assert tab.path == first
 
 
-def test_reloaded_in_the_middle(tab):
+def test_a_run_goes_on_when_the_page_is_reloaded(tab):
     tab.open()
     path = tab.start(100_000)
     tab.page.reload()
@@ -79,7 +79,7 @@ def test_reloaded_in_the_middle(tab):
     assert tab.losses() == ["0", "0", "0", "0"]
 
 
-def test_run_again_and_downloaded(tab, tmp_path):
+def test_a_run_is_started_again_and_downloaded(tab, tmp_path):
     tab.open()
     first = tab.start(1500, 20)
     tab.expect_state("done")
@@ -96,7 +96,7 @@ def test_run_again_and_downloaded(tab, tmp_path):
     assert download.value.suggested_filename == f"run-{run['id']}.json"
 
 
-def test_a_wrong_number_is_refused_with_the_words_of_the_api(new_tab):
+def test_a_wrong_number_is_refused_by_the_page_or_by_the_api(new_tab):
     with new_tab(allowed=True) as tab:
         tab.open()
         tab.page.get_by_label("Messages", exact=False).first.fill("many")

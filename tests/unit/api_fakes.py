@@ -1,4 +1,4 @@
-"""Runs without brokers: records for the model, and the journal's two topics in memory."""
+"""Fakes for tests of runs: records for the model, and the journal's two topics in memory."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ from messaging.runs.stage import Stage
 from tests.unit.fakes import Delivery
 
 CREATED = 1_700_000_000_000_000
-"""In microseconds since the epoch, as all times here."""
+"""In microseconds since the epoch, like all times here."""
 RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 CLAIM = "host:1/a.1"
 
@@ -46,7 +46,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     """Wait for something that another thread will do."""
     deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
+        assert time.monotonic() < deadline, "the condition was not true within 10 s"
         time.sleep(0.001)
 
 
@@ -70,7 +70,7 @@ def apply(made: RequestRecord | StateRecord, run) -> None:
 
 
 class Records:
-    """Makes the records of one run, in their order."""
+    """Makes the records of one run. Their offsets count up from 1, unless others are given."""
 
     def __init__(self, request: Request, offsets: Iterable[int] | None = None):
         self.request = request
@@ -112,7 +112,7 @@ class Raw(NamedTuple):
 
 
 class Topics:
-    """The journal in memory. Each API process has its own `journal()`; all of them read the same order."""
+    """The journal in memory. Each API process has its own `journal()`. All of them read the same records in order."""
 
     def __init__(self):
         self.is_down = False
@@ -137,7 +137,7 @@ class Topics:
         return delivery
 
     def add(self, made: RequestRecord | StateRecord) -> None:
-        """Write a record of another program."""
+        """Write a record, as another process would."""
         if isinstance(made, RequestRecord):
             self.send(RUN_REQUESTS, [made.key], [made.value], [0])
         else:
@@ -145,7 +145,7 @@ class Topics:
 
     @contextmanager
     def held(self):
-        """Within the block, records are written and not read back."""
+        """Within the block, new records are written, but nobody can read them."""
         with self.lock:
             self._held = {topic: list(records) for topic, records in self.records.items()}
         yield
@@ -154,7 +154,7 @@ class Topics:
             self._tell()
 
     def readable(self, topic: str) -> list[Raw]:
-        """What a process can read now."""
+        """Return the records that a process can read now."""
         return (self._held or self.records)[topic]
 
     def compact(self) -> None:
@@ -175,7 +175,7 @@ class Topics:
 
 
 class MemoryJournal:
-    """The journal of one API process. It reads records when they are written. If it `lags`, it reads when told to."""
+    """The journal of one API process. It reads records at once, or if it `lags`, when told to and when it writes."""
 
     def __init__(self, topics: Topics):
         self.lags = False
@@ -201,7 +201,7 @@ class MemoryJournal:
                 for raw in self._topics.readable(topic):
                     if raw.offset >= self._next.get(topic, 0):
                         self._next[topic] = raw.offset + 1
-                        with suppress(Exception):  # the journal's tail leaves out everything that is not a record
+                        with suppress(Exception):  # the journal's tail leaves out foreign records too
                             apply(partition, *raw)
 
     def wait_until_requests_read(self, seconds: float = 0) -> None:

@@ -15,7 +15,7 @@ LOST = NotTaken(TimeoutError())
 
 
 class FakeCalls:
-    """ping and pong. If there is an `error`, calls raise it. `on_call` happens during a call."""
+    """ping and pong. If there is an `error`, calls raise it. Each call runs `on_call`."""
 
     def __init__(self):
         self.is_running = True
@@ -66,7 +66,7 @@ def new_run(**options):
 
 
 def refused(status: int, attempt, *arguments) -> Problem:
-    """Return the problem that this raises."""
+    """Return the problem that this attempt raises. It must have this status."""
     with pytest.raises(Problem) as raised:
         attempt(*arguments)
     assert raised.value.status == status, raised.value.detail
@@ -74,7 +74,7 @@ def refused(status: int, attempt, *arguments) -> Problem:
 
 
 def finish(topics: Topics, request) -> None:
-    """Record that a run of pong was sent and received."""
+    """Put on record that a run of pong was sent and has arrived at ping."""
     records, numbers = Records(request), range(request.num_messages)
     topics.add(records.sent("sent", seen(numbers)))
     topics.add(records.stage("ping_received", seen(numbers)))

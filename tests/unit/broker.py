@@ -1,4 +1,4 @@
-"""A Kafka in memory, with the same protocols: topics that producers write and readers read, in one process."""
+"""A Kafka in memory, with the protocols of a Kafka client: producers write to its topics, and readers read them."""
 
 import threading
 import time
@@ -17,11 +17,11 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     milliseconds: int
-    """When it was written, since the epoch."""
+    """When the message was written, since the epoch."""
 
 
 class Broker:
-    """Acknowledges everything at once. If it `is_down`, it answers nobody."""
+    """Acknowledges everything at once. While it `is_down`, requests raise Unavailable."""
 
     servers = "memory:9092"
 
@@ -32,7 +32,7 @@ class Broker:
             Partition(topic, number): [] for topic, count in self.partitions_of.items() for number in range(count)
         }
         self.reads: Counter[Partition] = Counter()
-        """How many messages were read of each partition."""
+        """How many messages were read from each partition."""
         self.created: list[Topic] = []
         self.readers = 0
         """How many readers are open."""
@@ -58,7 +58,7 @@ class Broker:
         self.write(Partition(RUN_STATES, number), state_key(run, stage, key), state.encode())
 
     def create(self, topic: Topic) -> bool:
-        """Create a topic, as an admin does. The journal's topics already exist."""
+        """Note the topic. Return False, because the journal's topics already exist."""
         self.check()
         self.created.append(topic)
         return False
@@ -97,7 +97,7 @@ class Producer:
 
 class Reader:
     MOST = 100
-    """A poll returns at most this many messages of a partition."""
+    """A poll returns at most this many messages from each partition."""
 
     def __init__(self, broker: Broker):
         self._broker = broker

@@ -1,4 +1,4 @@
-"""Fakes of Kafka's producers and deliveries. A test decides about acknowledgements."""
+"""Fake deliveries, topics, answers, clocks and journals. The test decides when something is acknowledged."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,8 +74,8 @@ class WallClock:
 class Topic:
     """Notes the messages of runs, and acknowledges each at once unless told otherwise.
 
-    `error` fails all of them, `silent` leaves them without an answer, `full` takes none. If `partitions` is an
-    exception, the number of partitions is unknown.
+    With `error`, all of them fail. With `silent`, none is acknowledged. With `full`, `send` raises DeliveryFailed. If
+    `partitions` is an exception, the number of partitions is unknown.
     """
 
     def __init__(
@@ -129,13 +129,13 @@ class Answers:
 
 
 class Journal:
-    """Counts batches. Everything is on record at once, but nothing new while it `holds_back`."""
+    """Counts batches. They are on record at once. While it `holds_back`, only `acknowledge` puts them on record."""
 
     def __init__(self) -> None:
         self.mark = 0
         self.received_batches: list[Batch] = []
         self.answers: list[tuple[int, list[int]]] = []
-        """For each answered batch, the number of its messages and the refused answers."""
+        """For each answered batch, the number of its messages and the indices of the refused answers."""
         self.holds_back = False
         self._acknowledged = 0
 

@@ -15,11 +15,11 @@ from tests.unit.fakes import Delivery
 RUN = uuid.uuid4()
 PARTITIONS = 4
 AT = 1_700_000_000_000_000
-"""When something happened, in microseconds since the epoch."""
+"""The time of an event, in microseconds since the epoch."""
 
 
 class Producer:
-    """Notes records. While it is `down` it takes none. It calls `while_sending` once, when it takes the next one."""
+    """Notes records. While it is `down`, it takes none. When it takes the next one, it calls `while_sending` once."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, dict]] = []
@@ -68,5 +68,5 @@ def scattered(start: int, count: int) -> range:
 
 
 def newest(producer: Producer) -> dict[str, Stage]:
-    """The newest state by key."""
+    """Return the newest state of each key."""
     return {key: Stage.from_json(state) for key, state in producer.records}

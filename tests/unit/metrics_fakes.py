@@ -21,7 +21,7 @@ def kafka_look(
     log_bytes: Sequence[int] = (5000, 5000),
     brokers: Mapping[int, int] | None = None,
 ) -> KafkaLook:
-    """Topic pong has these partitions. `brokers` says how many partitions of other topics each broker leads."""
+    """Broker 1 leads all partitions of topic pong. `brokers` says how many other partitions each broker leads."""
     brokers = brokers or {1: 0}
     partitions = [Partition("pong", number) for number in range(len(ends))]
     others = {Partition(f"others-{b}", number): b for b, count in brokers.items() for number in range(count)}
@@ -43,7 +43,7 @@ def rabbit_look(at: float = AT) -> RabbitLook:
 
 
 def totals_look(at: float = AT, **messages: int) -> TotalsLook:
-    """These numbers of messages of ping's runs have come to each stage. Each message took 3 ms."""
+    """`messages` says how many messages of ping's runs each stage has seen. Each one has 100 bytes and took 3 ms."""
     points = {Point("ping", stage): count for stage, count in messages.items()}
     totals = Totals(
         messages=Counter(points),

@@ -1,4 +1,4 @@
-"""An instance that sends runs, without brokers. `steps` notes in order what it does."""
+"""An instance that sends runs, without brokers. `steps` has its actions in order."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ def nothing(*arguments: object) -> None:
 
 
 class Writer:
-    """Notes what a real writer would publish. A flush puts it on record, unless it is `stuck`."""
+    """Notes what a real writer would publish. A flush puts everything on record, unless the writer is `stuck`."""
 
     process = "host:1/a"
 
@@ -90,7 +90,7 @@ class Requests:
 
 
 class Claims:
-    """The records that come while a run is sent. Each look at the record adds those in `comes`."""
+    """The records that arrive while a run is sent. Each `catch_up` calls `comes`, which may add some."""
 
     def __init__(self, steps: Steps, clock: Clock):
         self.standings: dict[UUID, Standing] = {}
@@ -129,14 +129,14 @@ class Claims:
 
 
 class PastReader:
-    """Reads the records of others. `on_read` happens while it reads."""
+    """Reads the records of other instances. Each read calls `on_read`."""
 
     def __init__(self, steps: Steps):
         self.past = Past()
         self.on_read: Callable[[], None] = nothing
         self.error: Exception | None = None
         self.seconds: list[float] = []
-        """The timeout of each look."""
+        """The timeout of each read."""
         self._steps = steps
 
     def read(self, run: UUID, created: int, seconds: float) -> Past:
@@ -149,7 +149,7 @@ class PastReader:
 
 
 class Out(Topic):
-    """Takes messages. `on_send` happens after each block."""
+    """Takes messages. Calls `on_send` after each block."""
 
     def __init__(self, steps: Steps, **options):
         super().__init__(**options)
@@ -195,7 +195,7 @@ def numbers(instance: Instance) -> list[int]:
 
 
 def sent(numbers, outcome: str, claim: str = "host:2/b.1", reason=None, seconds=None) -> State:
-    """The record of a run by another instance."""
+    """The state that another instance has put on record."""
     return State(seen(numbers), Sender(asked("ping", 1000, 5, run=RUN), claim, outcome, reason, seconds))
 
 

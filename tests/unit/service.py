@@ -29,7 +29,7 @@ def fetched(offsets: range, partition: Partition = P0, size: int = 1) -> Polled:
 
 
 class Consumer:
-    """A consumer whose polls the test prepares. While it is paused, a poll returns only changes."""
+    """A consumer whose polls the test prepares. While it is paused, polls return no messages."""
 
     keep_alive_seconds = 0.01
 
@@ -39,7 +39,7 @@ class Consumer:
         """The offsets of each `commit_soon`."""
         self.confirmed: dict[Partition, int] = {}
         self.events: list[str] = []
-        """All other calls, in order."""
+        """The calls of `pause`, `resume`, `commit` and `close`, in order."""
         self.polled_while_paused = 0
         self.paused = False
         self.refusals = 0
@@ -89,7 +89,7 @@ class Consumer:
 
 
 class Service:
-    """The entrypoint at work: `handler` gets each batch, `seconds` after it was handed over."""
+    """Runs the entrypoint. `handler` gets each batch `seconds` after the entrypoint has handed it over."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Service:
         self.entrypoint.prepare(receiving, self.clock)
 
     def turn(self, times: int = 1) -> None:
-        """Let the loop turn. Each turn is late enough for a commit."""
+        """Let the loop turn. Before each turn, enough time passes for a commit."""
         for _ in range(times):
             self.clock.advance(COMMIT_SECONDS)
             self.entrypoint.turn()

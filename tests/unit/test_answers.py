@@ -44,7 +44,7 @@ def answers(out, clock):
 
 
 def settle_again(answers: SentAnswers, clock: Clock) -> None:
-    """Let failed answers be sent again: look once, and let the pause pass."""
+    """Let failed answers be sent again: the first look starts the pause, and the second look sends them."""
     for _ in range(2):
         assert not answers.settled()
         clock.advance(LONGEST_PAUSE)
@@ -61,7 +61,7 @@ def test_they_are_settled_when_every_message_was_acknowledged_and_not_before(out
     assert (len(out.handed_over), answers.refused) == (1, [])
 
 
-def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(out, answers, clock):
+def test_only_messages_that_failed_for_a_temporary_reason_are_sent_again(out, answers, clock):
     out.deliveries[0].acknowledge(0, 2)
     out.deliveries[0].fail(Unavailable("too late"), 1)
 
@@ -71,7 +71,7 @@ def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(out, an
     assert answers.settled()
 
 
-def test_it_is_told_how_many_messages_were_handed_over_again(out, clock):
+def test_on_again_gets_the_number_of_messages_that_were_handed_over_again(out, clock):
     again: list[int] = []
     answers = SentAnswers(out, COLUMNS, clock, again.append)
     for delivery in 0, 1:
@@ -82,7 +82,7 @@ def test_it_is_told_how_many_messages_were_handed_over_again(out, clock):
     assert again == [3, 3]
 
 
-def test_what_is_refused_for_good_is_logged_and_left_out(out, answers, clock, caplog):
+def test_messages_that_are_refused_for_good_are_logged_and_left_out(out, answers, clock, caplog):
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)
     out.deliveries[0].fail(Unavailable("too late"), 2)
@@ -95,7 +95,7 @@ def test_what_is_refused_for_good_is_logged_and_left_out(out, answers, clock, ca
     assert "1 messages cannot be sent" in caplog.text
 
 
-def test_what_is_refused_at_the_second_attempt_counts_as_well(out, answers, clock):
+def test_messages_that_are_refused_at_the_second_attempt_count_as_refused_too(out, answers, clock):
     out.deliveries[0].fail(Refused("no key and no value"), 0)
     out.deliveries[0].fail(Unavailable("too late"), 1, 2)
     settle_again(answers, clock)
@@ -106,19 +106,19 @@ def test_what_is_refused_at_the_second_attempt_counts_as_well(out, answers, cloc
     assert answers.refused == [0, 2]
 
 
-def test_what_cannot_even_be_handed_over_again_is_kept_until_it_can(out, answers, clock):
-    # Given messages that failed, one of them for good
+def test_messages_that_the_client_does_not_take_again_are_kept_until_it_does(out, answers, clock):
+    # Given one message that failed for good, and one that failed for a temporary reason
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)
     out.deliveries[0].fail(Unavailable("too late"), 2)
 
-    # When the client cannot take the other one back
+    # When the client does not take the second one again
     out.down = True
     for _ in range(3):
         settle_again(answers, clock)
     assert not answers.wait(0)
 
-    # Then it is handed over once, as soon as the client can
+    # Then it is handed over once, as soon as the client takes it
     out.down = False
     settle_again(answers, clock)
     out.deliveries[1].acknowledge()
@@ -127,7 +127,7 @@ def test_what_cannot_even_be_handed_over_again_is_kept_until_it_can(out, answers
     assert answers.refused == [1]
 
 
-def test_what_has_failed_is_sent_again_after_a_pause_that_grows_to_a_limit(out, answers, clock):
+def test_failed_messages_are_sent_again_after_a_pause_that_grows_to_a_limit(out, answers, clock):
     pauses = []
     for _ in range(6):
         out.deliveries[-1].fail(Unavailable("too late"))
@@ -141,7 +141,7 @@ def test_what_has_failed_is_sent_again_after_a_pause_that_grows_to_a_limit(out, 
     assert pauses == [0.5, 1, 2, 4, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
-def test_during_the_pause_they_are_under_way_and_waiting_takes_its_time(out, answers, clock):
+def test_during_the_pause_they_are_not_settled_and_waiting_ends_with_the_pause(out, answers, clock):
     out.deliveries[0].fail(Unavailable("too late"))
     assert not answers.settled()
 
@@ -152,7 +152,7 @@ def test_during_the_pause_they_are_under_way_and_waiting_takes_its_time(out, ans
     assert len(out.handed_over) == 1
 
 
-def test_they_keep_their_room_and_hold_up_their_batch_until_they_are_acknowledged_after_all(out, answers, clock):
+def test_failed_answers_take_room_and_hold_up_their_batch_until_they_are_acknowledged(out, answers, clock):
     checkpoints = Checkpoints(Journal())
     batch = Batch("pong", [0] * 3, [b"k"] * 3, [b"v"] * 3, 0.0)
     checkpoints.add(batch, {Partition("pong", 0): 3}, answers, cost=1000)

@@ -1,4 +1,4 @@
-"""How the API answers bad input. This needs no broker."""
+"""How the API responds to bad input. These tests need no broker."""
 
 import pytest
 
@@ -21,49 +21,49 @@ BAD = [
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path[:30])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_number_that_is_none_or_out_of_range_is_400(client, path, method):
-    answer = client.open(path, method=method)
+def test_a_value_that_is_not_a_whole_number_or_is_out_of_range_is_400(client, path, method):
+    response = client.open(path, method=method)
 
-    assert answer.status_code == 400
-    assert answer.content_type == "application/problem+json"
-    assert answer.json["status"] == 400
-    assert "must be a whole number" in answer.json["detail"]
+    assert response.status_code == 400
+    assert response.content_type == "application/problem+json"
+    assert response.json["status"] == 400
+    assert "must be a whole number" in response.json["detail"]
 
 
 @pytest.mark.parametrize("path", ["/ping/1000000/1001", "/pong/1001/1000000"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_more_bytes_in_all_than_may_be_is_400(client, path, method):
-    answer = client.open(path, method=method)
+def test_too_many_bytes_in_all_are_400(client, path, method):
+    response = client.open(path, method=method)
 
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
-    assert "num_messages times size must be at most 1000000000 (bytes), not 1001000000." in answer.json["detail"]
+    assert (response.status_code, response.content_type) == (400, "application/problem+json")
+    assert "num_messages times size must be at most 1000000000 (bytes), not 1001000000." in response.json["detail"]
 
 
 @pytest.mark.parametrize(
     "path", ["/index.html", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
 )
 def test_other_paths_are_404_and_name_the_right_ones(client, path):
-    answer = client.get(path)
+    response = client.get(path)
 
-    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
-    assert "/ping/1000/100" in answer.json["detail"]
+    assert (response.status_code, response.content_type) == (404, "application/problem+json")
+    assert "/ping/1000/100" in response.json["detail"]
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])
 def test_other_methods_are_405_and_say_which_is_allowed(client, method):
-    answer = client.open("/ping/1/1", method=method)
+    response = client.open("/ping/1/1", method=method)
 
-    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
-    assert "GET" in answer.headers["Allow"]
+    assert (response.status_code, response.content_type) == (405, "application/problem+json")
+    assert "GET" in response.headers["Allow"]
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
-def test_head_of_a_path_that_sends_is_405_and_not_among_its_methods(client, service):
+def test_head_of_a_path_that_sends_is_405_and_is_not_an_allowed_method(client, service):
     head, options = (client.open(f"/{service}/1/1", method=method) for method in ("HEAD", "OPTIONS"))
 
     assert (head.status_code, head.data) == (405, b"")
-    for answer in head, options:
-        assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
+    for response in head, options:
+        assert set(response.headers["Allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs"])
@@ -80,22 +80,22 @@ def test_head_of_other_paths_is_their_get_without_a_body(client, path):
     "body", [{"data": b"{}"}, {"headers": {"Transfer-Encoding": "chunked"}}], ids=["long", "chunked"]
 )
 def test_a_request_with_a_body_is_413(client, method, path, body):
-    answer = client.open(path, method=method, **body)
+    response = client.open(path, method=method, **body)
 
-    assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
-    assert "Send it without one." in answer.json["detail"]
+    assert (response.status_code, response.content_type) == (413, "application/problem+json")
+    assert "Send it without one." in response.json["detail"]
 
 
-def test_alive_without_brokers(client):
-    answer = client.get("/healthz")
+def test_healthz_is_alive_without_brokers(client):
+    response = client.get("/healthz")
 
-    assert (answer.status_code, answer.json) == (200, {"status": "alive"})
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert (response.status_code, response.json) == (200, {"status": "alive"})
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs", "/static/x", "/ping/0/1", "/nothing"])
 @pytest.mark.parametrize("method", ["get", "options", "put"])
-def test_no_answer_is_stored_or_run_or_framed_by_a_browser(client, path, method):
+def test_browsers_are_told_not_to_store_or_execute_or_frame_any_response(client, path, method):
     headers = client.open(path, method=method).headers
 
     assert headers["Cache-Control"] == "no-store"
@@ -114,14 +114,14 @@ def test_no_answer_is_stored_or_run_or_framed_by_a_browser(client, path, method)
     ],
     ids=str,
 )
-def test_a_key_that_is_no_uuid_is_400(client, headers):
-    answer = client.post("/ping/1/1", headers=headers)
+def test_a_key_that_is_not_a_uuid_is_400(client, headers):
+    response = client.post("/ping/1/1", headers=headers)
 
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert (response.status_code, response.content_type) == (400, "application/problem+json")
 
 
 @pytest.mark.parametrize("path", ["/runs/42", "/runs/42/events", "/runs?limit=0", "/runs?limit=1000", "/runs?before=x"])
-def test_runs_that_cannot_be_are_400(client, path):
+def test_wrong_ids_and_wrong_pages_of_runs_are_400(client, path):
     assert client.get(path).status_code == 400
 
 
@@ -129,42 +129,42 @@ def test_runs_that_cannot_be_are_400(client, path):
     "path", ["/runs?before=", "/runs?limit=", "/runs?limit", "/runs?limit=1&limit=1", "/runs?page=2", "/runs?limit=1&x"]
 )
 def test_a_query_that_is_empty_or_repeated_or_unknown_is_400(client, path):
-    answer = client.get(path)
+    response = client.get(path)
 
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert (response.status_code, response.content_type) == (400, "application/problem+json")
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_query_that_sending_does_not_have_is_400_and_nothing_is_sent(client, method):
+def test_an_unknown_query_of_a_path_that_sends_is_400(client, method):
     assert client.open("/ping/1/1?num_messages=2", method=method).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["rate", "rate=", "rate=0", "rate=1.5", "rate=-1", "rate=1000001", "rate=1&rate=1"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_rate_that_cannot_be_is_400(client, method, query):
-    answer = client.open(f"/ping/1/1?{query}", method=method)
+def test_an_invalid_rate_is_400(client, method, query):
+    response = client.open(f"/ping/1/1?{query}", method=method)
 
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
-    assert "rate" in answer.json["detail"]
+    assert (response.status_code, response.content_type) == (400, "application/problem+json")
+    assert "rate" in response.json["detail"]
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_run_of_more_than_25_minutes_is_400(client, method):
-    answer = client.open("/ping/15001/1?rate=10", method=method)
+    response = client.open("/ping/15001/1?rate=10", method=method)
 
-    assert answer.status_code == 400
-    assert "take 1500.1 s, and a run may take at most 1500 s" in answer.json["detail"]
+    assert response.status_code == 400
+    assert "take 1500.1 s, and a run may take at most 1500 s" in response.json["detail"]
 
 
 def test_a_get_that_would_take_longer_than_it_may_wait_is_400_and_says_to_post(client):
-    answer = client.get("/pong/6000/1?rate=100")
+    response = client.get("/pong/6000/1?rate=100")
 
-    assert answer.status_code == 400
-    assert "Send it as a POST" in answer.json["detail"]
+    assert response.status_code == 400
+    assert "Send it as a POST" in response.json["detail"]
 
 
 @pytest.mark.parametrize("path", [f"/runs/{RUN}", f"/runs/{RUN}/events"])
-def test_a_query_that_a_run_does_not_have_is_400(client, path):
+def test_an_unknown_query_of_a_run_is_400(client, path):
     assert client.get(f"{path}?x=1").status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""The API's connection to the record of runs, with a Kafka in memory and real threads."""
+"""The API's connection to the journal, with a Kafka in memory and real threads."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_both_topics_are_created(broker):
     assert {topic.name: topic.partitions for topic in broker.created} == {"run-requests": 1, "run-states": 4}
 
 
-def test_every_process_knows_what_any_of_them_accepts(broker):
+def test_every_process_knows_each_run_that_another_one_accepts(broker):
     here, there = start(broker), start(broker)
     assert there.newest(1, None) == []
     request = asked(created=now())
@@ -54,7 +54,7 @@ def test_every_process_knows_what_any_of_them_accepts(broker):
     assert not there.accept(request)[1]
 
 
-def test_a_run_goes_on_in_every_process_and_is_the_same_in_one_that_starts_later(broker):
+def test_a_run_looks_the_same_in_a_process_that_starts_later(broker):
     store, request = start(broker), asked("pong", created=now())
     run, _ = store.accept(request)
     finish(broker, request)
@@ -64,7 +64,7 @@ def test_a_run_goes_on_in_every_process_and_is_the_same_in_one_that_starts_later
     assert later.view(later.get(request.run)) == store.view(run)
 
 
-def test_an_answered_run_stays_after_another_request_with_its_id_and_a_restart(broker):
+def test_a_run_stays_the_same_after_another_request_with_its_id_and_after_a_restart(broker):
     request = asked("pong", created=now())
     broker.add(Records(request).claim())
     finish(broker, request)
@@ -76,7 +76,7 @@ def test_an_answered_run_stays_after_another_request_with_its_id_and_a_restart(b
         assert process.get(request.run).request == request
 
 
-def test_a_stop_is_acknowledged(broker):
+def test_a_stop_is_put_on_record(broker):
     store = start(broker)
     run, _ = store.accept(asked(created=now()))
     store.stop(run)
@@ -113,5 +113,5 @@ def test_catching_up_waits_for_both_topics(broker):
     assert store.view(run).is_over
 
 
-def test_before_it_has_connected_there_is_nothing_to_catch_up_with(broker):
+def test_catching_up_before_the_journal_has_connected_is_503(broker):
     refused(503, Journal(broker, 4, 1).catch_up)

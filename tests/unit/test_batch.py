@@ -1,4 +1,4 @@
-"""Splitting a batch of columns by run: every stamped message appears once and in order, and no other message."""
+"""Splitting a batch by run: every stamped message appears once and in order. Other messages do not appear."""
 
 import time
 import uuid
@@ -18,14 +18,14 @@ messages = some.tuples(some.sampled_from([*RUNS, None]), some.integers(0, 1000))
 
 
 def batch_of(described: list[Message]) -> Batch:
-    """A batch. The value of each message is its index, and partitions take turns."""
+    """Return a batch. The value of each message is its index. The partitions take turns."""
     keys = [run and stamps(run.bytes, [number])[0] for run, number in described]
     places = range(len(described))
     return Batch("pong", [place % 4 for place in places], keys, [str(place).encode() for place in places], 0.1)
 
 
 @given(some.lists(messages))
-def test_every_stamped_message_is_with_its_run_and_no_other_message_is_anywhere(described):
+def test_every_stamped_message_is_in_the_part_of_its_run_and_other_messages_are_in_none(described):
     parts = {
         part.run: list(zip(part.numbers, part.values, part.partitions, strict=True))
         for part in batch_of(described).by_run()

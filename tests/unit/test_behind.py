@@ -16,14 +16,14 @@ def records():
 
 
 def behind(records, now: int, *made) -> float:
-    """What the run's JSON says at this time."""
+    """Return `behind_seconds` of stage `sent` in the run's JSON at this time."""
     run = Run(records.request.run)
     for record in records.accepted(), *made:
         apply(record, run)
     return run.view(now, STALLED_AFTER).as_json()["stages"]["sent"]["behind_seconds"]
 
 
-def test_a_run_without_a_rate_says_nothing_of_it():
+def test_a_run_without_a_rate_has_no_behind_seconds():
     records = Records(asked("pong", 100))
     run = Run(records.request.run)
     apply(records.sent("sent", seen(range(100))), run)
@@ -31,7 +31,7 @@ def test_a_run_without_a_rate_says_nothing_of_it():
     assert "behind_seconds" not in run.view(START, STALLED_AFTER).as_json()["stages"]["sent"]
 
 
-def test_only_stage_sent_of_a_paced_run_says_it_and_the_run_says_its_rate(records):
+def test_only_stage_sent_of_a_paced_run_has_behind_seconds_and_the_run_has_its_rate(records):
     run = Run(records.request.run)
     apply(records.sent("sent", seen(range(100)), start=START), run)
     members = run.view(START, STALLED_AFTER).as_json()
@@ -45,20 +45,20 @@ def test_a_run_that_has_not_begun_is_not_behind(records):
     assert behind(records, START + 60 * SECOND, records.sent("failed", reason="it did not begin")) == 0
 
 
-def test_it_is_how_late_the_newest_message_was_acknowledged(records):
+def test_a_run_is_behind_by_how_late_its_newest_message_was_acknowledged(records):
     stage = seen(range(31), at=START + 5 * SECOND)  # message 30 was due 3 s after the start
 
     assert behind(records, START + 5 * SECOND, records.sent("sending", stage, start=START)) == 2
 
 
-def test_a_run_that_keeps_its_rate_is_behind_by_the_time_of_an_acknowledgement(records):
+def test_a_run_that_keeps_its_rate_is_behind_by_the_time_that_an_acknowledgement_takes(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     record = records.sent("sending", stage, start=START)
 
     assert behind(records, START + 3 * SECOND + 900_000, record) == 0.004
 
 
-def test_while_nothing_is_sent_it_is_how_long_the_next_message_has_been_due(records):
+def test_while_nothing_is_sent_a_run_is_behind_by_how_long_its_next_message_has_been_due(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     for outcome in "sending", "yielded":
         record = records.sent(outcome, stage, start=START)
@@ -69,7 +69,7 @@ def test_while_nothing_is_sent_it_is_how_long_the_next_message_has_been_due(reco
 
 
 @pytest.mark.parametrize("outcome", ["sent", "stopped", "failed"])
-def test_after_the_end_it_stays_as_it_was_then(records, outcome):
+def test_after_the_end_of_a_run_behind_seconds_does_not_change(records, outcome):
     stage = seen(range(100), at=START + 12_900_000)  # message 99 was due 9.9 s after the start
 
     assert behind(records, START + 3600 * SECOND, records.sent(outcome, stage, start=START)) == 3

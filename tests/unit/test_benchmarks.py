@@ -1,4 +1,4 @@
-"""The logic of the benchmarks: ratios, counts from outside, and versions. Nothing is measured here."""
+"""The logic of the benchmarks: ratios, drains, CPU time, tables and versions. No benchmark runs here."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Calls of the services, and how they fail."""
+"""Calls to the services, and how they fail."""
 
 import logging
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ FIGURES = {"num_messages": 10}
 
 
 class FakeProxy:
-    """A connection that takes calls. It can raise an error instead of the call, or instead of its answer."""
+    """A connection that takes calls. It can raise an error instead of taking a call, or instead of the reply."""
 
     def __init__(self):
         self.on_call: Exception | None = None
@@ -84,14 +84,14 @@ def refused(attempt, *arguments) -> Problem:
     return raised.value
 
 
-def test_a_call_brings_the_figures(calls, proxy):
+def test_a_call_returns_the_figures(calls, proxy):
     request = asked("ping", 10, 5)
 
     assert call(calls, request) == FIGURES
     assert proxy.calls == [(("ping", 10, 5), {"run_id": str(request.run), "to_disk": False})]
 
 
-def test_a_call_of_a_run_that_is_on_record_says_since_when_and_goes_to_disk(calls, proxy):
+def test_a_call_of_a_run_that_is_on_record_has_its_creation_time_and_goes_to_disk(calls, proxy):
     request = asked("ping", 10, 5)
     call(calls, request, on_record=True)
 
@@ -100,7 +100,7 @@ def test_a_call_of_a_run_that_is_on_record_says_since_when_and_goes_to_disk(call
 
 
 @pytest.mark.parametrize("on_record", [True, False])
-def test_a_call_of_a_paced_run_says_its_rate(calls, proxy, on_record):
+def test_a_call_of_a_paced_run_has_its_rate(calls, proxy, on_record):
     call(calls, asked("ping", 10, 5, rate=7), on_record)
     calls.queue(asked("ping", 10, 5, rate=7))
 
@@ -115,7 +115,7 @@ def test_a_queued_call_says_that_nobody_waits_for_it(calls, proxy):
     assert proxy.calls == [(("pong", 10, 5), named)]
 
 
-def test_a_call_is_taken_once_rabbitmq_has_confirmed_it_and_before_it_is_answered(calls, proxy):
+def test_a_call_is_taken_once_rabbitmq_has_confirmed_it_and_before_the_reply(calls, proxy):
     steps = []
     proxy.on_answer = RpcTimeout(15)
     with pytest.raises(Problem):
@@ -134,7 +134,7 @@ def test_a_service_that_comes_back_in_time_is_called(calls, pool):
     assert call(calls) == FIGURES
 
 
-def test_a_service_that_does_not_is_503_and_not_called(calls, pool, proxy):
+def test_a_service_that_does_not_come_back_in_time_is_503_and_not_called(calls, pool, proxy):
     pool.is_running = proxy.runs_after_waiting = False
     problem = refused(call, calls)
 
@@ -142,7 +142,7 @@ def test_a_service_that_does_not_is_503_and_not_called(calls, pool, proxy):
     assert proxy.calls == []
 
 
-def test_a_service_that_is_down_is_queued_for(calls, pool, proxy):
+def test_a_call_can_be_queued_while_its_service_is_down(calls, pool, proxy):
     pool.is_running = proxy.runs_after_waiting = False
     calls.queue(asked())
 
@@ -180,7 +180,7 @@ def test_a_connection_lost_while_waiting_is_503(calls, proxy):
     assert "was lost while ping was sending" in problem.detail
 
 
-def test_no_answer_in_time_is_504(calls, proxy):
+def test_no_reply_in_time_is_504(calls, proxy):
     proxy.on_answer = RpcTimeout(15)
     problem = refused(call, calls)
 
@@ -188,7 +188,7 @@ def test_no_answer_in_time_is_504(calls, proxy):
     assert (problem.status, "within 15 s" in problem.detail) == (504, True)
 
 
-def test_too_large_messages_are_400_for_they_would_be_too_large_again(calls, proxy, caplog):
+def test_too_large_messages_are_400_because_they_would_be_too_large_again(calls, proxy, caplog):
     proxy.on_answer = deserialize(serialize(TooLarge("Kafka does not take messages of 2000000 bytes")))
     with caplog.at_level(logging.ERROR):
         problem = refused(call, calls)
@@ -197,13 +197,13 @@ def test_too_large_messages_are_400_for_they_would_be_too_large_again(calls, pro
     assert "ping failed" in caplog.text
 
 
-def test_an_exception_that_only_has_the_same_name_is_not_taken_for_it(calls, proxy):
+def test_a_remote_error_that_only_has_the_name_of_ours_is_503(calls, proxy):
     proxy.on_answer = RemoteError("TooLarge", "of another service")
 
     assert refused(call, calls).status == 503
 
 
-def test_any_other_failure_of_the_service_is_503_with_its_words(calls, proxy):
+def test_any_other_failure_of_the_service_is_503_with_its_text(calls, proxy):
     proxy.on_answer = deserialize(serialize(DeliveryFailed("Kafka acknowledged 3 of 10 messages")))
     problem = refused(call, calls)
 

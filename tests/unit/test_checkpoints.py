@@ -69,14 +69,14 @@ def test_the_journal_is_told_once_and_with_the_answers_that_were_refused(checkpo
     assert journal.answers == [(10, [1, 5, 6])]
 
 
-def test_the_record_that_counts_is_the_one_with_the_answers_in_it(checkpoints, journal):
-    # Given a batch whose record was complete before its answers were settled
+def test_a_batch_is_passed_only_when_the_record_with_its_answers_is_acknowledged(checkpoints, journal):
+    # Given a batch that was on record before its answers were settled
     answers = Answers()
     checkpoints.add(batch(10), {P0: 10}, answers)
     checkpoints.advance()
     journal.acknowledge()
 
-    # When they are settled
+    # When the answers are settled
     answers.done = True
     # Then the older record is not enough
     assert passed(checkpoints) == {}
@@ -116,7 +116,7 @@ def test_answers_take_room_while_they_are_under_way(checkpoints):
     first, second = Answers(), Answers()
     checkpoints.add(batch(10), {P0: 10}, first, cost=1000)
     checkpoints.add(batch(10), {P0: 20}, second, cost=500)
-    checkpoints.add(batch(10), {P0: 30}, None, cost=700)  # answers nothing
+    checkpoints.add(batch(10), {P0: 30}, None, cost=700)  # has no answers
     assert checkpoints.in_flight == 1500
 
     first.done = True
@@ -127,7 +127,7 @@ def test_answers_take_room_while_they_are_under_way(checkpoints):
     assert checkpoints.in_flight == 0
 
 
-def test_waiting_is_for_the_oldest_answers_and_says_if_none_are_under_way(checkpoints):
+def test_waiting_is_for_the_oldest_answers_and_returns_true_if_none_are_under_way(checkpoints):
     # Given two batches with answers under way, and one without
     first, second = Answers(), Answers()
     checkpoints.add(batch(10), {P0: 10}, None)
@@ -135,7 +135,7 @@ def test_waiting_is_for_the_oldest_answers_and_says_if_none_are_under_way(checkp
     checkpoints.add(batch(10), {P0: 30}, second)
     checkpoints.advance()
 
-    # Then it waits for the first answers, and for the second ones when the first ones are settled
+    # Then `wait` waits for the first answers, and for the second ones when the first ones are settled
     assert not checkpoints.wait(5)
     assert (first.waits, second.waits) == ([5], [])
     first.done = True
@@ -165,11 +165,11 @@ def test_forgotten_batches_are_never_committed(checkpoints, journal):
     checkpoints.add(batch(10), {P0: 20}, answers, cost=1000)
     assert passed(checkpoints) == {P0: 10}
 
-    # When the partitions go to others
+    # When other instances get the partitions
     checkpoints.forget()
     answers.done = True
 
-    # Then nothing of them is left
+    # Then nothing is left of these batches
     assert passed(checkpoints) == {}
     assert (checkpoints.done, checkpoints.in_flight) == (True, 0)
     assert journal.answers == []

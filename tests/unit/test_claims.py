@@ -1,4 +1,4 @@
-"""What a sender learns about its runs while it sends, with a Kafka in memory."""
+"""How a sender learns about claims, stops and failures of its runs while it sends. Kafka is in memory."""
 
 import time
 from uuid import uuid4
@@ -39,7 +39,7 @@ def milliseconds_ago(milliseconds: int) -> int:
     return time.time_ns() // 1_000_000 - milliseconds
 
 
-def test_a_watched_run_has_its_claims_and_stops_in_their_order(broker, claims, records):
+def test_a_watched_run_has_its_claims_in_order_and_its_stop(broker, claims, records):
     claims.start()
     with claims.watched(records.request.run) as standing:
         for made in records.claim("one"), records.claim("two"), records.stop():
@@ -68,7 +68,7 @@ def test_a_claim_is_waited_for_until_it_was_read_back(broker, claims, records):
         assert claims.wait_for_claim(standing, "mine", 5)
 
 
-def test_other_runs_and_what_came_before_are_not_followed(broker, claims, records):
+def test_records_of_other_runs_and_from_before_or_after_the_watch_are_ignored(broker, claims, records):
     claims.start()
     broker.add(records.claim("before"))
     assert claims.catch_up(5)
@@ -119,9 +119,9 @@ def test_unwatched_runs_are_not_decoded(monkeypatch, broker, claims, records):
 
     def decode(key, value, offset):
         decoded.append(offset)
-        return claims_module_decode(key, value, offset)
+        return original(key, value, offset)
 
-    claims_module_decode = claims_module.decode
+    original = claims_module.decode
     monkeypatch.setattr(claims_module, "decode", decode)
     claims.start()
     with claims.watched(records.request.run):

@@ -11,7 +11,7 @@ BUILT_HERE = {name for name, service in SERVICES.items() if service["image"] == 
 
 
 def needed_by(name: str) -> set[str]:
-    """Return the services that Compose starts with this one, because it depends on them."""
+    """Return the services that Compose starts with this one, because this one depends on them."""
     direct = set(SERVICES[name].get("depends_on", ()))
     return direct.union(*map(needed_by, direct))
 

@@ -23,24 +23,24 @@ def client():
 
 
 def test_a_large_text_is_compressed_on_request(client):
-    answer = client.get("/large", headers={"Accept-Encoding": "gzip, br"})
+    response = client.get("/large", headers={"Accept-Encoding": "gzip, br"})
 
-    assert gzip.decompress(answer.data).decode() == LARGE
-    assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
-    assert int(answer.headers["Content-Length"]) == len(answer.data) < LEAST_BYTES
+    assert gzip.decompress(response.data).decode() == LARGE
+    assert (response.headers["Content-Encoding"], response.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert int(response.headers["Content-Length"]) == len(response.data) < LEAST_BYTES
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0"])
-def test_nobody_gets_what_they_did_not_ask_for(client, accepted):
-    answer = client.get("/large", headers={"Accept-Encoding": accepted})
+def test_a_client_that_does_not_accept_gzip_gets_the_plain_text(client, accepted):
+    response = client.get("/large", headers={"Accept-Encoding": accepted})
 
-    assert answer.text == LARGE
-    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert response.text == LARGE
+    assert response.headers["Vary"] == "Accept-Encoding"
 
 
 @pytest.mark.parametrize("path", ["/small", "/picture", "/events", "/wrong"])
-def test_other_answers_stay_as_they_are(client, path):
-    answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+def test_other_responses_stay_as_they_are(client, path):
+    response = client.get(path, headers={"Accept-Encoding": "gzip"})
 
-    assert "Content-Encoding" not in answer.headers
-    assert answer.data in (LARGE.encode(), SMALL.encode())
+    assert "Content-Encoding" not in response.headers
+    assert response.data in (LARGE.encode(), SMALL.encode())

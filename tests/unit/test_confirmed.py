@@ -1,4 +1,4 @@
-"""Confirmed commits: the newest of each partition counts, whatever the order of the callbacks."""
+"""Confirmed commits: the newest one of each partition counts, regardless of the order of the callbacks."""
 
 from messaging.clients.confirmed import Confirmed
 from messaging.clients.protocols import Partition
@@ -24,7 +24,7 @@ def test_a_newer_commit_may_go_back():
     assert confirmed.offsets == {P0: 10}
 
 
-def test_commits_from_before_a_rebalance_do_not_count_after_it_even_if_their_answers_come_late():
+def test_commits_from_before_a_rebalance_do_not_count_even_if_they_are_confirmed_after_it():
     confirmed = Confirmed()
     early, late = confirmed.next_commit(), confirmed.next_commit()
     confirmed.add(early, {P0: 10})

@@ -50,7 +50,7 @@ def test_before_it_is_done_it_says_which_messages_are_acknowledged(delivery, par
     assert {index: type(error) for index, error in delivery.failures.items()} == {1: Unavailable}
 
 
-def test_failures_are_found_whatever_order_they_are_reported_in(delivery, parts):
+def test_failures_are_found_regardless_of_the_order_of_the_reports(delivery, parts):
     parts[0].report(LARGE, message(b"2"))
     parts[1].report(TIMED_OUT, message(b"3"))
     assert {index: type(error) for index, error in delivery.failures.items()} == {2: TooLarge, 3: Unavailable}
@@ -63,7 +63,7 @@ def test_failures_are_found_whatever_order_they_are_reported_in(delivery, parts)
     assert delivery.acknowledged == [True, True, False, False, False]
 
 
-def test_the_time_is_that_of_the_newest_acknowledgement_not_of_the_question(delivery, parts):
+def test_acknowledged_at_is_when_the_newest_acknowledgement_came_not_when_somebody_looked(delivery, parts):
     assert delivery.acknowledged_at == 0
     now = time.time_ns() // 1000
     parts[0].report(None, message(b"0", 0.5))

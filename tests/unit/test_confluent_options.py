@@ -12,7 +12,7 @@ def test_options_that_both_libraries_have_are_translated_and_others_are_left_out
     assert not [name for name in made if "." not in name and name not in ("acks", "log_level")]
 
 
-def test_options_with_librdkafka_s_own_names_stand_over_translated_ones():
+def test_options_with_librdkafka_s_own_names_override_translated_ones():
     assert producer_options({"linger_ms": 5, "linger.ms": 7, "queue.buffering.backpressure.threshold": 2}).items() >= {
         "linger.ms": 7, "queue.buffering.backpressure.threshold": 2
     }.items()  # fmt: skip
@@ -29,7 +29,7 @@ def test_a_session_lasts_no_longer_than_a_member_may_go_without_a_poll():
     assert consumer_options({"max_poll_interval_ms": "60000"})["session.timeout.ms"] == 10_000
 
 
-def test_neither_is_shorter_than_kafka_allows():
+def test_session_and_poll_timeouts_are_not_shorter_than_kafka_allows():
     made = consumer_options({"max_poll_interval_ms": 3000, "session_timeout_ms": 1000})
 
     assert (made["session.timeout.ms"], made["max.poll.interval.ms"]) == (6000, 6000)

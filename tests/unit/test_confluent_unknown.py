@@ -14,7 +14,7 @@ UNKNOWN = KafkaError(KafkaError._UNKNOWN_TOPIC)
 
 
 class Library:
-    """librdkafka's producer. It learns of the topic when Kafka is asked, unless Kafka does not know it either."""
+    """librdkafka's producer. It knows the topic once it has asked Kafka, but only if the topic `is_known` there."""
 
     is_known = True
 
@@ -52,7 +52,7 @@ def test_kafka_is_asked_and_the_messages_are_sent(producer):
     assert delivery.failures == {}
 
 
-def test_if_kafka_does_not_know_it_either_that_is_said(producer, monkeypatch):
+def test_if_kafka_does_not_know_the_topic_either_the_error_says_so(producer, monkeypatch):
     monkeypatch.setattr(Library, "is_known", False)
     with pytest.raises(Unavailable, match="Unknown topic"):
         producer.send("pong", [None] * 3, [b"1", b"2", b"3"], [0] * 3)

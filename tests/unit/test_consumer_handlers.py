@@ -19,7 +19,7 @@ class SettledWhenWaitedFor(Answers):
         return super().wait(seconds)
 
 
-def test_a_slow_handler_keeps_the_membership_and_gets_nothing_else_meanwhile():
+def test_during_a_slow_handler_the_consumer_stays_a_member_and_gets_no_messages():
     # Given a handler that takes much longer than the group allows between two polls
     service = Service(Consumer(fetched(range(10)), fetched(range(10, 20))), seconds=0.2)
 
@@ -31,19 +31,19 @@ def test_a_slow_handler_keeps_the_membership_and_gets_nothing_else_meanwhile():
     assert service.handled == [10]
     assert service.consumer.events == ["pause", "resume"]
 
-    # And it goes on after that
+    # And the handler gets the next batch after that
     service.entrypoint.turn()
     assert service.handled == [10, 10]
 
 
-def test_a_fast_handler_is_not_paused_for():
+def test_the_consumer_is_not_paused_for_a_fast_handler():
     service = Service(Consumer(fetched(range(10))))
     service.turn(2)
 
     assert service.consumer.events == []
 
 
-def test_kafka_that_does_not_answer_meanwhile_does_not_disturb_a_slow_handler():
+def test_a_slow_handler_finishes_even_if_kafka_does_not_answer_meanwhile():
     service = Service(Consumer(fetched(range(10))), seconds=0.2)
     service.consumer.comes(Unavailable("gone"))
     service.turn(2)
@@ -95,7 +95,7 @@ def test_a_batch_waits_until_earlier_answers_leave_room():
     service = Service(Consumer(fetched(range(10), size=LARGE)), lambda batch: next(in_turn))
     service.turn()
 
-    # When the next batch comes, and they are acknowledged only after some polls
+    # When the next batch comes, and the answers are acknowledged only after some polls
     polls = service.consumer.poll
     service.consumer.comes(fetched(range(10, 20), size=LARGE))
 
@@ -112,7 +112,7 @@ def test_a_batch_waits_until_earlier_answers_leave_room():
     assert service.consumer.events == ["pause", "resume"]
 
 
-def test_room_that_comes_soon_is_waited_for_without_a_pause():
+def test_a_batch_waits_for_room_without_a_pause_if_there_is_room_soon():
     in_turn = iter([SettledWhenWaitedFor(), None])
     service = Service(
         Consumer(fetched(range(10), size=LARGE), fetched(range(10, 20), size=LARGE)), lambda batch: next(in_turn)

@@ -33,7 +33,7 @@ def test_work_that_is_done_is_committed_before_others_get_its_partitions():
 
 
 @pytest.mark.usefixtures("hasty")
-def test_work_that_is_not_done_by_then_is_never_committed():
+def test_work_that_is_not_done_at_a_rebalance_is_never_committed():
     # Given a batch whose answers are under way when the group takes its partitions away
     answers = Answers()
     service = Service(Consumer(fetched(range(10)), TAKEN, GIVEN), lambda batch: answers)
@@ -63,8 +63,8 @@ def test_offsets_from_before_a_rebalance_are_not_committed_again_after_it():
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_batch_in_the_hands_of_the_handler_at_a_rebalance_is_not_committed_after_it():
-    # Given a handler that still works when the group takes the partitions away
+def test_a_batch_that_is_being_handled_during_a_rebalance_is_not_committed_after_it():
+    # Given a handler that is still at work when the group takes the partitions away
     service = Service(Consumer(fetched(range(10)), TAKEN, GIVEN), seconds=0.2)
 
     # When it has finished
@@ -79,19 +79,19 @@ def test_a_batch_in_the_hands_of_the_handler_at_a_rebalance_is_not_committed_aft
 
 @pytest.mark.usefixtures("hasty")
 def test_a_batch_fetched_before_a_rebalance_is_neither_handled_nor_committed_after_it():
-    # Given a poll that brought a batch of each of two topics
+    # Given a poll that returned one batch from each of two topics
     both = Polled([*fetched(range(10)).fetched, *fetched(range(5), partition=P1).fetched])
     service = Service(Consumer(both, TAKEN, GIVEN), seconds=0.2)
 
-    # When the group takes the partitions away while the handler works on the first one
+    # When the group takes the partitions away while the handler works on the first batch
     service.turn(3)
 
-    # Then the second one is dropped, and comes again at its new owner
+    # Then the second batch is dropped, and its new owner gets it
     assert service.handled == [10]
     assert service.consumer.committed == []
 
 
-def test_what_comes_after_a_rebalance_is_handled_and_committed():
+def test_messages_that_come_after_a_rebalance_are_handled_and_committed():
     service = Service(Consumer(fetched(range(10)), TAKEN, GIVEN, fetched(range(10, 13))))
     service.turn(6)
 
@@ -100,7 +100,7 @@ def test_what_comes_after_a_rebalance_is_handled_and_committed():
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_rebalance_that_happens_while_room_is_waited_for_drops_the_batch():
+def test_a_rebalance_drops_a_batch_that_waits_for_room():
     # Given answers that fill the room, and a batch that waits for it
     answers = Answers()
     consumer = Consumer(fetched(range(10), size=400_000), fetched(range(10, 20), size=400_000))

@@ -22,7 +22,7 @@ SENT = 300
 
 
 class FakeServices:
-    """Services that answer 10 messages a second until there are `answers`, by a clock that only `sleep` moves."""
+    """Services that answer 10 messages a second, up to `answers` in all. Only `sleep` moves their clock."""
 
     def __init__(self, answers: int = SENT):
         self.now = 100.0
@@ -72,7 +72,7 @@ def test_pong_is_killed_at_a_third_of_the_answers_and_ping_at_two_thirds():
     assert (result.run, result.kills) == (RUN, 2)
 
 
-def test_the_time_ends_with_the_last_answer_and_not_when_nothing_more_has_come():
+def test_the_time_ends_with_the_last_answer_and_not_after_the_quiet_seconds():
     services = FakeServices()
     result = bounced(services, FakeWatcher())
 
@@ -89,13 +89,13 @@ def test_each_change_is_shown_once():
     assert counts[-1] == SENT
 
 
-def test_services_that_stand_still_end_the_demonstration():
+def test_the_demo_ends_if_nothing_changes_any_more():
     with pytest.raises(BenchmarkError, match=f"Nothing has changed for {STALLED_SECONDS} s: .*'answered': 150"):
         bounced(FakeServices(answers=150), FakeWatcher())
 
 
 def tally(partitions: dict[int, list[int]]) -> Tally:
-    """A topic that holds these messages."""
+    """Return the tally of a topic with these messages."""
     counted = Tally(RUN, 10, 100)
     for partition, numbers in partitions.items():
         counted.add(partition, numbers, payloads(RUN.bytes, numbers, 100))
@@ -107,7 +107,7 @@ def result() -> Result:
     return Result.of("textbook", "kafka-python", 10, tallies, 2, 4.0)
 
 
-def test_a_row_has_what_the_topics_hold():
+def test_a_row_has_the_counts_of_the_topics():
     row = result()
 
     assert (row.sent, row.lost) == (10, 3)  # 3, 4 and 9 have no answer

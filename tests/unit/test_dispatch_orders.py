@@ -1,7 +1,7 @@
-"""Accepted means carried out: requests with one key, in every order that hypothesis finds.
+"""An accepted run is carried out, even if requests with one key come in any order that hypothesis finds.
 
 Requests, the reading of each API process, the janitor and the service are greenlets of one thread. They switch whenever
-one of them touches RabbitMQ or the journal. No wait takes time: something that has not come yet does not come.
+one of them uses RabbitMQ or the journal. All timeouts are 0: a record that has not arrived yet counts as missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from tests.unit.api_fakes import RUN, Records, Topics
 from tests.unit.api_processes import FIGURES, Process, new_run
 
 ENDS = "confirmed", "confirmed too late", "lost", "impossible"
-"""What RabbitMQ may do with a call. With the second one, RabbitMQ has the call and the API does not know it."""
+"""The results of queueing a call. With "confirmed too late", RabbitMQ has the call, but the API does not know it."""
 
 
 def others_first() -> None:
@@ -41,14 +41,14 @@ class World:
         self.in_queue = 0
         self.claims = 0
         self.carried_out = False
-        self.answers: list[int] = []
+        self.statuses: list[int] = []
         self.processes = [self.start_process() for _ in range(2)]
         for process in self.processes:
             process.journal.lags = True
             process.journal.write = partial(self._write, process.journal.write)
 
     def start_process(self) -> Process:
-        """Start an API process. It reads the record. A run counts as stalled at once."""
+        """Start an API process. It reads the journal. For it, a run has stalled at once."""
         process = Process(self.topics, self, stalled_after=0)
         process.store.find(RUN)
         return process
@@ -90,7 +90,7 @@ class World:
             ask(*arguments)
         except Problem as problem:
             status = problem.status
-        self.answers.append(status)
+        self.statuses.append(status)
 
     def read(self, process: Process) -> None:
         process.journal.read()
@@ -116,7 +116,7 @@ class World:
             self.tidy_up(process)
 
     def standing(self) -> Standing:
-        """The records of the run."""
+        """Return the standing of the run, from all its records."""
         standing = Standing()
         for offset, key, value in self.topics.records[RUN_REQUESTS]:
             standing.apply(decode(key, value, offset))
@@ -124,7 +124,7 @@ class World:
 
 
 def play(world: World, turns: list[Callable[[], None]], lives: int = 100) -> None:
-    """Run all of these in an order that the world chooses. The first one dies after this many turns."""
+    """Run all of these in an order that the world chooses. The first one dies at its turn number `lives`."""
     alive = [greenlet(turn) for turn in turns]
     first = alive[0]
     while alive:
@@ -139,13 +139,13 @@ def play(world: World, turns: list[Callable[[], None]], lives: int = 100) -> Non
 
 
 def check(world: World) -> None:
-    """Accepted means carried out, and everybody sees the same."""
+    """Check that an accepted run is carried out, and that every process shows the same state."""
     standing = world.standing()
-    if {200, 202} & set(world.answers):
+    if {200, 202} & set(world.statuses):
         assert world.carried_out
     assert world.carried_out == (bool(standing.claims) and standing.failed is None)
     if standing.accepted_by is not None:
-        assert standing.under_way or standing.failed is not None, "nobody cares for the run"
+        assert standing.under_way or standing.failed is not None, "the run is accepted, but nobody has it"
         state = world.processes[0].state(RUN)
         assert state == ("accepted" if standing.failed is None else "failed")
         assert [process.state(RUN) for process in (world.processes[1], world.start_process())] == [state] * 2
@@ -155,7 +155,7 @@ def check(world: World) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def at_once():
-    """Something that has not come yet does not come."""
+    """Set all timeouts to 0."""
     with pytest.MonkeyPatch.context() as patch:
         for name in "store.KAFKA_SECONDS", "store.BEHIND_SECONDS", "dispatch.KAFKA_SECONDS":
             patch.setattr(f"api.runs.{name}", 0)
@@ -164,7 +164,7 @@ def at_once():
 
 @settings(max_examples=200)
 @given(st.data())
-def test_a_run_reported_as_accepted_or_sent_really_is(data):
+def test_a_run_that_was_reported_as_accepted_or_sent_is_carried_out(data):
     world = World(lambda options: options[data.draw(st.integers(0, len(options) - 1))])
     first, second = world.processes
     method = st.sampled_from([world.post, world.get])

@@ -75,7 +75,7 @@ class TestQueueing:
 
         assert calls.queued == []
 
-    def test_a_run_that_could_not_be_queued_waits_for_a_request_that_can(self, api, topics, calls):
+    def test_a_run_that_could_not_be_queued_waits_for_a_request_that_can_queue_it(self, api, topics, calls):
         calls.error = Problem(503, "RabbitMQ does not answer")
         request = new_run()
         assert refused(503, api.queue, request).run == request.run
@@ -110,7 +110,7 @@ class TestDeath:
 
     @pytest.fixture
     def accepted(self, api, calls):
-        """A run that a process has accepted which has ended since."""
+        """The request of a run. The process that accepted it has died since."""
         request = new_run()
 
         def die(request):
@@ -142,10 +142,10 @@ class TestWaiting:
     def test_the_client_gets_the_run_when_it_is_over(self, api, topics, calls):
         request = new_run(service="pong")
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(api.queue, request, 10)
+            response = pool.submit(api.queue, request, 10)
             wait_until(lambda: calls.queued)
             finish(topics, request)
-            run = answer.result(5)
+            run = response.result(5)
 
         assert (run.state, run.is_over, run.has_arrived) == ("done", True, True)
 
@@ -156,7 +156,7 @@ class TestWaiting:
         topics.add(Records(request).sent("sending", seen([1])))
         assert api.queue(request, 0.01).state == "sending"
 
-    def test_only_so_many_wait_for_a_service_and_the_others_leave_nothing_behind(self, topics, calls):
+    def test_a_limited_number_may_wait_for_a_service_and_the_others_leave_no_record(self, topics, calls):
         api = Process(topics, calls, waiting=1)
         first, late = new_run(service="pong"), new_run(service="pong")
         with ThreadPoolExecutor(1) as pool:
@@ -166,8 +166,8 @@ class TestWaiting:
             refused(503, api.send, late, False)
             assert topics.kinds(late.run) == []
 
-            assert api.queue(late).state == "accepted", "needs no place"
-            assert api.send(new_run(service="ping"), False) == FIGURES, "is another service"
+            assert api.queue(late).state == "accepted", "a request that does not wait needs no place"
+            assert api.send(new_run(service="ping"), False) == FIGURES, "each service has its own places"
             finish(topics, first)
             assert waits.result(5).is_over
         assert api.send(new_run(service="pong"), False) == FIGURES, "the place is free again"
@@ -183,7 +183,7 @@ class TestWaiting:
 
 
 class TestRunsPending:
-    def test_too_many_runs_under_way_are_503_and_leave_nothing_behind(self, topics, calls):
+    def test_too_many_runs_under_way_are_503_and_leave_no_record(self, topics, calls):
         api = Process(topics, calls, runs_pending=2)
         for _ in range(2):
             api.queue(new_run())

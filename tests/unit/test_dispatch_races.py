@@ -39,9 +39,9 @@ def pool():
 def test_of_two_requests_at_the_same_time_one_is_queued(here, there, topics, calls, pool):
     request = new_run()
     with topics.held():
-        answers = [pool.submit(process.queue, new_run(run=request.run)) for process in (here, there)]
+        responses = [pool.submit(process.queue, new_run(run=request.run)) for process in (here, there)]
         wait_until(lambda: topics.kinds(request.run) == ["accepted", "accepted"])
-    runs = [answer.result(5) for answer in answers]
+    runs = [response.result(5) for response in responses]
 
     assert runs[0].request == runs[1].request
     assert len(calls.queued) == 1
@@ -80,7 +80,7 @@ class TestAFirstRequestThatCannotQueueTheRun:
 
     @pytest.fixture
     def attempt(self, here, there, calls, pool):
-        """Makes both requests. The call of the first one ends as given. Returns both answers."""
+        """Makes both requests. The call of the first one raises the error. Returns the request and both futures."""
 
         def attempt(error: Problem):
             request, may_end = new_run(), threading.Event()
@@ -99,7 +99,7 @@ class TestAFirstRequestThatCannotQueueTheRun:
 
         return attempt
 
-    def test_the_second_one_hears_of_a_call_that_was_not_confirmed(self, attempt, topics, calls):
+    def test_the_second_one_is_503_too_if_the_call_was_not_confirmed(self, attempt, topics, calls):
         request, first, second = attempt(LOST)
         refused(503, first.result, 10)
 
@@ -107,7 +107,7 @@ class TestAFirstRequestThatCannotQueueTheRun:
         assert topics.kinds(request.run) == ["accepted", "failed"]
         assert calls.queued == []
 
-    def test_the_second_one_queues_what_the_first_one_could_not(self, monkeypatch, attempt, topics, calls):
+    def test_the_second_one_queues_the_run_if_the_first_one_could_not(self, monkeypatch, attempt, topics, calls):
         monkeypatch.setattr("api.runs.dispatch.KAFKA_SECONDS", 0.2)
         request, first, second = attempt(Problem(503, "RabbitMQ does not answer"))
         refused(503, first.result, 10)

@@ -29,7 +29,7 @@ def api(topics, calls):
     return Process(topics, calls)
 
 
-def test_the_client_gets_the_figures_and_the_service_keeps_the_record(api, topics, calls):
+def test_without_a_key_the_client_gets_the_figures_and_the_api_writes_no_record(api, topics, calls):
     request = new_run()
 
     assert api.send(request, False) == FIGURES
@@ -78,8 +78,8 @@ def test_a_key_that_belongs_to_another_rate_is_422(api, calls, first, second):
     assert len(calls.called) == 1
 
 
-def test_a_key_whose_run_waits_for_its_call_has_it_queued_and_is_409(api, topics, calls):
-    """The process that has accepted it may be gone."""
+def test_a_key_whose_run_was_accepted_but_not_queued_queues_it_and_is_409(api, topics, calls):
+    """The process that accepted the run may have died."""
     request = new_run()
     topics.add(Records(request).accepted())
 
@@ -88,7 +88,7 @@ def test_a_key_whose_run_waits_for_its_call_has_it_queued_and_is_409(api, topics
     assert topics.kinds(request.run) == ["accepted", "queued"]
 
 
-def test_without_the_service_it_is_503_and_nothing_is_left_behind(api, topics, calls):
+def test_without_the_service_it_is_503_and_leaves_no_record(api, topics, calls):
     calls.is_running = False
     request = new_run()
 
@@ -104,7 +104,7 @@ def test_a_service_that_fails_is_503_with_a_link(api, calls):
 
 
 @pytest.mark.parametrize("has_key", [False, True])
-def test_a_call_without_an_answer_goes_on_and_its_link_leads_somewhere(api, topics, calls, has_key):
+def test_a_run_without_a_reply_in_time_goes_on_and_its_link_leads_to_it(api, topics, calls, has_key):
     calls.error = NotAnswered("ping", 15)
     request = new_run()
 
@@ -113,9 +113,9 @@ def test_a_call_without_an_answer_goes_on_and_its_link_leads_somewhere(api, topi
     assert api.store.get(request.run).standing.queued, "RabbitMQ has the call"
 
 
-def test_its_record_counts_from_the_timeout_not_from_the_request(api, calls):
+def test_a_run_without_a_reply_in_time_counts_as_created_at_the_timeout(api, calls):
     calls.error = NotAnswered("ping", 15)
-    request = asked()  # years ago
+    request = asked()  # created years ago
     refused(504, api.send, request, False)
 
     assert api.store.summary(api.store.get(request.run)).stalled is None
@@ -134,9 +134,7 @@ def test_a_call_that_was_not_confirmed_is_on_record_and_its_run_has_failed(api, 
 
 @pytest.mark.parametrize("has_key", [False, True])
 @pytest.mark.parametrize("step", ["claim", "queued"])
-def test_a_client_whose_call_was_not_confirmed_hears_of_it_if_the_run_goes_on_all_the_same(
-    api, topics, calls, has_key, step
-):
+def test_a_client_whose_call_was_not_confirmed_learns_that_the_run_goes_on_anyway(api, topics, calls, has_key, step):
     calls.error = LOST
     request = new_run()
     records = Records(request)
@@ -149,7 +147,7 @@ def test_a_client_whose_call_was_not_confirmed_hears_of_it_if_the_run_goes_on_al
 
 
 @pytest.mark.parametrize("error", [LOST, NotAnswered("ping", 15)], ids=["not taken", "not answered"])
-def test_the_client_learns_of_a_lost_call_also_without_kafka(api, topics, calls, error):
+def test_the_client_learns_of_a_lost_call_even_without_kafka(api, topics, calls, error):
     calls.error = error
     topics.is_down = True
     request = new_run()
@@ -157,8 +155,8 @@ def test_the_client_learns_of_a_lost_call_also_without_kafka(api, topics, calls,
     assert refused(error.status, api.send, request, False).run == request.run
 
 
-def test_an_answered_run_stays_where_it_is_when_its_id_is_used_as_a_key(topics, calls):
-    # Given a run without a key that was sent and answered
+def test_a_run_without_a_key_stays_the_same_when_its_id_is_used_as_a_key(topics, calls):
+    # Given a run without a key that was sent
     api = Process(topics, calls)
     request = new_run()
     api.send(request, False)
@@ -169,7 +167,7 @@ def test_an_answered_run_stays_where_it_is_when_its_id_is_used_as_a_key(topics, 
     # When its id is used as a key
     assert refused(409, api.send, new_run(run=request.run), True).run == request.run
 
-    # Then it is still there, here and in a process that reads the topics anew
+    # Then the run is unchanged, in this process and in a new one
     for process in api, Process(topics, calls):
         assert process.state(request.run) == "bouncing"
         assert process.store.get(request.run).request == request
@@ -178,7 +176,7 @@ def test_an_answered_run_stays_where_it_is_when_its_id_is_used_as_a_key(topics, 
     assert calls.queued == []
 
 
-def test_a_process_that_has_not_read_of_the_answered_run_yet_tells_the_same(api, topics, calls):
+def test_a_process_that_has_not_read_of_a_run_without_a_key_responds_the_same(api, topics, calls):
     request = new_run(num_messages=10)
     api.store.find(request.run)
     api.journal.lags = True
@@ -192,7 +190,7 @@ def test_a_process_that_has_not_read_of_the_answered_run_yet_tells_the_same(api,
     assert (calls.called, calls.queued) == ([], [])
 
 
-def test_the_id_of_an_answered_run_with_other_numbers_is_422_and_the_run_stays(api, topics, calls):
+def test_the_id_of_a_run_without_a_key_with_other_numbers_is_422_and_the_run_stays(api, topics, calls):
     request = new_run(num_messages=10)
     topics.add(Records(request).claim())
     refused(422, api.send, new_run(run=request.run, num_messages=20), True)

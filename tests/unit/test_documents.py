@@ -1,4 +1,4 @@
-"""The documents name only what exists: files, anchors, make targets, commands, services of Docker."""
+"""Everything that the documents name exists: files, anchors, make targets, commands, services of Docker."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ from tests.documents import DOCUMENTS, Document
 
 NOT_OURS = {".git", ".venv", ".pipenv", "node_modules", "data", "jars", "__pycache__"}
 PATH = re.compile(r"\.?[\w-][\w.-]*(?:/[\w.-]+)*(?:\.(?:py|md|ya?ml|toml|json|js|css|html|xml|sh)|/)")
-"""What looks like a file or folder of this project."""
+"""Matches the path of a file or folder of this project."""
 WRITTEN_BY_READERS = {"shout.py", "api/routes/limits.py", "tests/unit/test_limits.py"}
 """Files of the examples. The documents say how to write them."""
 
@@ -52,7 +52,7 @@ def test_paths_exist(document: Document):
 
 
 def missing_paths(document: Document) -> set[str]:
-    """A path may be short: `ownership.py` beside its full path, or `runs/stamp.py` in a table about `messaging/`."""
+    """Return the paths that do not exist. A path may be short, like `runs/stamp.py` in a table about `messaging/`."""
     named = {span for span in document.spans if PATH.fullmatch(span)}
     return {path for path in named - WRITTEN_BY_READERS if not any(file.endswith(f"/{path}") for file in files())}
 
@@ -74,7 +74,7 @@ def targets_of(command: str) -> list[str]:
 
 def test_every_make_target_has_its_line_of_help():
     listed = set(re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.M).group(1).split())
-    command = ["make", "--no-print-directory", "help"]  # these tests may be run by make themselves
+    command = ["make", "--no-print-directory", "help"]  # make itself may run these tests
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
 
     assert {line.split()[0] for line in shown.splitlines()} == listed - {"tools"}

@@ -76,7 +76,7 @@ def test_docker_compose_has_the_defaults_of_the_file(tmp_path):
     given, empty_ones = configs
     for service in given["services"].values(), empty_ones["services"].values():
         for one in service:
-            # The programs get these settings empty, and use the defaults.
+            # These settings stay empty here. The programs themselves replace them with the defaults.
             one["environment"] = {
                 name: value
                 for name, value in one.get("environment", {}).items()

@@ -47,7 +47,7 @@ def finish(topic, records) -> None:
     topic.add(records.stage("ping_received", seen(range(10))))
 
 
-def test_a_run_that_is_over_is_told_once_and_then_the_end(topic, store, records, run):
+def test_a_run_that_is_over_has_one_event_and_then_the_end(topic, store, records, run):
     finish(topic, records)
     retry, told, end = events("".join(EventStreams(store).open(run, -1)))
 
@@ -57,7 +57,7 @@ def test_a_run_that_is_over_is_told_once_and_then_the_end(topic, store, records,
     assert end == {"event": "end", "data": "{}"}
 
 
-def test_each_change_is_told_until_the_end(topic, store, records, run):
+def test_each_change_is_an_event_until_the_end(topic, store, records, run):
     told = []
     with ThreadPoolExecutor(1) as pool:
         stream = pool.submit(lambda: told.extend(EventStreams(store).open(run, -1)))
@@ -72,13 +72,13 @@ def test_each_change_is_told_until_the_end(topic, store, records, run):
     assert states[-1] == "done"
 
 
-def test_only_what_is_newer_than_the_last_event_is_told(topic, store, records, run):
+def test_only_changes_after_the_last_event_are_sent(topic, store, records, run):
     finish(topic, records)
 
     assert [event.get("event") for event in events("".join(EventStreams(store).open(run, 10**6)))] == [None, "end"]
 
 
-def test_messages_of_a_stopped_run_may_still_arrive(topic, store, records, run):
+def test_the_stream_of_a_stopped_run_waits_for_messages_that_still_arrive(topic, store, records, run):
     topic.add(records.sent("stopped", seen([0, 1], at=now())))
     told = []
     with ThreadPoolExecutor(1) as pool:
@@ -90,7 +90,7 @@ def test_messages_of_a_stopped_run_may_still_arrive(topic, store, records, run):
     assert json.loads(events("".join(told))[-2]["data"])["stages"]["ping_received"]["missing"] == 0
 
 
-def test_a_run_that_stalls_is_told_without_a_new_record(topic, records):
+def test_a_run_that_stalls_is_an_event_without_a_new_record(topic, records):
     store = Store(topic.journal(), runs_kept=10, stalled_after=0.05)
     run = store.accept(records.request)[0]
     stream = EventStreams(store).open(run, -1)
@@ -117,7 +117,7 @@ def test_the_stream_of_a_run_that_could_not_be_queued_ends(monkeypatch, store, r
     assert end["event"] == "end"
 
 
-def test_only_so_many_listen(store, run):
+def test_the_number_of_open_streams_is_limited(store, run):
     streams = EventStreams(store)
     for _ in range(STREAMS):
         streams.open(run, -1)

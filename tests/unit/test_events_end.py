@@ -29,7 +29,7 @@ def store(topics):
 
 @pytest.fixture
 def client(store):
-    """Behaves like a browser's EventSource."""
+    """A client of an app that has only the routes of runs."""
     app = Flask(__name__)
     app.extensions["resources"] = SimpleNamespace(store=store, streams=EventStreams(store))
     app.register_blueprint(runs.blueprint)
@@ -37,7 +37,7 @@ def client(store):
 
 
 def finished(topics, store, outcome: str = "sent", at: int | None = None):
-    """A run of which everything has arrived, or nothing if it was stopped."""
+    """A run whose messages have all arrived. If it was stopped, none has arrived."""
     records = Records(asked("pong", 10, created=at or now()))
     run, _ = store.accept(records.request)
     topics.add(records.sent(outcome, seen(range(10), at=at)))
@@ -47,12 +47,13 @@ def finished(topics, store, outcome: str = "sent", at: int | None = None):
 
 
 def follow(client, run, last_event_id: int | None = None):
+    """Ask for the events as a browser's EventSource does."""
     headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
     return client.get(f"/runs/{run.id}/events", headers=headers)
 
 
-def last_id(answer) -> int:
-    return max(int(line[4:]) for line in answer.text.splitlines() if line.startswith("id: "))
+def last_id(response) -> int:
+    return max(int(line[4:]) for line in response.text.splitlines() if line.startswith("id: "))
 
 
 def test_a_client_that_has_every_event_is_told_to_stop_with_204(topics, store, client):
@@ -66,17 +67,17 @@ def test_a_client_that_has_every_event_is_told_to_stop_with_204(topics, store, c
 
 def test_a_client_that_misses_the_last_event_gets_it(topics, store, client):
     run = finished(topics, store)
-    answer = follow(client, run, store.summary(run).version - 1)
+    response = follow(client, run, store.summary(run).version - 1)
 
-    assert answer.status_code == 200
-    assert json.loads(answer.text.split("data: ")[1].splitlines()[0])["state"] == "done"
+    assert response.status_code == 200
+    assert json.loads(response.text.split("data: ")[1].splitlines()[0])["state"] == "done"
 
 
 def test_a_client_without_a_last_event_gets_the_run(topics, store, client):
     assert follow(client, finished(topics, store)).status_code == 200
 
 
-def test_while_messages_may_still_arrive_the_stream_goes_on(topics, store):
+def test_while_messages_may_still_arrive_the_stream_does_not_end(topics, store):
     run = finished(topics, store, "stopped", at=now())
 
     assert not EventStreams(store).is_told(run, store.summary(run).version)

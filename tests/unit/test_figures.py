@@ -1,4 +1,4 @@
-"""Each figure is the time of its event, and not when a loop noticed it. The test sets the times."""
+"""Each figure is the time of its event, and not the time when a loop noticed the event. The test sets the times."""
 
 import pytest
 
@@ -27,12 +27,12 @@ def clock(monkeypatch):
     return set_time
 
 
-def state_of(stage: str, *count) -> object:
-    """The state that a writer of pong publishes after it has counted these."""
+def state_of(stage: str, *calls) -> object:
+    """The state of a stage that a writer of pong publishes after these calls."""
     producer = Producer()
     writer = JournalWriter(producer, "pong")
-    for one in count:
-        one(writer)
+    for call in calls:
+        call(writer)
     writer.publish()
     return next(state for key, state in newest(producer).items() if f"/{stage}/" in key)
 
@@ -41,7 +41,7 @@ def batch(count: int, received_at: int) -> Batch:
     return Batch("pong", [0] * count, stamps(RUN.bytes, range(count)), [b"x"] * count, 0.0, received_at)
 
 
-def test_received_is_when_the_poll_returned_though_it_is_counted_after_the_handler(clock):
+def test_received_is_when_the_poll_returned_although_it_is_counted_after_the_handler(clock):
     polled = batch(10, AT + 5000)
     clock(AT + 9 * SECOND)
     state = state_of("pong_received", lambda writer: writer.received(polled))
@@ -50,7 +50,7 @@ def test_received_is_when_the_poll_returned_though_it_is_counted_after_the_handl
     assert state.latencies.percentiles([1.0]) == pytest.approx([5], rel=0.01)
 
 
-def test_answered_is_when_the_acknowledgement_came_though_the_next_poll_notices_it(clock):
+def test_answered_is_when_the_acknowledgement_came_although_the_next_poll_notices_it(clock):
     polled = batch(10, AT + 5000)
     clock(AT + 9 * SECOND)
     state = state_of("pong_answered", lambda writer: writer.answered(polled, [], AT + 8800))
@@ -59,7 +59,7 @@ def test_answered_is_when_the_acknowledgement_came_though_the_next_poll_notices_
     assert state.latencies.percentiles([1.0]) == pytest.approx([8.8], rel=0.01)
 
 
-def test_the_commit_policy_passes_on_when_the_acknowledgement_came():
+def test_the_commit_policy_tells_the_journal_when_the_acknowledgement_came():
     times = []
 
     class Noting(Journal):
@@ -88,7 +88,7 @@ def test_sent_is_when_kafka_acknowledged(clock):
 
 
 class Acknowledging(Topic):
-    """Each block is acknowledged this long after it was sent; `at` is the time of day."""
+    """Acknowledges each block 1 s after it was sent. Each send moves the clock by 2 s. `at` is the time of day."""
 
     def __init__(self, clock):
         super().__init__()
@@ -110,7 +110,7 @@ def instance(clock):
     return instance
 
 
-def test_total_time_is_from_the_first_send_to_the_last_acknowledgement_whatever_comes_after(instance, clock):
+def test_total_time_is_from_the_first_send_to_the_last_acknowledgement_and_not_longer(instance, clock):
     flush = instance.writer.flush
     instance.writer.flush = lambda *arguments: clock(AT + 60 * SECOND) or flush(*arguments)
 

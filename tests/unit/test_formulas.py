@@ -37,7 +37,7 @@ def test_a_group_that_has_committed_everything_has_no_lag():
     assert lags((0, 0, 0), (2, 100, 100), (4, 100, 100)) == [0, 0, 0]
 
 
-def test_the_lag_of_a_group_that_stands_still_grows_with_time():
+def test_the_lag_of_a_group_that_commits_nothing_grows_with_time():
     # The 100 messages came between 0 and 2. So the first of them came at 0.
     assert lags((0, 0, 0), (2, 100, 0), (4, 100, 0), (60, 100, 0)) == [0, 2, 4, 60]
 
@@ -46,7 +46,7 @@ def test_a_message_that_came_after_a_pause_is_not_older_than_the_last_look_befor
     assert lags((0, 50, 50), (2, 50, 50), (4, 50, 50), (100, 50, 50), (102, 100, 50)) == [0, 0, 0, 0, 2]
 
 
-def test_the_time_between_two_looks_is_shared_evenly():
+def test_messages_between_two_looks_are_assumed_to_come_evenly():
     assert lags((0, 0, 0), (10, 100, 0), (12, 100, 50), (14, 100, 90), (15, 100, 100)) == [0, 10, 7, 5, 0]
 
 
@@ -56,7 +56,7 @@ def test_a_group_that_keeps_up_at_a_distance_has_a_steady_lag():
     assert lags(*looks)[2:] == [pytest.approx(3)] * 28
 
 
-def test_of_messages_from_before_the_first_look_it_is_only_known_that_they_are_older():
+def test_the_lag_of_messages_from_before_the_first_look_counts_from_that_look():
     assert lags((0, 100, 50), (10, 200, 50), (12, 200, 120)) == [0, 10, pytest.approx(10)]
 
 

@@ -22,7 +22,7 @@ def runs(count: int = RUNS):
 
 
 def keys(run: UUID) -> list[bytes]:
-    """Those of the usual records of a run."""
+    """The keys of the usual records of a run."""
     return [f"{run}/{kind}".encode() for kind in ("accepted/x", "queued/y", "claim/z")]
 
 
@@ -32,7 +32,7 @@ def fill(history: History, count: int) -> None:
             history.add((PARTITION, offset, key, bytes(200)))
 
 
-def test_of_a_hundred_thousand_runs_the_newest_are_kept_and_of_the_others_the_ids():
+def test_of_100_000_runs_the_newest_are_kept_and_only_the_ids_of_the_others():
     history = History(KEPT)
     fill(history, RUNS)
 
@@ -85,7 +85,7 @@ def test_only_the_newest_are_decoded(monkeypatch):
     assert len(decoded) == 3 * KEPT
 
 
-def test_states_are_read_since_the_oldest_run_that_is_kept():
+def test_states_are_read_from_the_oldest_kept_run_on():
     topics = Topics()
     for number, run in enumerate(runs(5)):
         topics.add(Records(asked(run=run, created=CREATED + number * 10**6)).accepted())
@@ -125,7 +125,7 @@ class TestWhichAreKept:
 
         assert self.kept(history) == self.added
 
-    def test_a_foreign_key_is_recognized_or_kept_apart(self):
+    def test_a_foreign_key_is_a_value_error_and_is_not_kept(self):
         history = History(10)
         self.add(history, "a")
         for key in None, b"", b"not one of ours", b"x" * 36:

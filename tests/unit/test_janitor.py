@@ -1,4 +1,4 @@
-"""The janitor ends runs that nobody will continue, with a reason."""
+"""The janitor ends runs that nobody will continue, and records the reason."""
 
 from types import SimpleNamespace
 
@@ -26,7 +26,7 @@ def process(topics):
 
 @pytest.fixture
 def lag():
-    """How far each group is behind the end of its topic."""
+    """How many messages each group is behind the end of its topic."""
     return {"ping": 0, "pong": 0}
 
 
@@ -37,7 +37,7 @@ def janitor(process, lag):
 
 @pytest.fixture
 def put(topics, process):
-    """Records a run with these records, given by name. By default it was created years ago."""
+    """Puts a run on record: `accepted`, and then the record of each step. By default it was created years ago."""
 
     def put(*steps, request=None) -> Records:
         records = Records(request or asked())
@@ -95,7 +95,7 @@ class TestRunsThatWereNeverQueued:
         assert topics.kinds(records.request.run) == ["accepted", "queued", "failed"]
         assert shown(process, records)[0] == "accepted"
 
-    def test_each_is_failed_once_although_every_process_looks(self, topics, janitor, put):
+    def test_each_run_is_failed_once_although_every_process_looks(self, topics, janitor, put):
         other = Process(topics, FakeCalls(), stalled_after=STALLED_AFTER)
         records = put()
         other.store.find(records.request.run)
@@ -133,7 +133,7 @@ class TestRunsWhoseCallWasLost:
 
         assert shown(process, records)[0] == "accepted"
 
-    def test_one_that_goes_on_after_all_is_done_in_the_end(self, topics, process, janitor, put):
+    def test_a_run_that_goes_on_although_it_has_failed_is_done_in_the_end(self, topics, process, janitor, put):
         records = put(Records.claim)
         janitor.look()
         stages = "pong_received", "pong_answered", "ping_received"
@@ -171,14 +171,14 @@ class TestRunsWhoseMessagesAreMissing:
         janitor.look()
         assert shown(process, records)[0] == "failed"
 
-    def test_not_while_something_moves(self, topics, process, janitor, put):
+    def test_not_while_messages_still_arrive(self, topics, process, janitor, put):
         records = put(sent)
         topics.add(records.stage("pong_received", seen([1], at=new_run().created)))
         janitor.look()
 
         assert shown(process, records)[0] == "bouncing"
 
-    def test_not_if_what_is_missing_is_on_record_and_was_not_read_yet(self, topics, process, janitor, put):
+    def test_not_if_the_missing_messages_are_on_record_but_not_read_yet(self, topics, process, janitor, put):
         records = put(sent)
         process.journal.lags = True
         for stage in "pong_received", "pong_answered", "ping_received":
@@ -194,7 +194,7 @@ class TestRunsWhoseMessagesAreMissing:
 
         assert topics.kinds(records.request.run) == ["accepted"]
 
-    def test_messages_that_come_after_all_make_the_run_done(self, topics, process, janitor, put):
+    def test_messages_that_come_late_make_the_run_done(self, topics, process, janitor, put):
         records = put(sent)
         janitor.look()
         for stage in "pong_received", "pong_answered", "ping_received":
@@ -219,7 +219,7 @@ class TestLag:
         )
         return Lag(SimpleNamespace(reader=lambda: reader))("ping")
 
-    def test_it_is_what_the_group_has_not_committed(self):
+    def test_it_is_how_many_messages_the_group_has_not_committed(self):
         assert self.lag([10, 10]) == 0
         assert self.lag([10, 7]) == 3
         assert self.lag([0, 0]) == 20
@@ -227,7 +227,7 @@ class TestLag:
     def test_deleted_messages_do_not_count(self):
         assert self.lag([0, 10], beginnings=(10, 4)) == 0
 
-    def test_it_is_not_zero_if_it_is_not_known(self):
+    def test_an_unknown_lag_is_not_zero(self):
         def away():
             raise Unavailable("gone")
 

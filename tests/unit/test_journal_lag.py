@@ -38,7 +38,7 @@ class TestKeepingUp:
         producer.acknowledge()
         clock.advance(1)
 
-    def test_it_keeps_up_until_more_is_sent_and_not_on_record(self, writer, producer):
+    def test_it_keeps_up_until_more_sent_messages_than_allowed_are_not_on_record(self, writer, producer):
         writer.sent(RUN, acknowledged(range(MOST)))
         assert writer.keep_up(RUN, MOST)
         writer.sent(RUN, acknowledged(range(MOST, MOST + 1)))
@@ -47,7 +47,7 @@ class TestKeepingUp:
         producer.acknowledge()
         assert writer.keep_up(RUN, MOST)
 
-    def test_from_half_of_it_on_the_state_is_published(self, writer, producer):
+    def test_if_more_than_half_of_the_allowed_messages_are_not_on_record_the_state_is_published(self, writer, producer):
         writer.sent(RUN, acknowledged(range(MOST // 2)))
         assert writer.keep_up(RUN, MOST)
         assert len(producer.records) == 1
@@ -56,7 +56,7 @@ class TestKeepingUp:
         assert writer.keep_up(RUN, MOST)
         assert [state["messages"] for _, state in producer.records] == [0, MOST]
 
-    def test_what_is_in_a_closed_state_counts_as_well(self, writer, producer):
+    def test_messages_in_a_closed_state_count_too(self, writer, producer):
         writer.sent(RUN, acknowledged(scattered(0, 150_000)))
         writer.publish()
         writer.sent(RUN, acknowledged(range(1, 2)))
@@ -65,7 +65,7 @@ class TestKeepingUp:
         producer.acknowledge()
         assert writer.keep_up(RUN, MOST)
 
-    def test_a_closed_state_that_did_not_get_on_record_is_published_again(self, writer, producer):
+    def test_a_closed_state_that_is_not_on_record_is_published_again(self, writer, producer):
         writer.sent(RUN, acknowledged(scattered(0, 150_000)))
         writer.publish()
         producer.deliveries[-1].fail(Unavailable("too late"))
@@ -86,11 +86,11 @@ class TestKeepingUp:
 
 
 class TestRefusing:
-    """A state that Kafka refuses for good must not stop the commits of others."""
+    """A state that Kafka refuses for good must not stop the commits of other runs."""
 
     @pytest.fixture
     def refused(self, writer, producer):
-        """A run whose state was refused, and another one."""
+        """Publishes the states of two runs. Kafka refuses the first one for good. Returns the other run."""
         other = uuid.uuid4()
         writer.received(batch(range(10)))
         writer.received(batch(range(5), other))
@@ -121,7 +121,7 @@ class TestRefusing:
         assert producer.records[-1][0] != producer.records[0][0]
         assert producer.records[-1][1]["messages"] == 5
 
-    def test_it_is_given_up_also_if_more_was_counted_meanwhile(self, writer, producer, clock):
+    def test_it_is_given_up_even_if_more_was_counted_meanwhile(self, writer, producer, clock):
         writer.received(batch(range(10)))
         writer.publish()
         writer.received(batch(range(10, 20)))

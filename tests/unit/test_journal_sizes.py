@@ -36,7 +36,7 @@ class TestPace:
 
         assert len(producer.records) == 5
 
-    def test_a_large_one_waits_until_its_bytes_per_second_are_few(self, writer, producer, clock):
+    def test_a_large_one_waits_so_that_its_bytes_per_second_stay_below_the_limit(self, writer, producer, clock):
         writer.received(batch(scattered(0, 50_000)))
         writer.publish()
         seconds = producer.sizes[0] / STATE_BYTES_PER_SECOND
@@ -88,7 +88,7 @@ class TestClosing:
         assert sum(state.messages for state in states) == len(everything)
         assert max(producer.sizes) < LARGEST_STATE + 4 * 20_000
 
-    def test_what_was_closed_is_published_again_if_it_did_not_get_on_record(self, writer, producer, clock):
+    def test_a_closed_state_that_is_not_on_record_is_published_again(self, writer, producer, clock):
         writer.received(batch(scattered(0, 150_000)))
         writer.publish()
         producer.deliveries[0].fail(Unavailable("too late"))

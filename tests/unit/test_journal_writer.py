@@ -1,4 +1,4 @@
-"""What a service puts on record. The test decides about acknowledgements."""
+"""The states that a service puts on record. The test decides about acknowledgements."""
 
 import uuid
 
@@ -52,7 +52,7 @@ def test_a_state_is_absolute_and_under_one_key(writer, producer, publish):
     assert [state["messages"] for state in states] == [10, 30]
 
 
-def test_it_is_on_record_when_acknowledged_and_not_before(writer, producer, publish):
+def test_a_state_is_on_record_when_it_is_acknowledged_and_not_before(writer, producer, publish):
     writer.received(batch(range(10)))
     publish()
     assert not writer.recorded(writer.mark)
@@ -61,7 +61,7 @@ def test_it_is_on_record_when_acknowledged_and_not_before(writer, producer, publ
     assert writer.recorded(writer.mark)
 
 
-def test_what_comes_later_does_not_hold_up_an_earlier_mark(writer, producer, publish):
+def test_later_messages_do_not_hold_up_an_earlier_mark(writer, producer, publish):
     writer.received(batch(range(10)))
     mark = writer.mark
     publish()
@@ -86,7 +86,7 @@ def test_states_that_were_not_recorded_are_published_again(writer, producer, pub
     assert len(producer.records) == 2
 
 
-def test_what_the_client_did_not_even_take_is_published_again(writer, producer, publish):
+def test_a_state_that_the_client_did_not_take_is_published_again(writer, producer, publish):
     writer.received(batch(range(10)))
     producer.down = True
     publish()
@@ -116,7 +116,7 @@ def test_a_flush_publishes_and_says_if_everything_is_on_record(writer, producer)
     assert len(producer.records) == 1
 
 
-def test_a_flush_takes_a_breath_between_attempts_that_fail(writer, producer):
+def test_a_flush_pauses_between_failed_attempts(writer, producer):
     writer.received(batch(range(10)))
     producer.down = True
 
@@ -142,7 +142,7 @@ def test_runs_are_kept_apart_and_foreign_messages_left_out(writer, producer, pub
 
 
 def idle(writer, producer, clock, publish) -> None:
-    """Everything is acknowledged, and nothing changes for a long time."""
+    """Acknowledge everything, and let more than IDLE_SECONDS pass without a change."""
     publish()
     for delivery in producer.deliveries:
         delivery.acknowledge()
@@ -172,7 +172,7 @@ def test_a_run_that_is_being_sent_is_not_forgotten(writer, producer, clock, publ
     assert (state["service"], state["outcome"], state["claim"]) == ("ping", "sent", "host:1/a.1")
 
 
-def test_what_is_counted_while_a_state_is_handed_over_is_not_on_record_with_it(writer, producer, publish):
+def test_messages_that_are_counted_while_a_state_is_handed_over_are_not_on_record_with_it(writer, producer, publish):
     writer.received(batch(range(10)))
     producer.while_sending = lambda: writer.received(batch(range(10, 20)))
     publish()
@@ -185,7 +185,7 @@ def test_what_is_counted_while_a_state_is_handed_over_is_not_on_record_with_it(w
     assert [state["messages"] for _, state in producer.records] == [10, 20]
 
 
-def test_an_answer_that_was_refused_is_in_no_bitmap_and_counts_for_its_own_run(writer, producer, publish):
+def test_a_refused_answer_counts_as_failed_in_its_own_run(writer, producer, publish):
     other = uuid.uuid4()
     mixed = Batch(
         "pong",

@@ -1,4 +1,4 @@
-"""A producer of the kafka-python client is closed, even if the library's thread is quicker."""
+"""A producer of the kafka-python client can be closed even if the library's thread has already ended."""
 
 from messaging.clients.kafka_python.producer import KafkaPythonProducer
 
@@ -8,7 +8,7 @@ NOWHERE = {"bootstrap_servers": "127.0.0.1:1", "api_version": (2, 5)}
 def test_a_thread_that_has_ended_already_is_no_error():
     producer = KafkaPythonProducer(NOWHERE)
     thread = producer._producer._sender
-    thread._client._wake_w.close()  # its thread does this when it ends
+    thread._client._wake_w.close()  # the thread does this when it ends
 
     producer.close(1)
     thread.join(10)

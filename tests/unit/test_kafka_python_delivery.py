@@ -14,7 +14,7 @@ from messaging.clients.kafka_python.producer import KafkaPythonDelivery
 
 @pytest.fixture
 def requests():
-    """The result of each of three messages, which kafka-python waits for."""
+    """The results of three messages. The test sets them."""
     return [FutureProduceResult(TopicPartition("pong", 0)) for _ in range(3)]
 
 
@@ -62,7 +62,7 @@ def test_waiting_ends_with_the_last_acknowledgement(delivery, requests):
     acknowledging.join()
 
 
-def test_a_failure_is_seen_with_its_index_and_in_our_words(delivery, requests):
+def test_a_failure_has_the_index_of_its_message_and_is_one_of_our_errors(delivery, requests):
     requests[1].failure(KafkaTimeoutError("too late"))
     requests[0].success(STORED)
     requests[2].failure(MessageSizeTooLargeError())

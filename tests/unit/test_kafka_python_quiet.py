@@ -1,4 +1,4 @@
-"""kafka-python's own measurements stop, for its connections now and for later ones."""
+"""kafka-python's own measurements stop, for existing connections and for later ones."""
 
 from types import SimpleNamespace
 
@@ -25,11 +25,11 @@ def record(metrics, name):
     return metrics.metrics[metrics.metric_name(name, "test")].value()
 
 
-def test_kafka_python_records_by_itself(metrics):
+def test_kafka_python_measures_by_default(metrics):
     assert record(metrics, "before") == 1
 
 
-def test_nothing_is_recorded_any_more(metrics):
+def test_nothing_is_measured_any_more(metrics):
     stop_measuring(SimpleNamespace(_metrics=metrics))
     count(metrics, "after")
 

@@ -1,4 +1,4 @@
-"""Batches that Kafka refuses are split: with kafka-python's own queue of batches, and a topic with a limit."""
+"""Batches that Kafka refuses are split. The queue of batches is kafka-python's own, the topic is a fake."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ PARTITION = TopicPartition("pong", 0)
 
 
 class Library:
-    """kafka-python's producer without its thread: `answer` sends what is in the queue to a topic with a `limit`."""
+    """kafka-python's producer without its thread: `answer` sends the queue to a topic with a `limit` in bytes."""
 
     def __init__(self) -> None:
         self.limit = 10**9
@@ -87,7 +87,7 @@ def test_a_message_that_does_not_fit_fails_and_no_other_does(library):
     assert library.stored == [*values[:7], *values[8:]]
 
 
-def test_later_batches_are_small_enough_so_that_they_are_sent_once(library):
+def test_later_batches_are_small_enough_to_be_sent_once(library):
     library.limit = 3_000
     library.send(messages(1000))
     library.answer()

@@ -11,7 +11,7 @@ from messaging.runs.latencies import LONGEST, Latencies
 FRACTIONS = 0.5, 0.9, 0.99, 1.0
 
 columns = some.lists(some.integers(0, LONGEST), min_size=1, max_size=50)
-"""Latencies of messages that came at once, in microseconds."""
+"""Latencies of messages that came together, in microseconds."""
 
 
 def counted(*batches: list[int]) -> Latencies:
@@ -22,7 +22,7 @@ def counted(*batches: list[int]) -> Latencies:
 
 
 def exact(values: list[int]) -> list[float]:
-    """The percentiles of these microseconds, in ms, by the definition."""
+    """The exact percentiles of these latencies, in ms."""
     ordered = sorted(values)
     ranks = [max(1, -(-round(fraction * 100) * len(ordered) // 100)) for fraction in FRACTIONS]
     return [ordered[rank - 1] / 1000 for rank in ranks]
@@ -46,7 +46,7 @@ def test_counts_of_several_instances_add_up(batches):
 
 
 @given(columns, columns)
-def test_a_sum_leaves_what_it_adds_as_it_is(one, other):
+def test_a_sum_does_not_change_its_parts(one, other):
     apart = counted(one), counted(other)
     before = [(dict(latencies.counts), latencies.longest) for latencies in apart]
     Latencies.sum(apart)
@@ -67,7 +67,7 @@ def test_there_are_few_buckets_for_many_different_latencies():
 
 
 @pytest.mark.parametrize(("latency", "counts_as"), [(-5, 0), (LONGEST, LONGEST), (10**15, LONGEST)])
-def test_a_latency_that_cannot_be_counts_as_the_nearest_that_can(latency, counts_as):
+def test_an_impossible_latency_counts_as_the_nearest_possible_one(latency, counts_as):
     (found,) = counted([latency]).percentiles([1.0])
 
     assert found == pytest.approx(counts_as / 1000, rel=0.01)

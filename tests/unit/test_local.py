@@ -32,14 +32,14 @@ def test_a_setting_may_refer_to_others(settings):
     assert (read["PORT"], read["ADDRESS"]) == ("8000", "localhost:8000")
 
 
-def test_the_environment_wins_over_the_file_and_in_references_too(settings, monkeypatch):
+def test_the_environment_overrides_the_file_even_in_references(settings, monkeypatch):
     monkeypatch.setenv("PORT", "8001")
     read = settings("PORT=8000\nADDRESS=localhost:${PORT}\n")
 
     assert (read["PORT"], read["ADDRESS"]) == ("8001", "localhost:8001")
 
 
-def test_without_a_file_there_is_the_environment(tmp_path, monkeypatch):
+def test_without_a_file_the_settings_are_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("PORT", "8001")
 
     assert read_settings(tmp_path / "none")["PORT"] == "8001"
@@ -56,13 +56,13 @@ def test_a_port_that_is_not_set_has_its_default(settings):
     assert port_from(settings, "API_PORT", 8000) == 8000
 
 
-def test_waiting_ends_with_the_first_true_value():
+def test_waiting_returns_the_first_true_value():
     values = iter([None, 0, "there", "later"])
 
     assert wait_until(lambda: next(values), 5, 0) == "there"
 
 
-def test_waiting_in_vain_ends_with_the_last_value():
+def test_waiting_that_times_out_returns_the_last_value():
     assert wait_until(lambda: [], 0.01, 0) == []
 
 
@@ -97,7 +97,7 @@ def test_a_command_of_kafka_needs_kafka_except_for_help():
     assert with_address("kafka-topics", ["--help"], NOBODY) == ["--help"]
 
 
-def test_an_unknown_command_is_answered_with_those_there_are_and_by_the_standard_library_alone():
+def test_after_an_unknown_command_the_known_ones_are_shown_even_without_installed_packages():
     command = [sys.executable, "-S", "-m", "local", "kafka-topic"]  # -S: without installed packages
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

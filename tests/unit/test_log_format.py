@@ -14,7 +14,7 @@ TEXT = "%(levelname)s %(message)s"
 
 @pytest.fixture
 def lines(monkeypatch, request):
-    """Formats the lines of these loggers as the test's parameter says."""
+    """The lines of logger `messaging`, in the format that the test's parameter names."""
     monkeypatch.setattr("sys.argv", ["/venv/bin/nameko", "run", "--config", "config.yml", "pong"])
     lines: list[str] = []
     handler = logging.Handler()

@@ -1,10 +1,10 @@
-"""The Kafka library and delivery of a run: first the API's expectation, then its sender's values."""
+"""The `client` and `delivery` of a run: first the API's own settings, then its sender's values."""
 
 from api.runs.model import Manner, Run
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen
 
 
-def test_a_run_that_nobody_sends_yet_has_the_settings_of_the_api_and_then_those_of_its_sender():
+def test_a_run_has_the_settings_of_the_api_until_its_sender_has_put_its_own_on_record():
     records = Records(asked("ping", 10, 5))
     run = Run(records.request.run, manner=Manner("confluent-kafka", "exactly-once"))
     apply(records.accepted(), run)

@@ -1,4 +1,4 @@
-"""The metrics as text and as JSON, their history, and what happens when nothing new is seen."""
+"""The metrics as text and as JSON, their history, and the missing values if a probe gets no answer."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from tests.unit.metrics_fakes import kafka_look, rabbit_look, totals_look
 
 
 class Process:
-    """The metrics of one API process. Everything answers until the test says otherwise; 100 messages come a second."""
+    """The metrics of one API process. Kafka answers while `kafka_is_up`. Topic pong gets 100 messages per second."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -96,7 +96,7 @@ def test_promtool_finds_nothing_wrong(process):
     assert (check.returncode, check.stderr.decode()) == (0, "")
 
 
-def test_gauges_have_a_history_with_all_partitions_in_one(process):
+def test_gauges_have_a_history_with_all_partitions_merged(process):
     described = process.json()
     [lag] = described["metrics"]["pingpong_consumer_lag_messages"]["history"]
     [seconds] = described["metrics"]["pingpong_consumer_lag_seconds"]["history"]
@@ -124,7 +124,7 @@ def test_while_kafka_is_away_its_metrics_are_absent_and_the_others_stay(process)
     assert process.json()["metrics"]["pingpong_topic_messages_per_second"]["history"][0]["values"][-1] is None
 
 
-def test_rates_begin_anew_after_kafka_was_away(process):
+def test_rates_start_again_after_kafka_was_away(process):
     process.kafka_is_up = False
     process.turn()
     process.kafka_is_up = True
@@ -135,7 +135,7 @@ def test_rates_begin_anew_after_kafka_was_away(process):
     assert process.value("pingpong_topic_messages_per_second", topic="pong") == 100
 
 
-def test_a_probe_that_hangs_knows_nothing_after_a_while(process):
+def test_kafka_counts_as_down_after_its_probe_has_hung_for_a_while(process):
     for _ in range(FRESH_SECONDS // PACE_SECONDS):
         process.clock.advance(PACE_SECONDS)
         process.recorder.record()
@@ -153,7 +153,7 @@ def test_values_that_are_no_longer_renewed_are_not_shown(process):
     assert process.value("pingpong_runs", state="done") is None
 
 
-def test_a_probe_keeps_the_looks_of_its_window(process):
+def test_a_probe_keeps_the_looks_of_the_last_10_seconds(process):
     looks = process.kafka.recent()
 
     assert looks[-1].at - looks[0].at == WINDOW_SECONDS

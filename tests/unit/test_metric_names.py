@@ -1,4 +1,4 @@
-"""docs/metrics.md has every metric, with its labels, in the order in which the API shows them."""
+"""docs/metrics.md lists every metric in the order of the code. It lists the API's metrics with their labels."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The values of the metrics, from fake looks. Unknown values are absent, and not 0."""
+"""The values of the metrics, computed from fake looks. Unknown values are absent, and not 0."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.unit.metrics_fakes import AT, kafka_look, rabbit_look, totals_look
 
 
 def of(metric: Metric, values: Values) -> dict:
-    """The values of a metric by their labels. A metric without labels is a number."""
+    """Return the values of a metric by labels, or its only value if it has no labels. {} if it has no value."""
     found = values.numbers.get(metric, {})
     return found[()] if () in found else dict(found)
 
@@ -21,7 +21,7 @@ def kafka(*looks) -> Values:
     return values_at(AT, looks, (), ())
 
 
-def test_without_looks_only_this_is_known():
+def test_without_looks_both_brokers_are_down_and_nothing_else_is_known():
     values = values_at(AT, (), (), ())
 
     assert {metric: of(metric, values) for metric in METRICS if of(metric, values) != {}} == {
@@ -44,7 +44,7 @@ def test_one_broker_and_one_partition_have_no_skew():
         assert of(metric, values) == {}
 
 
-def test_the_skew_of_brokers_is_the_largest_over_the_mean_of_all():
+def test_the_skew_of_brokers_is_the_largest_value_divided_by_the_mean():
     values = kafka(kafka_look(brokers={1: 4, 2: 0, 3: 6}, log_bytes=[1000, 1000]))
 
     assert of(d.BROKER_LEADERS, values) == {("1",): 6, ("2",): 0, ("3",): 6}
@@ -53,7 +53,7 @@ def test_the_skew_of_brokers_is_the_largest_over_the_mean_of_all():
     assert of(d.BROKER_SKEW, values) == 1.5
 
 
-def test_the_skew_of_a_topic_is_that_of_the_messages_that_came_lately():
+def test_the_message_skew_of_a_topic_counts_only_recent_messages():
     before = kafka_look(AT - 10, ends=[1_000_000, 0, 0, 0], log_bytes=[0] * 4)
     even = kafka_look(ends=[1_000_100, 100, 100, 100], log_bytes=[100] * 4)
     one = kafka_look(ends=[1_000_000, 400, 0, 0], log_bytes=[0, 400, 0, 0])
@@ -85,7 +85,7 @@ def test_one_look_has_no_rates():
         assert of(metric, values) == {}
 
 
-def test_the_lag_does_not_count_what_kafka_has_deleted():
+def test_the_lag_does_not_count_messages_that_kafka_has_deleted():
     values = kafka(kafka_look(ends=[100, 100, 100], committed=[0, 70, 100], beginnings=[40, 0, 0], log_bytes=[0] * 3))
 
     assert of(d.LAG, values) == {("pong", "0"): 60, ("pong", "1"): 30, ("pong", "2"): 0}
@@ -125,7 +125,7 @@ def test_pong_produces_its_own_messages_and_its_answers():
     assert of(d.STAGE_MESSAGES, values)["ping", "pong_received"] == 90
 
 
-def test_latencies_add_up_from_bucket_to_bucket():
+def test_each_latency_bucket_includes_the_smaller_ones():
     values = values_at(AT, (), (), [totals_look(AT, sent=100)])
     histogram = values.histograms["ping", "sent"]
 
@@ -133,7 +133,7 @@ def test_latencies_add_up_from_bucket_to_bucket():
     assert histogram.sum == pytest.approx(0.3)
 
 
-def test_a_process_that_does_not_know_all_runs_tells_no_counters_of_them():
+def test_a_process_that_does_not_know_all_runs_has_no_counters_of_runs():
     look = totals_look(AT, sent=100)
     values = values_at(AT, (), (), [replace(look, totals=replace(look.totals, since_start=None))])
 

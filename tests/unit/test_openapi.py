@@ -1,4 +1,4 @@
-"""The description of the API is valid and complete, and answers that differ from it are noticed."""
+"""The description of the API is valid and complete. Responses that differ from it are noticed."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def app():
     return create_app()
 
 
-def answer(method: str, path: str, status: int, headers: dict, body: bytes) -> requests.Response:
+def response_to(method: str, path: str, status: int, headers: dict, body: bytes) -> requests.Response:
     response = requests.Response()
     response.request = requests.Request(method, f"http://localhost{path}").prepare()
     response.url, response.status_code, response._content = response.request.url, status, body
@@ -44,21 +44,21 @@ def answer(method: str, path: str, status: int, headers: dict, body: bytes) -> r
 
 def ok(path: str, body: object, **headers: str) -> requests.Response:
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"} | headers
-    return answer("GET", path, 200, headers, json.dumps(body).encode())
+    return response_to("GET", path, 200, headers, json.dumps(body).encode())
 
 
 def problem(status: int, instance: str | None = None, **headers: str) -> requests.Response:
     headers |= {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Retry-After": "5"}
     body = {"type": "about:blank", "title": "x", "status": status, "detail": "x"}
     body |= {"instance": instance} if instance else {}
-    return answer("GET", "/ping/1/1", status, headers, json.dumps(body).encode())
+    return response_to("GET", "/ping/1/1", status, headers, json.dumps(body).encode())
 
 
-def test_it_is_openapi():
+def test_the_description_is_valid_openapi():
     validate(DESCRIPTION)
 
 
-def test_all_that_the_api_has_is_described_and_nothing_else(app):
+def test_the_description_has_every_route_of_the_api_and_no_other(app):
     routes = {
         (rule.endpoint, method)
         for rule in app.url_map.iter_rules()
@@ -80,7 +80,7 @@ def test_all_that_the_api_has_is_described_and_nothing_else(app):
 def test_answers_that_need_no_broker_are_as_described(app, method, path):
     given = app.test_client().open(path, method=method)
 
-    check(answer(method, path, given.status_code, given.headers, given.data))
+    check(response_to(method, path, given.status_code, given.headers, given.data))
 
 
 def test_the_limits_of_the_settings_are_described(monkeypatch):
@@ -92,7 +92,7 @@ def test_the_limits_of_the_settings_are_described(monkeypatch):
     assert described == {"num_messages": (20, 20), "size": (2000, 100)}
 
 
-def is_taken(key: str) -> bool:
+def is_accepted(key: str) -> bool:
     try:
         return parse_key(key) is not None
     except BadParameter:
@@ -100,10 +100,10 @@ def is_taken(key: str) -> bool:
 
 
 @pytest.mark.parametrize("key", [RUN["id"], RUN["id"].upper(), f'"{RUN["id"]}"', f"urn:uuid:{RUN['id']}", "42"])
-def test_the_described_keys_are_those_that_the_api_takes(key):
+def test_the_description_allows_the_keys_that_the_api_accepts_and_no_others(key):
     described = DESCRIPTION["components"]["parameters"]["Idempotency-Key"]["schema"]["pattern"]
 
-    assert bool(re.search(described, key)) == is_taken(key)
+    assert bool(re.search(described, key)) == is_accepted(key)
 
 
 def test_the_page_names_every_path_and_every_schema(app):
@@ -113,7 +113,7 @@ def test_the_page_names_every_path_and_every_schema(app):
     assert all(f'id="{name}"' in page for name in DESCRIPTION["components"]["schemas"])
 
 
-def test_proper_answers_pass():
+def test_responses_as_described_pass():
     check(ok("/ping/1/1", FIGURES))
     check(ok(f"/runs/{RUN['id']}", RUN))
     check(ok(f"/runs/{RUN['id']}", RUN | {"more": "may be added"}))
@@ -129,8 +129,8 @@ def test_proper_answers_pass():
         ("with Link", ok("/ping/1/1", FIGURES, Link="elsewhere")),
         ("with text/plain", ok("/ping/1/1", FIGURES, **{"Content-Type": "text/plain"})),
         ("not described", ok("/peng/1/1", FIGURES)),
-        ("not described", answer("GET", "/ping/1/1", 201, {}, b"{}")),
-        ("not described", answer("PUT", "/ping/1/1", 200, {}, b"{}")),
+        ("not described", response_to("GET", "/ping/1/1", 201, {}, b"{}")),
+        ("not described", response_to("PUT", "/ping/1/1", 200, {}, b"{}")),
         ("'lost' is not one of", ok("/runs/1", RUN | {"state": "lost"})),
         ("'yesterday' is not a 'date-time'", ok("/runs/1", RUN | {"created": "yesterday"})),
         ("None is not of type 'integer'", ok("/runs/1", RUN | {"num_messages": None})),
@@ -139,14 +139,14 @@ def test_proper_answers_pass():
             ok("/runs/1", RUN | {"stages": {"sent": {"messages": 1}, "ping_received": STAGE}}),
         ),
         ("'ping_received' is a required", ok("/runs/1", RUN | {"stages": {"sent": STAGE}})),
-        ("without Retry-After", answer("GET", "/readyz", 503, {"Cache-Control": "no-store"}, b"")),
-        ("without Allow", answer("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
+        ("without Retry-After", response_to("GET", "/readyz", 503, {"Cache-Control": "no-store"}, b"")),
+        ("without Allow", response_to("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
         ("'instance' is a required", problem(422)),
         ("is not valid|does not match", problem(422, instance="/pong/1/1")),
         ("with another Link than its instance", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
-        ("with a body", answer("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
+        ("with a body", response_to("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
     ],
 )
-def test_what_is_not_as_described_is_noticed(reason, wrong):
+def test_a_response_that_is_not_as_described_is_noticed(reason, wrong):
     with pytest.raises(AssertionError, match=reason):
         check(wrong)

@@ -1,4 +1,4 @@
-"""Options of the two Kafka extensions and of the settings: none is dropped, none leaks into the next extension."""
+"""Options of the two Kafka extensions and of the settings. None is lost, and none leaks into the next extension."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ KAFKA = settings.KafkaSettings(
 
 
 class Client:
-    """Notes what the extensions ask for."""
+    """Notes the options that the extensions ask for."""
 
     def __init__(self) -> None:
         self.consumers: dict[str, dict] = {}
@@ -46,7 +46,7 @@ def client(monkeypatch):
 
 @pytest.fixture
 def set_up():
-    """Sets an extension up in a service called ping."""
+    """Sets up an extension in a service called ping."""
     container = SimpleNamespace(config={SETTINGS: settings.load()}, service_name="ping")
 
     def set_up(extension):
@@ -60,7 +60,7 @@ def set_up():
 
 @pytest.fixture
 def opened(monkeypatch):
-    """A client of kafka-python that gives back the options with which it would connect."""
+    """A kafka-python client. Its producers, consumers and readers are only the options that they would get."""
     monkeypatch.setattr(kafka_python, "KafkaPythonProducer", lambda options: options)
     monkeypatch.setattr(kafka_python, "KafkaPythonConsumer", lambda topics, options, waiting: options)
     monkeypatch.setattr(kafka_python, "KafkaPythonReader", lambda options, waiting: options)
@@ -75,16 +75,14 @@ def test_options_that_are_false_are_kept(client, set_up):
     assert client.producers == [{"acks": 0, "linger_ms": 0}]
 
 
-def test_the_group_is_the_service_unless_an_option_says_otherwise_and_does_not_leak_into_the_next_consumer(
-    client, set_up
-):
+def test_the_group_is_the_name_of_the_service_unless_an_option_sets_another_for_one_consumer(client, set_up):
     set_up(BatchConsumer("a", group_id="mine"))
     set_up(BatchConsumer("b"))
 
     assert client.consumers == {"mine": {"group_id": "mine"}, "ping": {}}
 
 
-def test_options_of_an_extension_stand_over_those_of_the_settings_and_do_not_leak_into_the_next_one(opened):
+def test_options_of_an_extension_override_the_settings_and_do_not_leak_into_the_next_extension(opened):
     assert opened.producer(acks=0, linger_ms=0) == {
         "bootstrap_servers": "somewhere:9092", "acks": 0, "retries": 9, "linger_ms": 0
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Messages out of order: they come after one with a higher number of the same run and partition."""
+"""A message is out of order if it comes after one with a higher number of the same run and partition."""
 
 from hypothesis import given
 from hypothesis import strategies as some
@@ -8,7 +8,7 @@ from messaging.runs.order import Order
 
 
 def late(*batches: tuple[list[int], list[int]]) -> int:
-    """How many come out of order in batches of numbers and their partitions."""
+    """Count the messages out of order. Each batch has numbers and their partitions."""
     order, seen, found = Order(), BitMap(), 0
     for numbers, partitions in batches:
         found += order.add(numbers, partitions, seen)
@@ -20,7 +20,7 @@ def test_rising_numbers_are_in_order():
     assert late(([1, 2, 5], [0, 0, 0]), ([7, 8], [0, 0])) == 0
 
 
-def test_partitions_do_not_mix():
+def test_each_partition_has_its_own_order():
     assert late(([10, 11, 1, 2], [0, 0, 1, 1]), ([12, 3], [0, 1])) == 0
 
 
@@ -36,7 +36,7 @@ def test_a_message_that_comes_again_is_a_duplicate_and_not_late():
 
 
 @given(some.lists(some.integers(0, 20), min_size=1), some.integers(1, 5))
-def test_it_is_the_definition_whatever_the_batches(numbers, size):
+def test_the_count_follows_the_definition_regardless_of_batch_size(numbers, size):
     messages = [(number, number % 3) for number in numbers]  # a message is always in the same partition
     batches = [messages[start : start + size] for start in range(0, len(messages), size)]
     found = late(*([list(column) for column in zip(*batch, strict=True)] for batch in batches))

@@ -12,7 +12,7 @@ PACED = asked(rate=1000)
 
 
 def without(value: bytes, *names: str) -> bytes:
-    """The record as an older version has written it."""
+    """Return the record as an older version would have written it."""
     members = json.loads(value)
     for name in names:
         assert members.pop(name, None) is None

@@ -1,4 +1,4 @@
-"""The sending of a paced run: each message is sent when it is due. The clock is the test's, so nothing takes time."""
+"""The sending of a paced run: each message is sent when it is due. The clock is a fake, so the tests do not wait."""
 
 from types import SimpleNamespace
 
@@ -19,12 +19,12 @@ SECOND = 1_000_000
 
 
 class Out(Topic):
-    """Notes when it takes messages. Taking the message with number `stalls_at` lasts 5 s."""
+    """Notes when it takes messages. Each block takes `takes_seconds`, the one with message `stalls_at` 5 s more."""
 
     def __init__(self, clock: WallClock, stalls_at: int | None = None, takes_seconds: float = 0, **options):
         super().__init__(**options)
         self.blocks: list[tuple[int, list[int]]] = []
-        """For each block: the time since the start, and its numbers."""
+        """For each block: the time in microseconds after START, and its numbers."""
         self._clock = clock
         self._stalls_at = stalls_at
         self._takes = round(takes_seconds * SECOND)
@@ -37,7 +37,7 @@ class Out(Topic):
 
     @property
     def stamped(self) -> list[tuple[int, int]]:
-        """Number and time, after the start, of each message."""
+        """The number of each message, and the time in its stamp in microseconds after START."""
         return [(number, time - START) for _, number, time in (unpack(key) for key, _, _ in self.messages)]
 
 
@@ -61,7 +61,7 @@ def test_at_a_low_rate_each_message_is_sent_alone_when_it_is_due(clock):
 
 
 @pytest.mark.parametrize("rate", [1000, 50_000, 1_000_000])
-def test_at_a_high_rate_what_is_due_is_sent_together_and_not_late(clock, rate):
+def test_at_a_high_rate_due_messages_are_sent_together_and_at_most_2_ms_late(clock, rate):
     out = Out(clock)
     send(clock, out, 5000, rate)
 
@@ -69,15 +69,15 @@ def test_at_a_high_rate_what_is_due_is_sent_together_and_not_late(clock, rate):
     assert all(time == number * SECOND // rate for number, time in out.stamped)
     lateness = [at - number * SECOND // rate for at, numbers in out.blocks for number in numbers]
     assert 0 <= min(lateness) <= max(lateness) <= 2000
-    assert len(out.blocks) <= 5000 / rate * 1000 * 1.2 + 5000 / 200  # about one per millisecond, and one per block
+    assert len(out.blocks) <= 5000 / rate * 1000 * 1.2 + 5000 / 200  # about one per ms, and one per 200 messages
 
 
-def test_a_stall_is_in_the_stamps_of_the_messages_that_were_late_and_they_follow_at_once(clock):
+def test_after_a_stall_the_late_messages_are_sent_at_once_and_keep_their_due_times(clock):
     out = Out(clock, stalls_at=10)
     send(clock, out, 100, rate=10)
 
     assert out.stamped == [(number, number * SECOND // 10) for number in range(100)], "due times, in spite of the stall"
-    assert out.blocks[11] == (6 * SECOND, [*range(11, 61)]), "all that were due in the meantime"
+    assert out.blocks[11] == (6 * SECOND, [*range(11, 61)]), "all messages that were due in the meantime"
     assert out.blocks[12:] == [(number * SECOND // 10, [number]) for number in range(61, 100)]
 
 
@@ -100,7 +100,7 @@ def test_consecutive_numbers_stay_in_one_partition_in_blocks(clock):
     assert {partition for partitions in blocks.values() for partition in partitions} == {0, 1, 2}
 
 
-def test_messages_sent_before_are_left_out_and_the_rest_keeps_its_times(clock):
+def test_messages_sent_before_are_left_out_and_the_others_keep_their_due_times(clock):
     out = Out(clock)
     send(clock, out, 20, rate=10, sent_before=[*range(5), 7])
 
@@ -116,7 +116,7 @@ def test_a_report_has_the_due_time_of_each_message(clock):
     assert report.sent_times == [START, START + SECOND, START + 2 * SECOND]
 
 
-def test_it_notices_a_stop_while_it_waits_for_the_next_message(clock):
+def test_a_stop_is_noticed_while_the_sending_waits_for_the_next_message(clock):
     stop = SimpleNamespace(asked=False, overdue=False)
     asked_at = START + 300_000
 
@@ -130,7 +130,7 @@ def test_it_notices_a_stop_while_it_waits_for_the_next_message(clock):
     assert clock.at - asked_at <= LONGEST_SECONDS * SECOND
 
 
-def test_what_was_acknowledged_is_reported_while_it_waits(clock):
+def test_acknowledged_messages_are_reported_while_the_sending_waits(clock):
     reports, seen = [], []
     clock.on_sleep = lambda: seen.append(len(reports))
     send(clock, Out(clock), 2, rate=1, report=reports.append)

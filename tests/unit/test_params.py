@@ -37,7 +37,7 @@ def test_a_rate_is_a_number_of_messages_per_second():
 
 
 @pytest.mark.parametrize("rate", ["", "x", "-1", "1.5", "1e3", "0", "1000001", "\uff11"])
-def test_nothing_else_is_a_rate(rate):
+def test_a_rate_that_is_out_of_range_or_not_a_whole_number_is_refused(rate):
     with pytest.raises(BadParameter, match=r"^rate must be a whole number"):
         parse_numbers("100", "1", Limits(), rate)
 
@@ -57,7 +57,7 @@ def test_a_client_waits_for_a_run_that_takes_less_than_the_timeout(num_messages,
         check_wait(run, request_timeout=60)
 
 
-def test_numbers_within_the_limits():
+def test_numbers_within_the_limits_are_accepted():
     assert parse_numbers("010", "1000", Limits()) == Numbers(10, 1000)
     assert parse_numbers("100", "0", Limits()) == Numbers(100, 0)
 
@@ -80,7 +80,7 @@ def test_a_problem_quotes_only_the_beginning_of_a_long_text():
     ("numbers", "named"),
     [(("0", "1"), "num_messages"), (("101", "1"), "num_messages"), (("1", "1001"), "size"), (("11", "1000"), "times")],
 )
-def test_numbers_out_of_the_limits(numbers, named):
+def test_numbers_outside_the_limits_are_refused(numbers, named):
     with pytest.raises(BadParameter, match=named):
         parse_numbers(*numbers, Limits())
 
@@ -129,7 +129,7 @@ def test_a_preference_that_cannot_be_applied_is_ignored(header):
         ("respond-async=no, respond-async", Preferences()),
     ],
 )
-def test_of_two_equal_preferences_the_first_counts(header, preferences):
+def test_of_two_preferences_with_one_name_the_first_counts(header, preferences):
     assert parse_preferences(header, longest_wait=60) == preferences
 
 
@@ -142,12 +142,12 @@ def test_a_key_is_a_uuid():
     "header",
     ["", "42", "x" * 36, ID.hex, f'"{ID}"', f"{{{ID}}}", f"urn:uuid:{ID}", "1_000000-0000-0000-0000-000000000000"],
 )
-def test_nothing_else_is_a_key(header):
+def test_a_key_that_is_not_a_uuid_in_its_usual_form_is_refused(header):
     with pytest.raises(BadParameter, match="Idempotency-Key must be a UUID"):
         parse_key(header)
 
 
-def test_pages():
+def test_a_page_has_a_limit_and_perhaps_a_run_to_continue_from():
     assert parse_page([]) == (20, None)
     assert parse_page([("limit", "100"), ("before", str(ID))]) == (100, ID)
     assert parse_page([("limit", "1")]) == (1, None)
@@ -156,7 +156,7 @@ def test_pages():
 @pytest.mark.parametrize(
     "pair", [("limit", "0"), ("limit", "101"), ("limit", "x"), ("limit", ""), ("before", "x"), ("before", "")]
 )
-def test_pages_that_cannot_be(pair):
+def test_wrong_parameters_of_a_page_are_refused(pair):
     with pytest.raises(BadParameter, match=f"^{pair[0]} must be"):
         parse_page([pair])
 
@@ -168,7 +168,7 @@ def test_a_query_parameter_that_is_repeated_is_refused():
 
 @pytest.mark.parametrize(("known", "expected"), [(["limit", "before"], "only limit and before"), ([], "none")])
 def test_a_query_parameter_that_is_misspelt_is_refused(known, expected):
-    with pytest.raises(BadParameter, match=f"no query parameter 'Limit' here, {expected}."):
+    with pytest.raises(BadParameter, match=f"no query parameter 'Limit' here. This path accepts {expected}."):
         parse_query([("Limit", "1")], *known)
 
 

@@ -1,4 +1,4 @@
-"""The records that an instance reads about a run before it takes it over, with a Kafka in memory."""
+"""The records of a run that an instance reads before it takes the run over. Kafka is in memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -77,14 +77,14 @@ def test_everything_on_record_is_read(broker, request_, read, sent):
 
 
 @pytest.mark.parametrize("outcome", ["sent", "failed", "stopped"])
-def test_it_is_known_how_a_run_has_ended(read, sent, outcome):
+def test_the_past_has_the_outcome_of_a_run_that_has_ended(read, sent, outcome):
     sent([0, 1], outcome)
 
     assert read().ended.outcome == outcome
-    assert read().has_yielded("one"), "it sends no more"
+    assert read().has_yielded("one"), "the instance sends no more"
 
 
-def test_other_runs_and_stages_and_records_of_somebody_else_are_left_out(broker, request_, read, sent, caplog):
+def test_records_of_other_runs_stages_and_programs_are_left_out(broker, request_, read, sent, caplog):
     other = replace(request_, run=UUID(int=request_.run.int ^ 1 << 64))
     assert partition_of(other.run, 4) == partition_of(request_.run, 4)
     broker.add_state(other.run, SENT, "host:1/a.1", State(seen([7]), Sender(other, "one", "sent")))
@@ -100,7 +100,7 @@ def test_other_runs_and_stages_and_records_of_somebody_else_are_left_out(broker,
     assert caplog.text.count("not a record of a run") == 2
 
 
-def test_only_what_came_since_the_run_was_created_is_read_and_of_one_partition(broker, request_, read, sent):
+def test_only_records_since_the_run_was_created_are_read_from_one_partition_of_run_states(broker, request_, read, sent):
     states = Partition(RUN_STATES, partition_of(request_.run, 4))
     before = request_.created // 1000 - SLACK_MS - 1000
     for partition in states, PARTITION:
@@ -114,7 +114,7 @@ def test_only_what_came_since_the_run_was_created_is_read_and_of_one_partition(b
     assert broker.reads == {states: 2}
 
 
-def test_what_is_written_while_it_reads_does_not_keep_it_reading(broker, request_, read, sent):
+def test_reading_ends_even_if_new_records_are_written_meanwhile(broker, request_, read, sent):
     sent([1], "sending")
     write = broker.write
 
@@ -127,14 +127,14 @@ def test_what_is_written_while_it_reads_does_not_keep_it_reading(broker, request
     assert list(read().sent) == [1]
 
 
-def test_each_look_reads_anew(read, sent):
+def test_each_read_returns_the_newest_records(read, sent):
     sent([1], "sending")
     assert list(read().sent) == [1]
     sent([1, 2], "yielded")
     assert (list(read().sent), read().has_yielded("one")) == ([1, 2], True)
 
 
-def test_without_kafka_it_is_unavailable_and_works_again_after_that(broker, read, sent):
+def test_reading_fails_without_kafka_and_works_again_afterwards(broker, read, sent):
     sent([1], "sending")
     broker.is_down = True
     with pytest.raises(Unavailable):
@@ -155,13 +155,13 @@ def test_a_topic_that_kafka_does_not_know_yet_is_unavailable(broker, read):
 
 
 @pytest.mark.parametrize("seconds", [0, -0.01, -1, -100])
-def test_without_time_left_it_is_unavailable_at_once(read, sent, seconds):
+def test_reading_fails_at_once_if_no_time_is_left(read, sent, seconds):
     sent([1], "sending")
     with pytest.raises(Unavailable):
         read(seconds)
 
 
-def test_a_second_look_waits_for_the_first_one_no_longer_than_it_may(broker, reader, request_):
+def test_a_second_read_waits_for_the_first_one_but_not_longer_than_its_timeout(broker, reader, request_):
     reading, may_go_on = Event(), Event()
     connect = broker.reader
 

@@ -1,4 +1,4 @@
-"""Payloads follow from run and number. They are the same everywhere, all different, and do not compress."""
+"""A payload follows from run and number. Every process computes the same one. Payloads differ and do not compress."""
 
 import uuid
 import zlib
@@ -12,7 +12,7 @@ from messaging.runs.payload import LARGEST, OFFSETS, payloads
 RUN = uuid.uuid4().bytes
 
 
-def test_everybody_computes_the_same_bytes():
+def test_the_bytes_of_a_payload_are_fixed():
     assert payloads(bytes(16), range(2), 8) == [bytes.fromhex("e64e4fbc37aa5238"), bytes.fromhex("58c187cb62a823c7")]
     assert payloads(bytes(range(16)), [999_999], 4) == [bytes.fromhex("02411b80")]
 
@@ -56,6 +56,6 @@ def test_a_batch_does_not_compress(count, size):
 
 
 @pytest.mark.parametrize("size", [-1, LARGEST + 1])
-def test_a_size_that_the_pool_has_no_room_for_is_refused(size):
+def test_a_size_out_of_range_is_refused(size):
     with pytest.raises(ValueError, match="a payload has 0 to 2097152 bytes"):
         payloads(RUN, [0], size)

@@ -1,4 +1,4 @@
-"""The specification's example: the ping service alone, its dependencies replaced by nameko's `worker_factory`."""
+"""The specification's example: the ping service alone. nameko's `worker_factory` replaces its dependencies."""
 
 from unittest.mock import call
 
@@ -16,7 +16,7 @@ def test_send_sends_to_pong_and_returns_the_figures():
     assert service.pong_topic.send_run.mock_calls == [call(100, 10)]
 
 
-def test_send_names_the_run_of_the_messages():
+def test_send_passes_on_the_id_of_the_run_and_the_options_of_the_call():
     service = worker_factory(PingService)
     service.send(100, 10, run_id="3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11", created=7, queued=True)
 
@@ -25,7 +25,7 @@ def test_send_names_the_run_of_the_messages():
     ]
 
 
-def test_receive_counts_and_answers_nothing():
+def test_receive_counts_a_batch_and_sends_no_answer():
     service = worker_factory(PingService)
     batch = Batch("ping", partitions=[0], keys=[b"key"], values=[b"value"], poll_seconds=0.0)
 

@@ -11,7 +11,7 @@ from pong import PongService
 BATCH = Batch("pong", partitions=[0], keys=[b"key"], values=[b"value"], poll_seconds=0.0)
 
 
-def test_answers_each_batch_and_is_done_when_the_answers_are():
+def test_a_batch_is_answered_and_is_done_when_its_answers_are():
     service = worker_factory(PongService)
 
     assert service.answer(BATCH) is service.ping_topic.forward.return_value
@@ -19,7 +19,7 @@ def test_answers_each_batch_and_is_done_when_the_answers_are():
     assert service.stats.record.mock_calls == [call(BATCH)]
 
 
-def test_a_batch_that_could_not_be_answered_is_not_counted_because_it_comes_again():
+def test_a_batch_whose_answering_fails_is_not_counted_because_it_comes_again():
     service = worker_factory(PongService)
     service.ping_topic.forward.side_effect = RuntimeError
 

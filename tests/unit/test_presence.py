@@ -10,39 +10,39 @@ def timeline(*messages: int, start: int = 1000, step: int = 1) -> Timeline:
     return Timeline(start, step, list(messages))
 
 
-def test_a_single_instance_is_there_all_the_time_even_while_nothing_comes():
+def test_a_single_instance_is_present_all_the_time_even_while_no_messages_come():
     assert find_presence({"a": timeline(50, 0, 0, 0, 0, 0, 50)}, TURN) == {"a": [(None, None)]}
 
 
-def test_instances_that_take_turns_are_all_there():
+def test_instances_that_take_turns_are_all_present():
     found = find_presence({"a": timeline(50, 0, 0, 50, 0, 0), "b": timeline(0, 50, 50, 0, 50, 50)}, TURN)
 
     assert found == {"a": [(None, None)], "b": [(None, None)]}
 
 
-def test_one_that_is_killed_vanishes_and_its_successor_appears():
+def test_an_instance_that_is_killed_vanishes_and_its_successor_appears():
     found = find_presence({"a": timeline(50, 50), "b": timeline(100, 100, 100, start=1005)}, TURN)
 
     assert found == {"a": [(None, 1002)], "b": [(1005, None)]}
 
 
-def test_one_that_is_frozen_vanishes_and_comes_back():
+def test_an_instance_that_is_frozen_vanishes_and_comes_back():
     found = find_presence({"a": timeline(50, 50, 0, 0, 0, 0, 50), "b": timeline(50, 50, 50, 50, 50, 50, 50)}, TURN)
 
     assert found == {"a": [(None, 1002), (1006, None)], "b": [(None, None)]}
 
 
-def test_one_that_waits_while_the_others_get_little_is_not_absent():
+def test_an_instance_that_waits_while_the_others_get_few_messages_is_not_absent():
     found = find_presence({"a": timeline(50, 0, 0, 0, 0, 50), "b": timeline(1, 1, 1, 1, 1, 1)}, TURN)
 
     assert found == {"a": [(None, None)], "b": [(None, None)]}
 
 
-def test_timelines_of_other_steps_are_compared_at_the_same_times():
+def test_timelines_with_different_steps_are_compared_at_the_same_times():
     long, short = timeline(*[100] * 10, start=1000, step=4), timeline(10, 10, 10, start=1013)
 
     assert find_presence({"a": long, "b": short}, TURN) == {"a": [(None, None)], "b": [(1012, 1016)]}
 
 
-def test_nobody_was_there_before_the_first_message():
+def test_no_instance_is_present_before_the_first_message():
     assert find_presence({}, TURN) == {}

@@ -11,7 +11,7 @@ RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 PATH = f"/runs/{RUN}"
 
 
-def answer_to(problem: Problem):
+def response_to(problem: Problem):
     app = Flask(__name__)
     register_problems(app)
 
@@ -23,11 +23,11 @@ def answer_to(problem: Problem):
 
 
 def test_a_problem_has_the_members_of_rfc_9457_and_its_own():
-    answer = answer_to(Problem(503, "Not now.", failing=["kafka"]))
+    response = response_to(Problem(503, "Not now.", failing=["kafka"]))
 
-    assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
-    assert answer.headers["Retry-After"]
-    assert answer.json == {
+    assert (response.status_code, response.content_type) == (503, "application/problem+json")
+    assert response.headers["Retry-After"]
+    assert response.json == {
         "type": "about:blank",
         "title": "Service Unavailable",
         "status": 503,
@@ -37,17 +37,17 @@ def test_a_problem_has_the_members_of_rfc_9457_and_its_own():
 
 
 @pytest.mark.parametrize("status", [409, 503, 504])
-def test_a_problem_of_a_run_that_can_be_looked_at_names_it_and_leads_to_it(status):
+def test_a_problem_of_a_run_that_exists_names_the_run_and_links_to_it(status):
     problem = Problem(status, "It goes on.")
     problem.run = RUN
-    answer = answer_to(problem)
+    response = response_to(problem)
 
-    assert answer.json["instance"] == PATH
-    assert answer.headers["Link"] == f'<{PATH}>; rel="describedby"'
+    assert response.json["instance"] == PATH
+    assert response.headers["Link"] == f'<{PATH}>; rel="describedby"'
 
 
-def test_a_problem_about_a_run_that_is_not_there_names_it_and_leads_nowhere():
-    answer = answer_to(Problem(404, "There is no such run.", RUN))
+def test_a_problem_about_a_run_that_does_not_exist_names_the_run_without_a_link():
+    response = response_to(Problem(404, "There is no such run.", RUN))
 
-    assert answer.json["instance"] == PATH
-    assert "Link" not in answer.headers
+    assert response.json["instance"] == PATH
+    assert "Link" not in response.headers

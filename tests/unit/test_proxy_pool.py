@@ -1,4 +1,4 @@
-"""The pool of connections to RabbitMQ: which one is used next, and when one is closed."""
+"""The pool of connections to RabbitMQ: which connection is used next, and when a connection is closed."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def pool(made, clock):
 
 
 def use(pool: ProxyPool, count: int = 1) -> None:
-    """Use so many connections at the same time."""
+    """Use this many connections at the same time."""
     if count:
         with pool.proxy("ping"):
             use(pool, count - 1)
@@ -75,7 +75,7 @@ def test_unused_connections_are_closed(pool, made, clock):
     assert open_now(made) == 0
 
 
-def test_those_that_were_used_shortly_before_stay_open(pool, made, clock):
+def test_connections_that_were_used_recently_stay_open(pool, made, clock):
     use(pool, 5)
     clock.advance(IDLE_SECONDS - 1)
     pool.close_idle()
@@ -85,7 +85,7 @@ def test_those_that_were_used_shortly_before_stay_open(pool, made, clock):
     assert len(made) == 5
 
 
-def test_one_that_is_in_use_is_not_closed(pool, made, clock):
+def test_a_connection_that_is_in_use_is_not_closed(pool, made, clock):
     with pool.proxy("ping") as (proxy, _):
         clock.advance(10 * IDLE_SECONDS)
         pool.close_idle()

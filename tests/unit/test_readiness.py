@@ -1,4 +1,4 @@
-"""Readiness: several probes share a check, and a broker that hangs does not block."""
+"""Readiness: several probes share a check, and a broker that hangs does not block them."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ PROBES = 8
 
 
 class Check:
-    """The check of a broker. It takes until the test ends it."""
+    """The check of a broker. It ends when the test sets `may_end`."""
 
     def __init__(self, failing=None):
         self.started = 0
@@ -60,7 +60,7 @@ def test_probes_at_the_same_time_are_all_answered(slow, pool):
     assert [answer.result(5) for answer in (first, *others)] == [{}] * PROBES
 
 
-def test_a_check_that_is_over_is_not_asked_again(slow):
+def test_a_new_check_starts_once_the_last_one_is_over(slow):
     slow.may_end.set()
     ready = Readiness({"rabbitmq": slow})
     for count in 1, 2, 3:

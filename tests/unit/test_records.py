@@ -1,4 +1,4 @@
-"""Record batches: the fast reader returns what kafka-python's own reader returns."""
+"""Record batches: the fast reader returns the same messages as kafka-python's own reader."""
 
 import random
 from contextlib import suppress
@@ -18,7 +18,7 @@ GZIP = DefaultRecordBatch.CODEC_GZIP
 
 
 def build(messages: list[tuple], compression: int = 0) -> bytearray:
-    """Bytes of a batch of (key, value, headers), by kafka-python."""
+    """Return the bytes of a batch that kafka-python builds from (key, value, headers)."""
     builder = DefaultRecordBatchBuilder(2, compression, False, -1, -1, -1, 10**9)
     for offset, (key, value, headers) in enumerate(messages):
         builder.append(offset, 1_700_000_000_000 + offset * 1000, key, value, headers)
@@ -31,7 +31,7 @@ def some_bytes(choose: random.Random) -> bytes | None:
 
 @pytest.mark.parametrize("compression", [0, GZIP])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_same_messages_as_kafka_python_reads(seed, compression):
+def test_the_messages_are_the_same_as_from_kafka_python(seed, compression):
     choose = random.Random(seed)
     headers = [[], [("name", b"value")], [("a", None), ("b", b"x" * 200)]]
     messages = [(some_bytes(choose), some_bytes(choose), choose.choice(headers)) for _ in range(300)]
@@ -65,7 +65,7 @@ headers = some.lists(
 
 
 @given(some.lists(some.tuples(contents, contents, headers), min_size=1, max_size=20), some.sampled_from([0, GZIP]))
-def test_whatever_a_batch_has_it_is_read_as_kafka_python_reads_it(messages, compression):
+def test_any_batch_is_read_as_kafka_python_reads_it(messages, compression):
     data = build(messages, compression)
 
     assert read_batch(DefaultRecordBatch(data), 3) == [
@@ -74,11 +74,11 @@ def test_whatever_a_batch_has_it_is_read_as_kafka_python_reads_it(messages, comp
 
 
 @given(some.binary(max_size=100), some.integers(1, 60))
-def test_bytes_that_are_no_records_are_corrupt_and_nothing_else(value, at):
+def test_damaged_bytes_raise_no_other_error_than_corrupt_record(value, at):
     data = build([(b"k", value, [])] * 3)
     data[-at] ^= 0xFF
 
-    with suppress(CorruptRecordException):  # or it is read with other bytes, which the checksum of the batch finds
+    with suppress(CorruptRecordException):  # or it reads wrong bytes, which the batch's checksum would show
         read_batch(DefaultRecordBatch(data), 0)
 
 

@@ -67,31 +67,31 @@ def test_a_run_that_ends_early_says_why(records, outcome):
     assert run.summary(SOON, STALLED_AFTER).as_json()["reason"] == "too bad"
 
 
-def test_the_instance_that_sends_to_the_end_decides_over_one_that_failed(records):
+def test_an_instance_that_sends_the_rest_overrides_one_that_failed(records):
     failed = records.sent("failed", seen([1]), "was killed", writer="host:1/a")
     run = run_of(records, records.accepted(), failed, records.sent("sent", seen(range(1, 10)), writer="host:2/a"))
 
     assert run.state() == (RunState.BOUNCING, None)
 
 
-def test_a_stop_before_the_sending_ends_the_run(records):
+def test_a_stop_ends_a_run_that_has_not_begun(records):
     assert run_of(records, records.accepted(), records.stop()).state() == ("stopped", "stopped before it began")
 
 
-def test_a_stop_while_the_service_sends_is_up_to_the_service(records):
+def test_a_run_with_a_stop_is_sending_until_the_service_ends_it(records):
     run = run_of(records, records.accepted(), records.sent("sending"), records.stop())
 
     assert run.state() == (RunState.SENDING, None)
 
 
-def test_the_first_acceptance_decides_what_was_asked(records):
+def test_the_first_accepted_request_counts(records):
     other = Records(asked("pong", 99, 1, run=records.request.run))
     run = run_of(records, records.accepted("first"), other.accepted("second"))
 
     assert (run.request, run.standing.accepted_by) == (records.request, "first")
 
 
-def test_a_run_that_no_api_has_accepted_is_known_by_its_sender(records):
+def test_a_run_that_no_api_has_accepted_gets_its_request_from_its_sender(records):
     run = run_of(records, records.stage("ping_received", seen([1])))
     assert run.asked is None
 
@@ -99,7 +99,7 @@ def test_a_run_that_no_api_has_accepted_is_known_by_its_sender(records):
     assert run.request == records.request
 
 
-def test_a_run_without_news_for_a_while_names_the_stage_that_waits(records):
+def test_a_stalled_run_names_the_stage_that_waits(records):
     waiting = run_of(records, records.accepted(), records.sent("sent", seen(ALL)))
     done = run_of(records, *complete(records))
 
@@ -109,7 +109,7 @@ def test_a_run_without_news_for_a_while_names_the_stage_that_waits(records):
     assert done.summary(LATE, STALLED_AFTER).stalled is None
 
 
-def test_a_stage_lacks_what_was_sent_and_not_what_was_asked_for(records):
+def test_a_later_stage_misses_only_messages_that_were_sent(records):
     stage = records.stage("pong_received", seen([0, 1]))
     view = run_of(records, records.accepted(), records.sent("stopped", seen([0, 1, 2])), stage).view(
         SOON, STALLED_AFTER
@@ -120,14 +120,14 @@ def test_a_stage_lacks_what_was_sent_and_not_what_was_asked_for(records):
     assert not view.has_arrived
 
 
-def test_what_was_sent_of_a_stopped_run_can_arrive_completely():
+def test_all_sent_messages_of_a_stopped_run_can_arrive():
     records = Records(asked("pong", 10))
     sent, received = records.sent("stopped", seen([0, 1])), records.stage("ping_received", seen([0, 1]))
 
     assert run_of(records, records.accepted(), sent, received).view(SOON, STALLED_AFTER).has_arrived
 
 
-def test_instances_add_up(records):
+def test_the_counts_of_instances_add_up(records):
     first = records.stage("pong_received", seen([0, 1, 2]), writer="one:1/a")
     second = records.stage("pong_received", seen([2, 3]), writer="two:2/b")
     view = run_of(records, records.accepted(), records.sent("sent", seen(ALL)), first, second).view(SOON, STALLED_AFTER)
@@ -137,7 +137,7 @@ def test_instances_add_up(records):
     assert stage.instances == {"one:1": 3, "two:2": 2}
 
 
-def test_the_newest_state_of_an_instance_is_all_there_is_to_know(records):
+def test_only_the_newest_state_of_an_instance_counts(records):
     run = run_of(records, records.accepted(), records.sent("sending", seen([0])), records.sent("sending", seen([0, 1])))
 
     assert run.view(SOON, STALLED_AFTER).stages["sent"].messages == 2
@@ -166,12 +166,12 @@ def test_the_json_has_the_members_that_are_promised(records):
     assert "stages" not in run_of(records, *complete(records)).summary(SOON, STALLED_AFTER).as_json()
 
 
-def test_a_run_that_is_not_over_has_no_end(records):
+def test_a_run_that_is_not_over_has_no_finish_time(records):
     assert run_of(records, records.accepted()).summary(SOON, STALLED_AFTER).as_json()["finished"] is None
 
 
 class TestRefusedMessages:
-    """Kafka has refused answers for good, so the run cannot be completed."""
+    """Kafka has refused answers, so the run cannot be completed."""
 
     def records_of(self, records, refused: int, arrived: int):
         begun = [records.accepted(), records.sent("sent", seen(ALL)), records.stage("pong_received", seen(ALL))]
@@ -184,23 +184,23 @@ class TestRefusedMessages:
         assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
         assert run.is_over
 
-    def test_until_then_it_is_bouncing(self, records):
+    def test_the_run_is_bouncing_until_all_others_have_arrived(self, records):
         assert run_of(records, *self.records_of(records, refused=3, arrived=6)).state() == ("bouncing", None)
 
-    def test_they_are_failed_and_not_answered(self, records):
+    def test_refused_messages_count_as_failed_and_not_as_answered(self, records):
         view = run_of(records, *self.records_of(records, refused=3, arrived=7)).view(SOON, STALLED_AFTER)
         stage = view.stages["pong_answered"]
 
         assert (stage.distinct, stage.failed, stage.missing) == (7, 3, 3)
         assert view.stages["ping_received"].missing == 3
 
-    def test_those_that_came_again_and_were_refused_again_are_told_once(self, records):
+    def test_messages_that_were_refused_twice_count_once(self, records):
         again = records.stage("pong_answered", seen(failed=range(7, 10)), writer="host:2/a")
         run = run_of(records, *self.records_of(records, refused=3, arrived=7), again)
 
         assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
 
-    def test_a_run_is_done_if_they_were_answered_after_all(self, records):
+    def test_a_run_is_done_if_refused_messages_are_answered_later(self, records):
         again = records.stage("pong_answered", seen(range(7, 10)), writer="host:2/a")
         arrived = records.stage("ping_received", seen(ALL), writer="host:2/a")
 
@@ -210,7 +210,7 @@ class TestRefusedMessages:
         )
 
 
-def test_a_run_that_is_incomplete_for_good_has_failed_until_the_rest_comes_after_all(records):
+def test_an_incomplete_run_has_failed_until_its_missing_messages_come(records):
     run = run_of(records, *complete(records)[:-1], records.incomplete("10 messages are missing"))
     assert run.state() == ("failed", "10 messages are missing")
 
@@ -218,7 +218,7 @@ def test_a_run_that_is_incomplete_for_good_has_failed_until_the_rest_comes_after
     assert run.state() == ("done", None)
 
 
-def test_a_call_that_was_not_queued_fails_the_run_whatever_comes_after_that(records):
+def test_a_run_whose_call_was_not_queued_has_failed_regardless_of_later_records(records):
     run = run_of(records, records.accepted(), records.failed("not queued"), records.queued(), records.claim())
     assert run.state() == ("failed", "not queued")
 
@@ -233,7 +233,7 @@ def test_a_run_that_was_yielded_goes_on(records):
     assert run.state() == (RunState.BOUNCING, None)
 
 
-def test_what_a_stalled_run_lacks_is_told(records):
+def test_a_stall_has_the_waiting_stage_and_its_missing_messages(records):
     run = run_of(records, records.accepted())
     seconds = (SOON - run.last_change) / 1e6
     assert run.stall(SOON) == Stall(run.id, RunState.ACCEPTED, False, False, seconds, "sent", 10)

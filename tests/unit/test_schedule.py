@@ -15,7 +15,7 @@ def clock():
     return WallClock(START)
 
 
-def test_message_i_is_due_at_start_and_i_divided_by_the_rate(clock):
+def test_message_i_is_due_at_start_plus_i_divided_by_the_rate(clock):
     assert [Schedule(1, START, clock).due_at(number) - START for number in (0, 1, 60)] == [0, 1_000_000, 60_000_000]
     assert [Schedule(3, START, clock).due_at(number) - START for number in range(4)] == [0, 333_333, 666_666, 1_000_000]
     assert Schedule(1_000_000, START, clock).due_at(999_999) == START + 999_999
@@ -36,13 +36,13 @@ def test_messages_are_due_at_their_time_and_after_it(rate, elapsed, chosen):
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(1, 0.02), (0, SHORTEST_SECONDS), (50, LONGEST_SECONDS)])
-def test_it_waits_until_a_message_is_due_but_neither_for_no_time_nor_for_long(clock, number, seconds):
+def test_it_waits_until_a_message_is_due_but_at_least_1_ms_and_at_most_100_ms(clock, number, seconds):
     Schedule(50, START, clock).wait_for(number)
 
     assert clock.naps == [seconds]
 
 
-def test_a_time_is_behind_by_the_seconds_since_the_message_was_due(clock):
+def test_behind_is_the_time_since_the_message_was_due(clock):
     schedule = Schedule(10, START, clock)
 
     assert schedule.behind(10, START + 3_500_000) == 2.5

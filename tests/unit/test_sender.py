@@ -1,4 +1,4 @@
-"""How a call to send a run is carried out, recorded and ended."""
+"""Calls to send a run: how they are carried out, put on record and ended."""
 
 import threading
 from concurrent.futures import Future
@@ -29,7 +29,7 @@ def test_the_figures_are_those_of_the_specification():
     }
 
 
-def test_a_run_is_sent_and_its_figures_returned(instance):
+def test_a_run_is_sent_and_its_figures_are_returned(instance):
     figures = instance.send(1234, 5)
 
     assert (figures.num_messages, figures.size) == (1234, 5)
@@ -67,7 +67,7 @@ def test_a_run_on_record_whose_numbers_are_refused_has_failed():
     assert "num_messages must be" in instance.writer.reason
 
 
-def test_all_that_was_acknowledged_is_recorded(instance):
+def test_all_acknowledged_messages_are_recorded(instance):
     instance.send(1234, 5)
 
     assert instance.writer.numbers == list(range(1234))
@@ -126,7 +126,7 @@ def test_a_user_can_stop_a_run(instance):
 
 
 class TestTheRecord:
-    def test_nothing_is_sent_while_too_much_is_not_on_record(self, instance):
+    def test_sending_pauses_while_too_many_messages_are_not_on_record(self, instance):
         behind = []
         instance.topic.on_send = lambda: behind.append(instance.writer.unrecorded)
         instance.send(5 * UNRECORDED, 5)
@@ -134,7 +134,7 @@ class TestTheRecord:
         assert UNRECORDED / 2 < max(behind) <= UNRECORDED
         assert len(instance.topic.messages) == 5 * UNRECORDED
 
-    def test_a_record_that_gets_nowhere_fails_the_run_and_all_that_was_acknowledged_is_counted(self, instance):
+    def test_a_run_whose_record_does_not_catch_up_fails_and_its_acknowledged_messages_count(self, instance):
         instance.writer.stuck = True
         started = instance.clock.now
         with pytest.raises(DeliveryFailed, match=r"acknowledged 2600 of 20000 .* no record of the run for"):
@@ -151,7 +151,7 @@ class TestTheRecord:
 
 
 class TestUnexpectedErrors:
-    """They leave a run as failed, not as sending, and say why."""
+    """After an unexpected error, a run is on record as failed and not as sending, with the reason."""
 
     def broken(self, *arguments):
         raise RuntimeError("a bug")
@@ -162,13 +162,13 @@ class TestUnexpectedErrors:
         assert instance.writer.outcomes[RUN] == "failed"
         assert instance.steps[-1] == "failed"
 
-    def test_while_it_is_sent(self, instance):
+    def test_while_the_run_is_sent(self, instance):
         instance.topic.on_send = self.broken
         self.fails(instance, RuntimeError, queued=True, created=1)
 
         assert "RuntimeError('a bug')" in instance.writer.reason
 
-    def test_while_its_past_is_read(self, instance):
+    def test_while_the_past_of_the_run_is_read(self, instance):
         instance.past.on_read = self.broken
         self.fails(instance, RuntimeError, queued=True, created=1)
 
@@ -177,7 +177,7 @@ class TestUnexpectedErrors:
 
 
 class Gate:
-    """Lets no messages through until it is opened."""
+    """Blocks the sending until it is opened."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -188,7 +188,7 @@ class Gate:
         self.opened.wait(10)
 
 
-def test_a_call_delivered_again_meanwhile_ends_like_the_first_one(monkeypatch, instance):
+def test_a_call_delivered_again_while_its_run_is_sent_ends_like_the_first_one(monkeypatch, instance):
     # Given a run that is being sent
     second_waits = threading.Event()
 
@@ -204,14 +204,14 @@ def test_a_call_delivered_again_meanwhile_ends_like_the_first_one(monkeypatch, i
     first.start()
     assert gate.reached.wait(10)
 
-    # When RabbitMQ delivers its call a second time
+    # When RabbitMQ delivers the call of this run a second time
     second.start()
     assert second_waits.wait(10)
     gate.opened.set()
     first.join(10)
     second.join(10)
 
-    # Then it was sent once, and both calls have the same figures
+    # Then the run was sent once, and both calls have the same figures
     assert len(instance.topic.messages) == 100
     assert len(ends) == 2
     assert ends[0] == ends[1]

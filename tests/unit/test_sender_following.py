@@ -16,17 +16,17 @@ def instance():
 
 class TestWhileItSends:
     @pytest.mark.parametrize("call", [{}, KNOWN, KNOWN | {"queued": True}, AGAIN], ids=repr)
-    def test_a_newer_claim_stops_it_at_once_and_it_answers_nothing(self, instance, call):
+    def test_a_newer_claim_stops_the_sending_at_once_and_the_call_gets_no_reply(self, instance, call):
         instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
         with pytest.raises(Superseded):
             instance.send(1000, 5, **call)
 
-        assert numbers(instance) == [*range(200)], "the block in hand"
-        assert instance.writer.numbers == [*range(200)], "is on record"
+        assert numbers(instance) == [*range(200)], "the block in hand is sent"
+        assert instance.writer.numbers == [*range(200)], "the block in hand is on record"
         assert instance.steps[-1] == "yielded"
 
     @pytest.mark.parametrize("end", ["stopped", "failed"])
-    def test_a_stop_or_failure_that_comes_on_record_ends_it(self, instance, end):
+    def test_a_new_stop_or_failure_on_record_ends_the_run(self, instance, end):
         instance.topic.on_send = lambda: setattr(instance.claims.standings[RUN], end, "why")
         with pytest.raises(RunStopped, match="200 of 1000"):
             instance.send(1000, 5)
@@ -46,7 +46,7 @@ class TestAfterAPause:
     def freeze(self, instance, seconds):
         instance.topic.on_send = lambda: instance.clock.advance(seconds)
 
-    def test_it_looks_at_the_record_before_it_sends_on(self, instance):
+    def test_it_reads_the_record_before_it_sends_more(self, instance):
         self.freeze(instance, FROZEN_SECONDS + 0.1)
         instance.send(600, 5)
 
@@ -70,7 +70,7 @@ class TestAfterAPause:
     @pytest.mark.parametrize(
         ("queued", "error", "outcome"), [(True, CallAgain, "yielded"), (False, DeliveryFailed, "failed")]
     )
-    def test_it_sends_nothing_if_it_cannot_look(self, instance, queued, error, outcome):
+    def test_it_sends_nothing_more_if_it_cannot_read_the_record(self, instance, queued, error, outcome):
         def lose_kafka():
             instance.claims.reads = False
             instance.clock.advance(30)
@@ -84,34 +84,34 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """The run is claimed while it is sent. Another claim may come before or after that."""
+    """The instance claims the run while it sends it. Another claim may come before or after this claim."""
 
-    def test_it_is_claimed_at_the_end_if_that_comes_soon(self, instance):
+    def test_a_short_run_is_claimed_at_its_end(self, instance):
         instance.send(600, 5)
 
         assert instance.steps == ["begin", "send", "send", "send", "sent", "claim"]
 
-    def test_else_it_is_claimed_in_between(self, instance):
+    def test_a_longer_run_is_claimed_while_it_is_sent(self, instance):
         instance.topic.on_send = lambda: instance.clock.advance(CLAIM_SECONDS)
         instance.send(600, 5)
 
         assert instance.steps == ["begin", "send", "claim", "send", "send", "sent"]
 
-    def test_it_is_claimed_as_well_if_it_fails(self, instance):
+    def test_a_run_that_is_stopped_is_claimed_too(self, instance):
         instance.claims.ended.add(RUN)
         with pytest.raises(RunStopped):
             instance.send(600, 5)
 
         assert instance.steps == ["begin", "stopped", "claim"]
 
-    def test_it_is_not_claimed_after_another_instance_has_done_so(self, instance):
+    def test_a_run_is_not_claimed_after_another_instance_has_claimed_it(self, instance):
         instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
         with pytest.raises(Superseded):
             instance.send(600, 5)
 
         assert instance.steps == ["begin", "send", "yielded"]
 
-    def test_it_waits_for_its_own_claim_once_there_is_another_and_goes_on_if_that_is_older(self, instance):
+    def test_after_another_claim_it_waits_for_its_own_and_goes_on_if_its_own_is_newer(self, instance):
         self.have_another_claim_come_after_its_own_was_written(instance)
 
         assert instance.send(1000, 5).num_messages == 1000

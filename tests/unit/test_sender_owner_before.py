@@ -15,12 +15,12 @@ def instance():
 
 
 class TestTheOwnerBefore:
-    """The instance waits until the previous owner has yielded, but not forever."""
+    """The names of the tests continue the sentence "The instance waits for the previous owner"."""
 
     OLD = "host:2/b.1"
 
     def before(self, instance, *claims: str, **states: State):
-        """Record these before the claim of this instance. That claim gets number 1."""
+        """Put these claims on record, then the claim of this instance. `states` are those of stage `sent`."""
         instance.past.past = Past(claimed(*claims, "host:1/a.1"), states)
 
     def test_until_it_has_yielded(self, instance):
@@ -36,7 +36,7 @@ class TestTheOwnerBefore:
         assert instance.steps[:6] == ["claim", "read back", "past", "past", "past", "begin"]
         assert numbers(instance) == [*range(3, 1000)]
 
-    def test_until_it_has_ended(self, instance):
+    def test_until_it_has_ended_the_run(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
 
         def ends():
@@ -56,15 +56,15 @@ class TestTheOwnerBefore:
         assert YIELD_SECONDS <= instance.clock.now - started <= YIELD_SECONDS + 1
         assert numbers(instance) == [*range(1, 1000)]
 
-    def test_within_the_time_that_everything_may_take(self, instance):
-        """A look may be slow. Its timeout is at most the time that is left."""
+    def test_no_longer_than_the_timeout_of_all_reads_together(self, instance):
+        """A read may be slow. The next read gets only the time that is left."""
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.clock.advance(PAST_SECONDS - 1)
         instance.send(1000, 5, **KNOWN)
 
         assert instance.past.seconds == [PAST_SECONDS, 1]
 
-    def test_not_if_there_is_none(self, instance):
+    def test_not_if_there_is_no_previous_owner(self, instance):
         self.before(instance)
         instance.send(1000, 5, **KNOWN)
 
@@ -84,7 +84,7 @@ class TestTheOwnerBefore:
 
         assert instance.steps == ["claim", "read back", "past", "begin", "yielded"]
 
-    def test_not_by_a_service_that_stops(self, instance):
+    def test_not_if_the_service_stops(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.stop.ask()
         with pytest.raises(CallAgain):

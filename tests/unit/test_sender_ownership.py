@@ -26,7 +26,7 @@ class TestBeforeItSends:
         assert instance.steps == ["claim", "read back", "past", "begin", "send", "sent"]
         assert instance.requests.claims == ["host:1/a.1"]
 
-    def test_each_claim_is_another_one(self, instance):
+    def test_each_claim_is_different(self, instance):
         for _ in range(3):
             instance.send(1, 5, **KNOWN)
 
@@ -37,7 +37,7 @@ class TestBeforeItSends:
 
         assert instance.steps == ["begin", "send", "sent", "claim"]
 
-    def test_but_not_before_stops_and_failures_are_being_read(self, instance):
+    def test_a_new_run_is_not_sent_before_stops_and_failures_are_read(self, instance):
         instance.claims.reads = False
         with pytest.raises(DeliveryFailed, match="the record of runs was not read"):
             instance.send(200, 5)
@@ -45,7 +45,7 @@ class TestBeforeItSends:
         assert instance.topic.messages == []
         assert instance.writer.outcomes[RUN] == "failed"
 
-    def test_a_new_run_that_was_given_up_is_not_sent(self, instance):
+    def test_a_new_run_that_was_stopped_or_has_failed_is_not_sent(self, instance):
         instance.claims.ended.add(RUN)
         with pytest.raises(RunStopped, match="0 of 1000"):
             instance.send(1000, 5)
@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """It is not sent again. The call ends as the run did."""
+    """Such a run is not sent again. The call ends as the run did."""
 
     def test_after_it_was_sent(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})
@@ -113,10 +113,10 @@ class TestAPastThatCannotBeRead:
             unreadable.send(1000, 5, queued=True, **KNOWN)
 
         assert unreadable.topic.messages == []
-        assert unreadable.writer.outcomes == {}, "others may go on with it"
+        assert unreadable.writer.outcomes == {}, "another instance may send the run"
 
     @pytest.mark.parametrize("call", [KNOWN, AGAIN], ids=["known", "redelivered"])
-    def test_fails_a_call_that_is_waited_for(self, unreadable, call):
+    def test_fails_a_call_whose_client_waits(self, unreadable, call):
         with pytest.raises(DeliveryFailed, match="Kafka does not answer"):
             unreadable.send(1000, 5, **call)
 
@@ -124,7 +124,7 @@ class TestAPastThatCannotBeRead:
         assert unreadable.writer.outcomes[RUN] == "failed"
         assert "Kafka does not answer" in unreadable.writer.reason
 
-    def test_is_none_of_the_business_of_an_instance_that_another_one_has_followed(self, instance):
+    def test_is_ignored_by_an_instance_after_a_newer_claim(self, instance):
         instance.past.on_read = lambda: instance.claims.claim("host:2/b.1")
         instance.past.error = Unavailable("gone")
         with pytest.raises(Superseded):
@@ -133,7 +133,7 @@ class TestAPastThatCannotBeRead:
         assert instance.writer.outcomes == {}
 
 
-def test_a_past_of_many_instances_is_the_union_of_what_they_have_sent():
+def test_the_sent_messages_of_a_past_are_the_union_over_its_instances():
     states = {str(number): sent([number], "yielded") for number in range(5)}
     past = Past(Standing(), states | {"again": sent([0, 1], "sending")})
 

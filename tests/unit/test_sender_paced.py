@@ -28,7 +28,7 @@ def times(instance: Instance) -> list[int]:
 
 
 def begun(numbers, outcome: str, start: int):
-    """The record of a paced run by another instance."""
+    """Return the state of a paced run that another instance has put on record."""
     state = sent(numbers, outcome)
     return replace(state, sender=replace(state.sender, start=start))
 
@@ -62,7 +62,7 @@ def test_a_run_that_is_taken_over_keeps_its_start(instance, call, outcome):
     # When its call comes to this instance
     instance.send(100, 5, rate=10, **call)
 
-    # Then it sends at once the messages that are due, and the rest when they are
+    # Then this instance sends the due messages at once, and each other message when it is due
     assert numbers(instance) == [*range(10, 100)]
     assert times(instance) == [start + number * SECOND // 10 for number in range(10, 100)]
     assert instance.writer.start == start
@@ -87,7 +87,7 @@ def test_a_run_whose_start_does_not_get_on_record_has_failed_and_nothing_is_sent
 
 
 class TestWhileItWaits:
-    """One message is due each second, and things happen in between."""
+    """One message is due each second. Something happens between two of them."""
 
     def happens(self, instance, what):
         """Do this 2.5 s after the start."""
@@ -95,7 +95,7 @@ class TestWhileItWaits:
         instance.wall_clock.on_sleep = lambda: instance.wall_clock.at >= at and what()
 
     @pytest.mark.parametrize(("call", "error"), [({}, RunStopped), (QUEUED, CallAgain)], ids=repr)
-    def test_the_service_is_to_stop(self, instance, call, error):
+    def test_the_service_is_told_to_stop(self, instance, call, error):
         self.happens(instance, instance.stop.ask)
         with pytest.raises(error):
             instance.send(10, 5, rate=1, **call)
@@ -120,7 +120,7 @@ class TestWhileItWaits:
     ("count", "rate", "complaint"),
     [(10, 0, "rate"), (10, 1_000_001, "rate"), (10, 1.5, "rate"), (1501, 1, "at most 1500 s")],
 )
-def test_a_rate_that_cannot_be_is_refused(instance, count, rate, complaint):
+def test_an_invalid_rate_is_refused(instance, count, rate, complaint):
     with pytest.raises(ValueError, match=complaint):
         instance.send(count, 5, rate=rate)
     assert instance.steps == []

@@ -1,4 +1,4 @@
-"""How a run is split into messages, with a topic that only notes them."""
+"""How a run is split into messages. The topic only notes them."""
 
 import uuid
 from types import SimpleNamespace
@@ -66,20 +66,20 @@ def test_a_run_spreads_over_all_partitions_in_blocks(sending):
     assert partitions[200] != partitions[0]
 
 
-def test_payloads_are_those_of_their_numbers(topic, sending):
+def test_each_payload_belongs_to_its_number(topic, sending):
     sending(1000, 100, sent_before=[*range(500), 700]).send()
 
     numbers = [unpack(key)[1] for key, _, _ in topic.messages]
     assert [value for _, value, _ in topic.messages] == payloads(RUN.bytes, numbers, 100)
 
 
-def test_large_messages_are_not_handed_over_many_at_once(topic, sending):
+def test_at_most_1_mib_is_handed_over_at_once(topic, sending):
     sending(20, 400_000).send()
 
     assert topic.largest <= 2**20
 
 
-def test_all_that_was_acknowledged_is_reported(sending, acknowledged):
+def test_all_acknowledged_messages_are_reported(sending, acknowledged):
     run = sending(1234, 5)
     run.send()
 
@@ -113,7 +113,7 @@ def test_a_failure_says_how_many_were_acknowledged(sending, acknowledged):
 
 
 def test_messages_too_large_for_kafka_are_reported_as_such(sending):
-    with pytest.raises(TooLarge, match="Kafka acknowledged 0 of 5 messages: it does not take 5 bytes"):
+    with pytest.raises(TooLarge, match="Kafka acknowledged 0 of 5 messages: it does not take messages of 5 bytes"):
         sending(5, 5, topic=Topic(error=MessageTooLarge("limit"))).send()
 
 
@@ -123,8 +123,8 @@ def test_a_run_that_finds_no_room_has_failed(sending):
         sending(5, 5, topic=topic).send()
 
 
-def test_a_run_that_is_to_stop_says_how_far_it_came(topic, sending):
-    # Given a run that must stop after its first message
+def test_a_run_that_must_stop_says_how_many_messages_were_sent(topic, sending):
+    # Given a run that must stop after its first block
     class Stop:
         overdue = False
         asked = property(lambda self: len(topic.messages) > 0)
@@ -133,11 +133,11 @@ def test_a_run_that_is_to_stop_says_how_far_it_came(topic, sending):
     with pytest.raises(RunStopped, match="stopped; 200 of 1000 messages were sent"):
         sending(1000, 10, stop=Stop()).send()
 
-    # Then it ends after the block in hand
+    # Then it ends after this block of 200 messages
     assert len(topic.messages) == 200
 
 
-def test_messages_that_kafka_never_answers_are_given_up_once_stopping_is_overdue(sending):
+def test_messages_that_kafka_never_acknowledges_are_given_up_once_stopping_is_overdue(sending):
     stop = SimpleNamespace(asked=False, overdue=True)
     with pytest.raises(DeliveryFailed, match="Kafka acknowledged 0 of 5 messages, then: Kafka did not answer in time"):
         sending(5, 5, topic=Topic(silent=True), stop=stop).send()

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import eventlet
 import pytest
-from eventlet.green import socket  # lets the service's greenthreads run while the test waits for an answer
+from eventlet.green import socket  # lets the service's greenthreads run while the test waits for a response
 from prometheus_client.parser import text_string_to_metric_families
 
 from messaging import settings
@@ -40,7 +40,7 @@ def start(caplog):
 
 
 def get(port: int, path: str = "/metrics", method: str = "GET") -> tuple[str, str]:
-    """The status line and the body of the answer."""
+    """Return the status line and the body of the response."""
     with eventlet.Timeout(10), socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
         head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).decode().partition("\r\n\r\n")
@@ -48,7 +48,7 @@ def get(port: int, path: str = "/metrics", method: str = "GET") -> tuple[str, st
 
 
 def values(text: str) -> dict[str, float]:
-    """The values of a service's own metrics, by name and labels."""
+    """Return the values of all metrics in this text, by name and labels."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {
         " ".join([sample.name, *(f"{name}={value}" for name, value in sorted(sample.labels.items()))]): sample.value
@@ -86,7 +86,7 @@ def test_the_next_service_on_this_machine_takes_the_next_port(start):
     assert get(other)[0].endswith("200 OK")
 
 
-def test_there_is_nothing_else(start):
+def test_other_paths_and_methods_are_404(start):
     _, port = start()
 
     assert get(port, "/")[0].endswith("404 Not Found")
@@ -101,7 +101,7 @@ def test_a_service_that_has_stopped_does_not_answer(start):
         get(port)
 
 
-def test_clients_that_send_nothing_do_not_hold_up_the_stop(start):
+def test_clients_that_send_nothing_do_not_delay_the_stop(start):
     metrics, port = start()
     with eventlet.Timeout(2), socket.create_connection(("127.0.0.1", port)):
         eventlet.sleep(0.05)
@@ -109,7 +109,7 @@ def test_clients_that_send_nothing_do_not_hold_up_the_stop(start):
 
 
 def test_a_service_without_a_free_port_works_without_metrics(start, caplog, monkeypatch):
-    _, port = start()  # any free one: a stack that runs here may have the first
+    _, port = start()  # any free port, because a running stack may use the first one
     monkeypatch.setattr("messaging.extensions.metrics.PORTS", 1)
     caplog.clear()
     with pytest.raises(IndexError):  # the log names no port

@@ -1,4 +1,4 @@
-"""The settings: allowed values, the sentence that rejects others, and the default of an empty one."""
+"""The settings: allowed values, the sentence that rejects other values, and the default of an empty setting."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_an_empty_setting_has_its_default(monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_the_least_and_the_most_are_taken(monkeypatch, name):
+def test_the_smallest_and_the_largest_number_are_accepted(monkeypatch, name):
     for value in NUMBERS[name].least, NUMBERS[name].most:
         monkeypatch.setenv(name, f" {value} ")
         assert number_of(settings.load(), name) == value
@@ -47,7 +47,7 @@ def test_the_least_and_the_most_are_taken(monkeypatch, name):
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["abc", "-1", "0", "1.5", "1e3", "1_0", "0x10", "true", "[", "٣", "9" * 5000])
-def test_a_number_that_is_not_whole_or_out_of_range_ends_the_process_with_a_sentence(monkeypatch, name, value):
+def test_a_number_that_is_out_of_range_or_not_whole_ends_the_process_with_a_sentence(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SystemExit) as ended:
@@ -67,7 +67,7 @@ def test_a_number_that_is_not_whole_or_out_of_range_ends_the_process_with_a_sent
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b-1.example.org:9093, [::1]:65535"),
     ],
 )
-def test_addresses(monkeypatch, name, value):
+def test_valid_addresses_are_accepted(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     loaded = settings.load()
 
@@ -77,13 +77,13 @@ def test_addresses(monkeypatch, name, value):
 
 
 @pytest.mark.parametrize("value", ["0.0.0.0", "127.0.0.1", "::1"])
-def test_metrics_have_an_address_of_this_machine(monkeypatch, value):
+def test_metrics_host_may_be_an_ip_address(monkeypatch, value):
     monkeypatch.setenv("METRICS_HOST", value)
 
     assert settings.load().metrics_host == value
 
 
-def test_the_names_of_the_api(monkeypatch):
+def test_the_hosts_of_the_api_are_split_and_put_in_lower_case(monkeypatch):
     assert settings.load().api_hosts == frozenset()
 
     monkeypatch.setenv("API_HOSTS", "pingpong.Example.org, 10.0.0.1,[fd00::1]")
@@ -131,7 +131,7 @@ def test_a_password_is_not_shown(monkeypatch):
 CONFIG = {"KAFKA_CONSUMER": {}, "KAFKA_PRODUCER": {}}
 
 
-def test_numbers_that_stand_in_config_yml_itself_are_checked_as_well():
+def test_numbers_in_config_yml_itself_are_checked_too():
     assert settings.check(CONFIG | {"TOPIC_PARTITIONS": 8}).topic_partitions == 8
 
     with pytest.raises(SystemExit, match=r"^TOPIC_PARTITIONS must be .*, not 'True'"):
@@ -145,7 +145,7 @@ def test_nameko_finds_the_default_address_of_rabbitmq_in_its_configuration():
     assert config["AMQP_URI"] == AMQP_URI.default
 
 
-def test_the_limits_stay_within_what_the_client_and_the_stamps_can_do():
+def test_the_limits_fit_the_client_and_the_stamps():
     # The client counts 88 bytes for a record and its batch.
     assert NUMBERS["MAX_SIZE"].most + SIZE + 88 <= settings.load().kafka.producer["max_request_size"]
     assert NUMBERS["MAX_MESSAGES"].most <= LARGEST_NUMBER

@@ -10,13 +10,13 @@ HOST = socket.gethostname()
 TAKE_AND = "import os, sys; from messaging.extensions.slots import *; print(take_slot('pong', Path(sys.argv[1])))"
 
 
-def test_the_instances_of_a_service_on_a_host_have_names_of_their_own(tmp_path):
+def test_the_instances_of_a_service_on_a_host_have_different_names(tmp_path):
     assert take_slot("pong", tmp_path) == f"pong-{HOST}-0"
     assert take_slot("pong", tmp_path) == f"pong-{HOST}-1"
     assert take_slot("ping", tmp_path) == f"ping-{HOST}-0"
 
 
-def test_a_slot_is_free_once_its_process_has_ended_however_it_did(tmp_path):
+def test_a_slot_is_free_once_its_process_has_ended_in_any_way(tmp_path):
     for end in "os._exit(1)", "os.kill(os.getpid(), 9)":
         code = f"{TAKE_AND}; sys.stdout.flush(); {end}"
         command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]

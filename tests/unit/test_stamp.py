@@ -44,7 +44,7 @@ def test_any_key_is_read_without_an_error_and_the_two_readers_agree(keys):
     assert (row is None) == (None in times)
 
 
-def test_a_whole_column_at_once():
+def test_a_whole_column_is_read_at_once():
     keys = stamps(RUN, range(1000))
     row = words(keys)
 
@@ -63,7 +63,7 @@ FOREIGN = [None, b"", b"user-42", b"x" * 31, b"x" * 33, b"x" * 32, bytes(32)]
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
-def test_a_foreign_key_has_no_time_and_does_not_spoil_the_others(foreign):
+def test_a_foreign_key_has_no_time_and_does_not_affect_the_times_of_others(foreign):
     mine = stamps(RUN, range(2))
 
     assert list(sent_times([mine[0], foreign, mine[1]])) == [unpack(mine[0])[2], None, unpack(mine[1])[2]]

@@ -40,7 +40,7 @@ def test_a_record_comes_back_as_it_was_written(kind):
      (f"{RUN}/reconsidered/".encode(), b"{}"), (f"{RUN}/accepted/".encode(), b"{}"),
      (f"{RUN}/failed/".encode(), b"[]")],
 )  # fmt: skip
-def test_foreign_records_are_logged(key, value):
+def test_decoding_a_foreign_record_is_an_error(key, value):
     with pytest.raises((ValueError, KeyError, TypeError)):
         decode(key, value, 0)
 
@@ -65,7 +65,7 @@ def test_of_two_requests_the_first_wins_whoever_writes_it(records, first):
     assert (standing.accepted_by, standing.request) == ("first", REQUEST)
 
 
-def test_of_two_claims_the_last_one_counts_also_if_the_first_is_written_twice(records):
+def test_of_two_claims_the_last_one_counts_even_if_the_first_is_written_twice(records):
     assert standing_of(records.claim("one"), records.claim("two")).claims == ["one", "two"]
     assert standing_of(records.claim("one"), records.claim("two"), records.claim("one")).claims == ["one", "two"]
 
@@ -86,7 +86,7 @@ def test_compaction_changes_nothing(kinds):
     assert read() == before
 
 
-def test_everything_goes_to_the_one_partition_that_has_an_order():
+def test_records_go_to_one_partition_so_that_all_readers_see_the_same_order():
     sent = []
 
     class Producer:

@@ -52,7 +52,7 @@ def test_every_line_counts_exactly_one_batch_regardless_of_poll_size(lines, batc
     assert lines()[-1]["total"] == sum(polls) // batch_size * batch_size
 
 
-def test_rates_are_those_of_the_seconds_in_the_same_line(lines):
+def test_rates_are_computed_from_the_seconds_in_the_same_line(lines):
     TopicStats("pong", 100).record(batch(100, size=500))
     (line,) = lines()
 

@@ -6,7 +6,7 @@ from messaging.stopping import SLICE_SECONDS, STOP_SECONDS, StopRequest
 
 
 def after(calls: int):
-    """Return what happens at this call, and the times it was told to wait."""
+    """Return a condition that is true at this call, and a list of the seconds that it was told to wait."""
     told = []
 
     def happens(seconds: float) -> bool:
@@ -16,7 +16,7 @@ def after(calls: int):
     return happens, told
 
 
-def test_a_wait_ends_when_what_is_waited_for_happens():
+def test_a_wait_ends_when_its_condition_is_true():
     happens, told = after(3)
 
     assert StopRequest().wait(happens, 10)
@@ -24,14 +24,14 @@ def test_a_wait_ends_when_what_is_waited_for_happens():
     assert max(told) <= SLICE_SECONDS
 
 
-def test_a_wait_lasts_as_long_as_it_may():
+def test_a_wait_lasts_until_its_timeout():
     happens, told = after(1000)
 
     assert not StopRequest().wait(happens, 10.2)
     assert 10 < sum(told) < 10.3
 
 
-def test_a_wait_without_time_looks_once():
+def test_a_wait_without_time_checks_its_condition_once():
     happens, told = after(1)
 
     assert StopRequest().wait(happens, -1)

@@ -46,7 +46,7 @@ def test_an_accepted_run_is_known_to_every_api_process(topics):
     assert there.get(request.run).request == request
 
 
-def test_the_second_request_with_an_id_learns_of_the_first_and_takes_nothing_back(topics):
+def test_the_second_request_with_an_id_gets_the_run_of_the_first_and_changes_nothing(topics):
     here, there = store_of(topics), store_of(topics)
     first = new_run()
     here.accept(first)
@@ -90,7 +90,7 @@ def test_kafka_that_is_down_is_503_and_tried_again_at_the_next_request(topics):
     assert store.accept(request)[1]
 
 
-def test_a_stopped_run_is_stopped(topics):
+def test_a_stopped_run_is_over(topics):
     store = store_of(topics)
     run = accept(store)
     store.stop(run)
@@ -106,7 +106,7 @@ def test_a_run_that_was_not_queued_has_failed_with_the_reason(topics):
     assert (store.summary(run).state, store.summary(run).reason) == ("failed", "RabbitMQ did not take the call")
 
 
-def test_a_run_that_is_incomplete_for_good_has_failed_with_the_reason(topics):
+def test_an_incomplete_run_that_is_given_up_has_failed_with_the_reason(topics):
     store, request = store_of(topics), new_run(service="pong")
     run = accept(store, request)
     topics.add(Records(request).sent("sent", seen(range(10))))
@@ -115,7 +115,7 @@ def test_a_run_that_is_incomplete_for_good_has_failed_with_the_reason(topics):
     assert (store.summary(run).state, store.summary(run).reason) == ("failed", "10 messages are missing")
 
 
-def test_a_change_wakes_those_who_wait_for_it(topics):
+def test_a_change_wakes_the_threads_that_wait_for_it(topics):
     store = store_of(topics)
     request = new_run()
     run = accept(store, request)
@@ -130,7 +130,7 @@ def test_a_change_wakes_those_who_wait_for_it(topics):
 
 
 @pytest.mark.parametrize("step", ["queued", "claim", "failed", "stop"])
-def test_who_waits_for_a_run_to_be_under_way_learns_if_it_is_or_if_it_is_over(topics, step):
+def test_a_wait_for_a_run_to_be_under_way_ends_once_it_is_under_way_or_over(topics, step):
     store, request = store_of(topics), new_run()
     run = accept(store, request)
     assert not store.wait_until_under_way(run, 0.01)
@@ -149,7 +149,7 @@ def test_pages_of_the_newest_runs(topics):
     assert "to continue from" in refused(404, store.newest, 2, uuid4()).detail
 
 
-def test_runs_under_way_are_counted(topics):
+def test_unfinished_runs_are_counted(topics):
     store = store_of(topics)
     accept(store)
     store.stop(accept(store))
@@ -157,7 +157,7 @@ def test_runs_under_way_are_counted(topics):
     assert store.unfinished() == 1
 
 
-def test_many_threads_can_begin_with_it_at_once(topics):
+def test_many_threads_can_use_a_new_store_at_once(topics):
     store = store_of(topics)
     begin = threading.Barrier(8)
 
@@ -173,7 +173,7 @@ def test_many_threads_can_begin_with_it_at_once(topics):
 class TestHistory:
     """Records from before the start of the process."""
 
-    def test_a_process_that_starts_later_knows_the_same(self, topics):
+    def test_a_process_that_starts_later_knows_the_same_runs(self, topics):
         before = store_of(topics)
         requests = [new_run(service="pong") for _ in range(3)]
         for request in requests:
@@ -185,7 +185,7 @@ class TestHistory:
 
         assert store_of(topics).newest(10, None) == before.newest(10, None)
 
-    def test_runs_that_are_too_old_to_be_kept_are_known_to_have_been(self, topics):
+    def test_runs_that_are_too_old_to_be_kept_are_known_as_dropped(self, topics):
         before = Store(topics.journal(), runs_kept=2, stalled_after=30)
         runs = [accept(before).id for _ in range(5)]
         after = Store(topics.journal(), runs_kept=2, stalled_after=30)
@@ -195,7 +195,7 @@ class TestHistory:
             assert [store.find(run) is None for run in runs] == [True] * 3 + [False] * 2
             refused(404, store.get, runs[0])
 
-    def test_a_record_of_somebody_else_or_of_another_version_is_left_out(self, topics, caplog):
+    def test_a_record_of_another_program_or_another_version_is_left_out(self, topics, caplog):
         request = new_run()
         accept(store_of(topics), request)
         keys = [f"{uuid4()}/reconsidered/".encode(), f"{uuid4()}/accepted/x".encode(), b"not ours", b""]
@@ -208,11 +208,11 @@ class TestHistory:
         assert len(store.newest(10, None)) == 2
 
 
-def test_a_run_that_never_was_is_not_dropped(topics):
+def test_a_run_that_never_existed_is_not_dropped(topics):
     assert not store_of(topics).is_dropped(UUID(int=7))
 
 
-def test_a_problem_of_the_journal_is_the_problem_of_whoever_asks(topics):
+def test_a_problem_of_the_journal_is_raised_to_the_caller(topics):
     store = store_of(topics)
     run = accept(store)
     topics.is_down = True

@@ -15,7 +15,7 @@ NOW = time.time_ns() // 1000
 
 
 def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = NOW) -> tuple[str, Stage]:
-    """A state read from its record, of batches with ten bytes per message. `latency` is in microseconds."""
+    """Return an instance and its state, as read from a record. Messages have 10 bytes. `latency` is in microseconds."""
     stage = Stage()
     for numbers in batches:
         stage.add(numbers, 10 * len(numbers), [0] * len(numbers), [now - latency] * len(numbers), now)
@@ -76,7 +76,7 @@ def test_messages_of_the_first_moment_do_not_count_in_the_rate():
     assert summarize(states, None, 60).message_rate == pytest.approx(30)
 
 
-def test_there_is_no_rate_of_messages_that_came_at_once():
+def test_there_is_no_rate_if_all_messages_came_at_once():
     assert summarize([state(range(50))], None, 50).message_rate is None
 
 
@@ -87,7 +87,7 @@ def test_a_negative_latency_counts_as_clock_skew():
     assert summary.latency_ms["max"] == pytest.approx(5)
 
 
-def test_messages_out_of_order_add_up():
+def test_messages_out_of_order_add_up_over_instances():
     states = [state(range(5, 10), range(5)), state([20, 19], instance="b")]
 
     assert summarize(states, None, 21).out_of_order == 6
@@ -112,7 +112,7 @@ def test_latencies_add_up_over_instances():
 
 
 @pytest.mark.parametrize("latency", [-5_000_000, 0, 10**13])
-def test_a_latency_that_cannot_be_counts_as_the_nearest_that_can(latency):
+def test_messages_with_an_impossible_latency_are_counted(latency):
     assert summarize([state(range(3), latency=latency)], None, 3).messages == 3
 
 
@@ -127,7 +127,7 @@ numbers = some.lists(some.integers(0, 50), min_size=1, max_size=20)
 
 
 @given(some.lists(numbers, min_size=1, max_size=4), some.sets(some.integers(0, 50)))
-def test_the_merged_bitmaps_are_the_sets_that_a_plain_count_finds(instances, sent):
+def test_the_merged_counts_equal_a_plain_count(instances, sent):
     summary = summarize([state(seen, instance=str(i)) for i, seen in enumerate(instances)], BitMap(sent), 51)
     seen = set().union(*instances)
 

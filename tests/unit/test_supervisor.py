@@ -18,7 +18,7 @@ class FakeProcess:
 
 
 class Watched:
-    """A supervisor, and what it has started and said."""
+    """A supervisor, with the processes that it has started and the lines that it has printed."""
 
     def __init__(self):
         self.started: list[FakeProcess] = []
@@ -45,7 +45,7 @@ class Watched:
         self.supervisor.watch()
 
 
-def test_a_service_that_runs_is_left_alone():
+def test_a_service_that_runs_is_not_restarted():
     watched = Watched()
     watched.get_ready()
     watched.supervisor.watch()
@@ -96,7 +96,7 @@ def test_only_failures_in_a_row_count():
     assert len(watched.started) == 16
 
 
-def test_a_service_that_was_ready_only_between_two_looks_was_ready():
+def test_a_service_that_got_ready_and_ended_between_two_looks_counts_as_ready():
     watched = Watched()
     for _ in range(ATTEMPTS):
         watched.ready = True

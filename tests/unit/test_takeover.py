@@ -1,4 +1,4 @@
-"""A run that goes from one instance to another, with the real journal and a Kafka in memory."""
+"""An instance takes a run over from another one. The journal is real, and Kafka is in memory."""
 
 import threading
 from collections import Counter
@@ -89,14 +89,14 @@ def start(broker):
 
 
 def twice(*instances: Instance) -> int:
-    """How many messages were sent more than once. None may be missing."""
+    """Return how many extra copies were sent. Fails if a message is missing."""
     numbers = Counter(unpack(key)[1] for instance in instances for key, _, _ in instance.out.messages)
     assert set(numbers) == set(range(MESSAGES))
     return sum(numbers.values()) - MESSAGES
 
 
 @pytest.mark.parametrize("call", [{"created": CREATED}, {"created": CREATED, "queued": True}], ids=repr)
-def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(monkeypatch, broker, start, pool, call):
+def test_an_owner_that_is_alive_yields_and_nothing_is_sent_twice(monkeypatch, broker, start, pool, call):
     monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 10)  # a busy machine needs more than 3 s
 
     # Given a run that is half sent
@@ -110,7 +110,7 @@ def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(monkeypatch, broke
     assert old.claims.catch_up(10)
     old.out.may_go_on.set()
 
-    # Then the first one answers nothing, and the other one sends the rest
+    # Then the first instance does not reply, and the other one sends the rest
     with pytest.raises(Superseded):
         first.result(10)
     assert second.result(10).num_messages == MESSAGES
@@ -118,7 +118,7 @@ def test_an_owner_that_lives_yields_and_nothing_is_sent_twice(monkeypatch, broke
     assert len(new.out.messages) < MESSAGES // 2 + 1000
 
 
-def test_an_owner_without_a_claim_costs_at_most_what_was_not_on_record(monkeypatch, broker, start, pool):
+def test_after_an_owner_without_a_claim_only_messages_not_on_record_are_sent_again(monkeypatch, broker, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.CLAIM_SECONDS", 60)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send)
@@ -136,7 +136,7 @@ def test_an_owner_without_a_claim_costs_at_most_what_was_not_on_record(monkeypat
     assert claims_of(broker) == 1
 
 
-def test_a_dead_owner_costs_at_most_what_was_not_on_record(monkeypatch, start, pool):
+def test_after_a_dead_owner_only_messages_not_on_record_are_sent_again(monkeypatch, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 0.2)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send, created=CREATED)

@@ -29,18 +29,18 @@ LOST = RUN | {"stages": {"sent": STAGE, "ping_received": EMPTY}}
 
 
 class FakeApi:
-    """Answers requests. Each path has a list of answers (status, headers, body), which it gives in turn."""
+    """Each path has a list of responses (status, headers, body). They are sent in turn, then the last one again."""
 
     def __init__(self):
-        self.answers: dict[str, list[tuple[int, dict[str, str], str]]] = {}
+        self.responses: dict[str, list[tuple[int, dict[str, str], str]]] = {}
         self.requests: list[tuple[str, str, str | None]] = []
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 fake.requests.append((self.command, self.path, self.headers["Last-Event-ID"]))
-                answers = fake.answers[self.path]
-                status, headers, body = answers.pop(0) if len(answers) > 1 else answers[0]
+                responses = fake.responses[self.path]
+                status, headers, body = responses.pop(0) if len(responses) > 1 else responses[0]
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -66,9 +66,9 @@ def api(monkeypatch):
     monkeypatch.setattr("client.http.RETRY_SECONDS", 0.01)
     monkeypatch.setattr("client.http.LAST_RECORDS_SECONDS", 0.2)
     fake = FakeApi()
-    fake.answers["/ping/1000/100"] = [(202, {"Location": "/runs/1"}, "{}")]
-    fake.answers["/runs/1"] = [(200, {}, json.dumps(RUN))]
-    fake.answers["/runs/1/events"] = [(200, {}, stream(event(7), "event: end\ndata: {}"))]
+    fake.responses["/ping/1000/100"] = [(202, {"Location": "/runs/1"}, "{}")]
+    fake.responses["/runs/1"] = [(200, {}, json.dumps(RUN))]
+    fake.responses["/runs/1/events"] = [(200, {}, stream(event(7), "event: end\ndata: {}"))]
     yield fake
     fake.close()
 
@@ -82,7 +82,7 @@ def stream(*events: str) -> str:
 
 
 class TestArguments:
-    def test_the_options_may_stand_before_the_command_or_after_it(self):
+    def test_the_options_may_come_before_the_command_or_after_it(self):
         ways = ["--api x --json ping 1 2", "ping --api x 1 2 --json", "--json ping 1 --api x 2"]
         parsed = [parse(way.split()) for way in ways]
 
@@ -90,7 +90,7 @@ class TestArguments:
             ("x", True, "ping", 1, 2)
         }
 
-    def test_the_api_is_on_this_machine(self, monkeypatch):
+    def test_the_api_is_on_this_machine_by_default(self, monkeypatch):
         monkeypatch.delenv("API_PORT", raising=False)
         assert parse(["pong", "1", "2"]).api == "http://localhost:8000"
 
@@ -121,25 +121,25 @@ class TestExitCode:
         assert printed.err == ""
 
     def test_1_when_something_was_lost(self, api, capsys):
-        api.answers["/runs/1"] = [(200, {}, json.dumps(LOST))]
+        api.responses["/runs/1"] = [(200, {}, json.dumps(LOST))]
 
         assert main(["ping", "1000", "100", "--api", api.url]) == 1
         assert capsys.readouterr().out.endswith("done after 2.2 s; 1,000 lost.\n")
 
     def test_1_when_the_run_failed(self, api, capsys):
-        api.answers["/runs/1"] = [(200, {}, json.dumps(RUN | {"state": "failed", "reason": "too bad"}))]
+        api.responses["/runs/1"] = [(200, {}, json.dumps(RUN | {"state": "failed", "reason": "too bad"}))]
 
         assert main(["ping", "1000", "100", "--api", api.url]) == 1
         assert "failed after 2.2 s: too bad; 0 lost." in capsys.readouterr().out
 
     def test_2_when_the_api_refuses(self, api, capsys):
-        api.answers["/ping/1000/100"] = [(503, {}, json.dumps({"detail": "Not now."}))]
+        api.responses["/ping/1000/100"] = [(503, {}, json.dumps({"detail": "Not now."}))]
 
         assert main(["ping", "1000", "100", "--api", api.url]) == 2
         assert capsys.readouterr() == ("", "Not now.\n")
 
     def test_2_when_it_is_not_our_api(self, api, capsys):
-        api.answers["/ping/1000/100"] = [(404, {}, "<html>")]
+        api.responses["/ping/1000/100"] = [(404, {}, "<html>")]
 
         assert main(["ping", "1000", "100", "--api", api.url]) == 2
         assert "/ping/1000/100 answers 404 Not Found." in capsys.readouterr().err
@@ -161,7 +161,8 @@ class TestFollowing:
 
     def test_a_stream_that_breaks_goes_on_after_the_last_event(self, api):
         end = "event: end\ndata: {}"
-        api.answers["/runs/1/events"] = [(200, {}, stream(event(7))), (503, {}, "{}"), (200, {}, stream(event(9), end))]
+        streams = stream(event(7)), stream(event(9), end)
+        api.responses["/runs/1/events"] = [(200, {}, streams[0]), (503, {}, "{}"), (200, {}, streams[1])]
         warnings = []
 
         assert len(self.follow(api, warnings)) == 2
@@ -170,27 +171,27 @@ class TestFollowing:
         assert warnings[0].startswith("The event stream broke (it ended before the run).")
 
     def test_a_stream_that_breaks_after_the_last_event_is_over(self, api):
-        api.answers["/runs/1/events"] = [(200, {}, stream(event(7))), (204, {}, "")]
+        api.responses["/runs/1/events"] = [(200, {}, stream(event(7))), (204, {}, "")]
 
         assert len(self.follow(api, [])) == 1
         assert [last_event for _, _, last_event in api.requests] == [None, "7"]
 
     def test_a_stream_that_does_not_come_back_is_given_up(self, api, monkeypatch):
         monkeypatch.setattr("client.http.RECONNECT_SECONDS", 0.05)
-        api.answers["/runs/1/events"] = [(503, {}, json.dumps({"detail": "Full."}))]
+        api.responses["/runs/1/events"] = [(503, {}, json.dumps({"detail": "Full."}))]
 
         with pytest.raises(Refused, match=r"did not come back \(Full.\). The run goes on without it: .*/runs/1"):
             self.follow(api, [])
 
-    def test_a_stream_that_only_begins_is_no_stream(self, api, monkeypatch):
+    def test_a_stream_that_sends_only_retry_counts_as_broken(self, api, monkeypatch):
         monkeypatch.setattr("client.http.RECONNECT_SECONDS", 0.05)
-        api.answers["/runs/1/events"] = [(200, {}, stream())]
+        api.responses["/runs/1/events"] = [(200, {}, stream())]
 
         with pytest.raises(Refused, match="did not come back"):
             self.follow(api, [])
 
-    def test_the_last_records_are_waited_for(self, api):
-        api.answers["/runs/1"] = [(200, {}, json.dumps(LOST)), (200, {}, json.dumps(RUN))]
+    def test_get_last_waits_for_the_last_records(self, api):
+        api.responses["/runs/1"] = [(200, {}, json.dumps(LOST)), (200, {}, json.dumps(RUN))]
         with Api(api.url) as client:
             assert client.get_last(f"{api.url}/runs/1").lost == 0
 
@@ -208,7 +209,7 @@ def test_the_report_has_a_row_for_each_figure_and_a_column_for_each_stage(capsys
     assert max(map(len, printed.splitlines())) <= 80
 
 
-def test_the_report_of_a_paced_run_says_its_rate_and_if_it_did_not_keep_it(capsys):
+def test_the_report_of_a_paced_run_has_its_rate_and_says_if_the_sending_was_behind(capsys):
     for behind, said in [(0.05, "0 lost.\n"), (12.34, "0 lost. The sending was 12.3 s behind at its end.\n")]:
         stages = RUN["stages"] | {"sent": STAGE | {"behind_seconds": behind}}
         report(Run.from_json(RUN | {"rate": 1000, "stages": stages}))
@@ -217,7 +218,7 @@ def test_the_report_of_a_paced_run_says_its_rate_and_if_it_did_not_keep_it(capsy
         assert printed.endswith(said)
 
 
-def test_a_run_is_asked_for_with_its_rate(api, capsys):
-    api.answers["/ping/1000/100?rate=500"] = api.answers["/ping/1000/100"]
+def test_a_paced_run_is_requested_with_its_rate(api, capsys):
+    api.responses["/ping/1000/100?rate=500"] = api.responses["/ping/1000/100"]
 
     assert main(["ping", "1000", "100", "--rate", "500", "--json", "--api", api.url]) == 0

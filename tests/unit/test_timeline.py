@@ -1,4 +1,4 @@
-"""Messages per step of time: nothing gets lost, however long a run takes."""
+"""Messages per step of time: no message gets lost, even if a run takes long."""
 
 from hypothesis import example, given
 from hypothesis import strategies as some
@@ -22,7 +22,7 @@ def test_each_second_has_its_messages():
     assert (timeline.start, timeline.step, timeline.messages) == (NOW, 1, [8, 0, 2])
 
 
-def test_the_step_doubles_when_there_would_be_more_than_300():
+def test_the_step_doubles_when_there_would_be_more_than_300_steps():
     timeline = counted(*((1, NOW + second) for second in range(STEPS + 1)))
 
     assert timeline.step == 2
@@ -51,7 +51,7 @@ def test_each_message_is_in_the_step_in_which_it_came(moments):
 
 
 @given(some.lists(moments, min_size=1, max_size=4))
-@example([[(1, 1_700_004_576)], [(1, 1_699_995_001)]])  # the earlier time is not at the begin of a step
+@example([[(1, 1_700_004_576)], [(1, 1_699_995_001)]])  # the earlier time is not at the beginning of a step
 def test_the_timelines_of_several_instances_add_up(several):
     total = Timeline.sum(counted(*moments) for moments in several)
 

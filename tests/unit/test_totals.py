@@ -1,4 +1,4 @@
-"""The totals of an API process: counters never go back, and every process has the same."""
+"""The totals of an API process. Counters never go back, and are the same in every process."""
 
 from itertools import count
 
@@ -15,7 +15,7 @@ STALLED_AFTER = 30
 
 
 class Api:
-    """The catalog of one API process that keeps so many runs, and its totals since CREATED."""
+    """The catalog of one API process, which keeps `kept` runs, and its totals since CREATED."""
 
     def __init__(self, kept: int = 10):
         self.keeper = TotalsKeeper()
@@ -61,7 +61,7 @@ def test_messages_add_up_over_runs_and_instances(api):
     assert totals.duplicates == {SENT: 0, RECEIVED: 2}
 
 
-def test_a_newer_state_takes_the_place_of_the_one_before(api):
+def test_a_newer_state_replaces_the_one_before(api):
     records = api.run()
     for numbers in range(3), range(8):
         api.apply(records.sent(DONE, seen(numbers, failed=numbers)))
@@ -78,7 +78,7 @@ def test_latencies_are_in_the_first_bucket_whose_bound_they_do_not_exceed(api):
     assert totals.latency_sum == {SENT: pytest.approx(4000, rel=0.01)}
 
 
-def test_no_counter_goes_back_when_newer_runs_take_the_place_of_older_ones():
+def test_no_counter_goes_back_when_newer_runs_replace_older_ones():
     api = Api(kept=2)
     before = Totals()
     for _ in range(5):
@@ -95,7 +95,7 @@ def test_no_counter_goes_back_when_newer_runs_take_the_place_of_older_ones():
     assert before.latencies.total() == 100
 
 
-def test_a_dropped_run_counts_even_if_nobody_asked_before():
+def test_a_dropped_run_counts_even_if_the_totals_were_not_read_before():
     seldom, often = Api(kept=1), Api(kept=1)
     for api in seldom, often:
         for _ in range(3):
@@ -106,7 +106,7 @@ def test_a_dropped_run_counts_even_if_nobody_asked_before():
     assert seldom.since_start() == often.since_start()
 
 
-def test_runs_from_before_the_api_started_are_no_part_of_the_counters(api):
+def test_runs_from_before_the_api_started_are_not_in_the_counters(api):
     api.apply(api.run(created=CREATED - 1).sent(DONE, seen(range(10))))
     api.apply(api.run(created=CREATED).sent(DONE, seen(range(3))))
 
@@ -114,7 +114,7 @@ def test_runs_from_before_the_api_started_are_no_part_of_the_counters(api):
     assert +api.totals().states == {"bouncing": 2}
 
 
-def test_runs_are_counted_by_state_as_long_as_they_are_kept():
+def test_runs_are_counted_by_state_while_they_are_kept():
     api = Api(kept=2)
     for _ in range(3):
         records = api.run()
@@ -125,7 +125,7 @@ def test_runs_are_counted_by_state_as_long_as_they_are_kept():
     assert +api.totals().states == {"accepted": 1, "done": 1}
 
 
-def test_messages_of_a_run_that_moves_are_not_missing_and_those_of_a_stalled_one_are(api):
+def test_messages_count_as_missing_once_their_run_is_stalled_or_over(api):
     records = api.run()
     api.apply(records.sent(DONE, seen(range(10))))
     api.apply(records.stage("ping_received", seen(range(7))))

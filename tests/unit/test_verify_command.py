@@ -24,7 +24,7 @@ PING = Partition("ping", 0)
 
 
 def run(state="done", stalled=None, distinct=COUNT) -> Run:
-    """A run of pong at one moment. These numbers of messages are on record as sent and received."""
+    """Return a run of pong. `distinct` messages are on record as sent, and as many as received."""
     stage = {
         "messages": distinct, "distinct": distinct, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,
@@ -54,7 +54,7 @@ class Stack:
         self.asked: list[str] = []
         self.reader = Reader(self.topics)
         self.meanwhile: Callable[[], object] = lambda: None
-        """Happens while the command waits. Waiting takes no time."""
+        """Called each time the command sleeps. Sleeping takes no time."""
 
     def get(self, url: str) -> Run:
         self.asked.append(url)
@@ -89,7 +89,7 @@ class TestArguments:
         for name in str(RUN), f"/runs/{RUN}", f"http://localhost:8000/runs/{RUN}", f"http://localhost:8000/runs/{RUN}/":
             assert parse(["verify", name]).run == RUN
 
-    def test_kafka_is_where_the_environment_says(self, monkeypatch):
+    def test_the_address_of_kafka_is_from_the_environment_or_an_option(self, monkeypatch):
         monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "")
         assert parse(["verify", str(RUN)]).kafka == "localhost:9092"
 
@@ -162,7 +162,7 @@ class TestDiffers:
         assert told["agrees"] is False
         assert len(told["differences"]) == 2
 
-    def test_1_if_a_run_that_waits_has_lost_messages(self, stack):
+    def test_1_if_a_stalled_run_has_lost_messages(self, stack):
         stack.runs = [run("bouncing", stalled="ping_received")]
         stack.topics.messages[PING] = messages(0)
 
@@ -182,7 +182,7 @@ class TestCannotTell:
         assert verify() == 2
         assert self.told(capsys) == f"Run {RUN} is {state}. Verify it when it is over.\n"
 
-    def test_2_if_the_run_waits_and_nothing_is_wrong_so_far(self, stack, capsys):
+    def test_2_if_the_run_is_stalled_and_nothing_is_wrong_so_far(self, stack, capsys):
         stack.runs = [run("sending", stalled="sent")]
 
         assert verify("--json") == 2
@@ -230,7 +230,7 @@ class TestCannotTell:
         assert self.told(capsys).startswith("MAX_SIZE must be a whole number")
 
 
-def test_130_when_the_user_gives_up(stack, capsys):
+def test_130_when_the_user_presses_ctrl_c(stack, capsys):
     stack.kafka_error = KeyboardInterrupt()
 
     assert verify() == 130

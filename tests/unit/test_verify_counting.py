@@ -48,7 +48,7 @@ def test_each_message_once_and_in_order():
     assert counted(*everything) == {"messages": COUNT, "distinct": COUNT}
 
 
-def test_an_extra_copy_is_twice_and_never_out_of_order():
+def test_an_extra_copy_counts_as_twice_and_never_as_out_of_order():
     assert counted(message(0, 1), message(0, 2), message(0, 1)) == {"messages": 3, "distinct": 2, "twice": 1}
 
 
@@ -63,13 +63,13 @@ def test_an_extra_copy_in_another_partition_is_not_out_of_order_there():
         assert counted(*copies) == {"messages": 3, "distinct": 2, "twice": 1}
 
 
-def test_another_payload_is_changed():
+def test_a_wrong_payload_counts_as_changed():
     value = payload(1)
     for other in None, b"", value[:-1], value + b"x", bytes(SIZE), payload(2):
         assert counted(message(0, 1, other)) == {"messages": 1, "distinct": 1, "changed": 1}
 
 
-def test_a_payload_of_0_bytes_is_not_an_absent_one():
+def test_an_empty_payload_is_not_the_same_as_no_payload():
     counter = Counter()
     tally = counter.expect("ping", RUN, COUNT, 0)
     counter.add(fetched("ping", [message(0, 1, b""), message(0, 2, None)]))
@@ -77,12 +77,12 @@ def test_a_payload_of_0_bytes_is_not_an_absent_one():
     assert tally.changed == 1
 
 
-def test_a_number_that_the_run_does_not_have_is_counted_apart():
+def test_a_number_that_the_run_does_not_have_is_counted_separately():
     assert counted(message(0, COUNT), message(0, 2**64 - 1)) == {"unasked": 2}
     assert counted(message(0, COUNT), message(0, 1)) == {"messages": 1, "distinct": 1, "unasked": 1}
 
 
-def test_what_does_not_belong_to_the_run_or_its_topic_is_left_out():
+def test_messages_of_other_runs_topics_and_programs_are_left_out():
     others = [(0, None, b"x"), (0, b"", b"x"), (0, b"x" * 32, b"x"), (0, b"x" * 31, b"x")]
     other_run = [(0, stamps(uuid.uuid4().bytes, [1])[0], payload(1))]
     assert counted(*others, *other_run) == {}
@@ -93,7 +93,7 @@ def test_what_does_not_belong_to_the_run_or_its_topic_is_left_out():
     assert tally.messages == 0
 
 
-def test_several_runs_are_counted_apart():
+def test_several_runs_are_counted_separately():
     other = uuid.uuid4()
     counter = Counter()
     tallies = [counter.expect("ping", run, COUNT, SIZE) for run in (RUN, other)]
@@ -113,7 +113,7 @@ MESSAGES = some.lists(some.tuples(some.integers(0, 2), some.integers(0, COUNT + 
 
 
 @given(MESSAGES, some.lists(some.integers(0, 60)))
-def test_whatever_comes_is_counted_as_a_plain_count_does(sequence, cuts):
+def test_any_messages_are_counted_as_by_a_plain_count(sequence, cuts):
     messages = [message(partition, number, b"*" if right else b"no") for partition, number, right in sequence]
     edges = sorted({0, len(messages), *(cut for cut in cuts if cut < len(messages))})
     tally = count(*(messages[start:end] for start, end in pairwise(edges)))

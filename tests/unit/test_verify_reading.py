@@ -1,4 +1,4 @@
-"""Reads topics to their end, and notices that Kafka has deleted messages."""
+"""Reading topics to their end, and noticing that Kafka has deleted messages."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PING, PONG = Partition("ping", 0), Partition("pong", 0)
 
 @pytest.fixture
 def topics():
-    """Two topics with messages of the times 100, 101, ..."""
+    """Two topics, each with five messages, with the times 100 to 104."""
     topics = Topics(PING, PONG)
     for partition in PING, PONG:
         topics.add(*partition, *(Message(b"%d" % number, b"", 100 + number) for number in range(5)))
@@ -31,7 +31,7 @@ def test_topics_are_read_from_their_beginning_to_their_end(topics):
     assert keys(Reading(Reader(topics), ["ping"])) == [f"ping {number}" for number in range(5)]
 
 
-def test_what_comes_later_is_read_the_next_time(topics):
+def test_later_messages_are_read_the_next_time(topics):
     reading = Reading(Reader(topics), ["ping"])
     keys(reading)
     assert keys(reading) == []
@@ -49,7 +49,7 @@ def test_a_topic_that_is_not_there_is_an_error(topics):
         Reading(Reader(topics), ["peng"])
 
 
-def test_kafka_that_brings_nothing_is_given_up(topics):
+def test_reading_fails_if_kafka_sends_nothing(topics):
     clock = Clock()
 
     class Waits(Reader):
@@ -69,13 +69,13 @@ def test_kafka_that_brings_nothing_is_given_up(topics):
     [
         (0, 100, False),  # nothing was ever deleted
         (0, 0, False),
-        (2, 103, False),  # message 102 is still there, so all from 103 on are there too
-        (2, 102, True),  # earlier messages since then may have been deleted
+        (2, 103, False),  # the message of time 102 is still there, so all from 103 on are there too
+        (2, 102, True),  # earlier messages of time 102 may have been deleted
         (2, 90, True),
         (5, 90, True),  # everything was deleted
         (5, 200, True),
     ],
 )
-def test_what_kafka_has_deleted_may_be_missing(topics, deleted, since, lost):
+def test_a_partition_may_have_lost_messages_since_a_time(topics, deleted, since, lost):
     topics.deleted[PING] = deleted
     assert Reading(Reader(topics), ["ping", "pong"]).lost_since(since) == [PING] * lost

@@ -22,7 +22,7 @@ def wheels():
 
 @pytest.fixture
 def problems(wheels):
-    """Checks a package that is locked with these markers. The index has these files for it."""
+    """Checks a locked package. The index has these files. `package` may have markers."""
 
     def problems(files: set[str], hashes: int | None = None, **package: str) -> list[str]:
         locked = {"version": "==1.0", "hashes": ["sha256:…"] * (len(files) if hashes is None else hashes), **package}
@@ -77,7 +77,7 @@ def test_a_wheel_that_came_after_the_lock_is_a_problem(problems):
     assert "make lock" in problems(EVERYWHERE, hashes=5)[0]
 
 
-def test_an_index_that_does_not_know_the_version_tells_nothing(wheels, problems):
+def test_an_index_that_does_not_know_the_version_counts_as_unreachable(wheels, problems):
     for files in set(), {"fast-0.9.tar.gz"}:
         with pytest.raises(wheels.Unreachable, match=r"fast 1\.0"):
             problems(files)

@@ -1,4 +1,4 @@
-"""Topics in memory, with a reader of `messaging.clients.protocols` for them."""
+"""Topics in memory, with a reader: the part of `messaging.clients.protocols.Reader` that the tests need."""
 
 from typing import NamedTuple
 
@@ -14,19 +14,19 @@ class Message(NamedTuple):
 
 
 def fetched(topic: str, messages: list[tuple[int, bytes | None, bytes | None]]) -> Fetched:
-    """Messages of one poll, each with its partition."""
+    """Return the messages (partition, key, value) as one poll."""
     partitions, keys, values = zip(*messages, strict=True) if messages else ((), (), ())
     return Fetched(topic, partitions, range(len(messages)), keys, values, {}, 0.0)
 
 
 class Topics:
-    """Partitions and their messages. Kafka has deleted the oldest ones, `deleted` of them."""
+    """Partitions and their messages. Kafka has deleted the oldest `deleted` messages of each partition."""
 
     def __init__(self, *partitions: Partition):
         self.messages: dict[Partition, list[Message]] = {partition: [] for partition in partitions}
         self.deleted: dict[Partition, int] = dict.fromkeys(partitions, 0)
         self.silent = False
-        """Kafka sends nothing any more."""
+        """True if Kafka does not send any more messages."""
 
     def add(self, topic: str, number: int, *messages: Message) -> None:
         self.messages.setdefault(Partition(topic, number), []).extend(messages)

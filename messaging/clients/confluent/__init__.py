@@ -1,7 +1,7 @@
 """The adapter for confluent-kafka, which is librdkafka's Python client.
 
-Every blocking call goes through the injected `Waiting`. Callbacks only touch plain attributes: in services they run in
-a native thread, where a lock or a logger of eventlet would hang.
+Every blocking call goes through the injected `Waiting`. In services, a callback may run in a native thread, where a
+lock or a logger of eventlet would hang. So callbacks use neither.
 """
 
 from collections.abc import Iterable, Sequence

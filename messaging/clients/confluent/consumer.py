@@ -43,7 +43,7 @@ class ConfluentConsumer:
         """The next offset of each partition after its last poll."""
         callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
         with translated():
-            # With this event, the ends of partitions are known even if only transaction markers lie before them.
+            # This event reports a partition's end, even if only transaction markers lie before it.
             self._consumer = Consumer({**options, **callbacks, "enable.partition.eof": True})
             waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
             self._consumer.subscribe(
@@ -62,11 +62,11 @@ class ConfluentConsumer:
             self._confirmed.forget()
             self._next.clear()
         if self._owes_unassign:
-            messages, reached = [], {}  # these partitions go away: their next owner gets the messages
+            messages, reached = [], {}  # the group takes these partitions away, and their next owner gets the messages
         elif self._is_paused:
             self._put_back(messages)
             messages, reached = [], {}
-        self._tell()
+        self._log_commit_errors()
         if self._is_down and not messages and not changes:
             self._is_down = False
             ask_if_answering(self._consumer, self._waiting)
@@ -76,7 +76,7 @@ class ConfluentConsumer:
         return Polled(fetched, changes, self._beyond(reached))
 
     def _beyond(self, reached: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """Return the ends with something other than a message before them, such as a transaction marker."""
+        """Return the ends that differ from the offset after the last message. Transaction markers may lie between."""
         beyond = {partition: offset for partition, offset in reached.items() if self._next.get(partition) != offset}
         self._next.update(beyond)
         return beyond
@@ -98,11 +98,11 @@ class ConfluentConsumer:
             self._consumer.seek(TopicPartition(*partition, offset))
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
-        """Poll for the answer. librdkafka's own wait has no timeout, and blocks the calls of all threads."""
+        """Commit, and poll for Kafka's response. librdkafka's own wait has no timeout, and blocks all threads."""
         deadline = time.monotonic() + seconds
         was_paused = self._is_paused
-        self._tell()
-        self.pause()  # waiting for Kafka's answer means consuming
+        self._log_commit_errors()
+        self.pause()  # the loop below must call `consume`, and must not get messages
         try:
             with translated():
                 self._begin_commit(offsets)
@@ -136,12 +136,12 @@ class ConfluentConsumer:
     def close(self) -> None:
         self._is_closing = True
         with translated(), suppress(RuntimeError):  # raised if it is closed already
-            if self._owes_unassign:  # otherwise `close` would wait for it forever
+            if self._owes_unassign:  # `close` would wait forever for this call
                 self._consumer.unassign()
             self._waiting(self._consumer.close, CLOSE_SECONDS)
 
     def _put_back(self, messages: list[Message]) -> None:
-        """Let messages that came in spite of a pause come again later."""
+        """Seek back to messages that arrived in spite of a pause. A later poll returns them."""
         first: dict[tuple[str | None, int | None], Message] = {}
         for message in messages:
             first.setdefault((message.topic(), message.partition()), message)
@@ -150,7 +150,7 @@ class ConfluentConsumer:
                 self._consumer.seek(TopicPartition(str(topic), number or 0, message.offset() or 0))
 
     def _unassign(self) -> None:
-        """Give back the partitions that were taken. `_on_revoke` has put this off."""
+        """Give back the partitions that the group takes away. `_on_revoke` has left this to the next poll."""
         if self._owes_unassign:
             self._owes_unassign = False
             with translated():
@@ -166,7 +166,7 @@ class ConfluentConsumer:
         """Give the partitions back at the next poll, not now, so that the caller can finish and commit first.
 
         When this method returns, the client gives them back, unless a method was called that changes the assignment.
-        The call below is such a method. librdkafka refuses it with these assignors, so it changes nothing.
+        `incremental_assign` is such a method. librdkafka refuses it with these assignors, so it has no other effect.
         """
         if self._is_closing:
             return
@@ -197,7 +197,7 @@ class ConfluentConsumer:
         else:
             self._on_error(error)
 
-    def _tell(self) -> None:
+    def _log_commit_errors(self) -> None:
         """Log the errors that callbacks have noted. Callbacks must not log."""
         errors, self._commit_errors = self._commit_errors, []
         if errors:

@@ -13,7 +13,7 @@ SHORTEST_SLEEP = 0.0005
 LONGEST_SLEEP = 0.005
 
 Failure = tuple[KafkaError, bytes | None, bytes | None]
-"""Why a message was not sent, its key and its value."""
+"""The error of a message that was not sent, with its key and value."""
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Part:
 
     indices: Sequence[int]
     left: int
-    """How many are under way."""
+    """How many of the messages are under way."""
     failed: list[Failure] = field(default_factory=list)
     newest: Message | None = None
     """The message that was acknowledged last."""
@@ -37,7 +37,7 @@ class Part:
 
 
 class ConfluentDelivery:
-    """A delivery with one part for each partition. `failures` has messages that librdkafka did not take, by index."""
+    """A delivery with one part for each partition. `failures`: the errors of messages that librdkafka did not take."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ConfluentDelivery:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            # librdkafka's own wait would need a thread. It would compete with each report for Python's lock.
+            # librdkafka's own wait would need another thread. For each report, the two would compete for Python's GIL.
             time.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_SLEEP)
         return True
@@ -100,7 +100,7 @@ class ConfluentDelivery:
         return self._failures
 
     def _find(self, part: Part) -> None:
-        """Find the indices of the messages that have failed. Of two equal messages, either one will do."""
+        """Find the indices of the failed messages. For equal messages, it does not matter which index is used."""
         failed, part.failed = part.failed, []
         indices: dict[tuple[bytes | None, bytes | None], deque[int]] = {}
         for index in part.indices:

@@ -1,6 +1,6 @@
-"""How large the batches of a topic may be.
+"""Finds the largest batch size that a topic takes.
 
-librdkafka has one size of batches for each producer. If Kafka refuses a batch as too large, all messages in it fail.
+librdkafka has one batch size for each producer. If Kafka refuses a batch as too large, all messages in it fail.
 """
 
 import time
@@ -67,9 +67,9 @@ class TopicLimits:
 
 
 def patiently(ask: Callable[[], T]) -> T:
-    """Return what Kafka says about a topic. Brokers may learn of a new topic some time after it was created.
+    """Return the result of `ask`. Brokers may learn of a new topic some time after its creation, so ask repeatedly.
 
-    Raises Unavailable if there is no answer within TOPIC_SECONDS.
+    Raises Unavailable if `ask` does not succeed within TOPIC_SECONDS.
     """
     deadline = time.monotonic() + TOPIC_SECONDS
     while True:

@@ -13,12 +13,12 @@ ANSWER_SECONDS = 1
 
 
 def take(consumer: Consumer, most: int, seconds: float, waiting: Waiting) -> list[Message]:
-    """Return the messages and events that are there, at most `most`. Wait `seconds` at most for the first one.
+    """Return up to `most` messages and events that have arrived. Wait at most `seconds` for the first one.
 
     librdkafka's `consume` with a timeout would wait until it has `most` messages, or until the timeout.
     """
     with translated():
-        # Messages that are there already need no change of threads.
+        # Messages that have arrived already can be taken without a change of threads.
         messages = consumer.consume(most, 0)
         if messages or not seconds:
             time.sleep(0)  # lets other greenthreads run, even if there are always messages
@@ -32,7 +32,7 @@ def _wait(consumer: Consumer, most: int, seconds: float) -> list[Message]:
 
 
 def without_events(messages: list[Message], on_event: Callable[[KafkaError, Message], object]) -> list[Message]:
-    """Return the messages alone; call `on_event` for each event among them."""
+    """Return the messages without the events. Call `on_event` for each event."""
     if not any(map(Message.error, messages)):
         return messages
     for message in messages:
@@ -42,7 +42,10 @@ def without_events(messages: list[Message], on_event: Callable[[KafkaError, Mess
 
 
 def ask_if_answering(consumer: Consumer, waiting: Waiting) -> None:
-    """Raise Unavailable if Kafka does not answer. The event alone proves nothing: it may be as old as the last poll."""
+    """Raise Unavailable if Kafka does not respond.
+
+    librdkafka has reported that all brokers are down. But the report may be as old as the last poll.
+    """
     with translated():
         waiting(lambda: consumer.list_topics(timeout=ANSWER_SECONDS))
 

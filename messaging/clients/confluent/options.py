@@ -1,4 +1,4 @@
-"""librdkafka's options. The settings have kafka-python's names. Options that librdkafka shares are translated."""
+"""librdkafka's options. The settings use kafka-python's names. Those that librdkafka has too are translated here."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ PRODUCER = SHARED | {
 }
 
 COMMON: dict[str, object] = {
-    "log_level": 2,  # otherwise librdkafka writes several lines a second to stderr while Kafka is away
+    "log_level": 2,  # otherwise librdkafka writes several lines a second to stderr while Kafka is down
     # A broker that has just started may know no topics yet. Then librdkafka asks again after this time. By default, it
     # waits five minutes.
     "topic.metadata.refresh.interval.ms": 10_000,
@@ -39,13 +39,13 @@ SHORTEST_SESSION = 6000
 """Kafka's group.min.session.timeout.ms. With a shorter one, librdkafka would try to join the group for ever."""
 
 CONSUMER_DEFAULTS: Mapping[str, object] = COMMON | {
-    "fetch.queue.backoff.ms": 5,  # 1 s by default; the messages fetched ahead are consumed much sooner
+    "fetch.queue.backoff.ms": 5,  # 1 s by default, but the queue is empty much sooner
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
     "max.poll.interval.ms": 300_000,
     "max_poll_records": 2000,  # our own option: the most messages of one poll
-    "queued.max.messages.kbytes": 16_384,  # of each consumer, fetched ahead; 64 MB by default
-    "queued.min.messages": 20_000,  # of each partition
+    "queued.max.messages.kbytes": 16_384,  # the queue of one consumer; 64 MB by default
+    "queued.min.messages": 20_000,  # for each partition
     "session.timeout.ms": 10_000,  # as kafka-python; by default, nobody reads a killed process's partitions for 45 s
 }
 CONSUMER_REQUIRED: Mapping[str, object] = {

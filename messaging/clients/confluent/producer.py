@@ -24,7 +24,7 @@ AT_ONCE = 1000
 """The most messages for librdkafka in one call. The call then takes about 1 ms."""
 
 UNKNOWN = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
-"""librdkafka's errors if a broker has said that it does not know the topic. One that has just started may say so."""
+"""librdkafka's errors if a broker does not know the topic. A broker that has just started may not know it yet."""
 
 FLUSH_SLEEP = 0.001
 
@@ -43,7 +43,7 @@ class ConfluentProducer:
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """Always empty, because librdkafka does not say. Kafka drops what an idempotent producer sends twice."""
+        """Always empty, because librdkafka does not report it. Kafka drops what an idempotent producer sends twice."""
         return MappingProxyType({})
 
     def partitions(self, topic: str) -> int:
@@ -54,7 +54,7 @@ class ConfluentProducer:
             try:
                 count = ask() if count else patiently(ask)
             except Unavailable:
-                if not count:  # a known count still holds while Kafka is down, and messages can wait in the queue
+                if not count:  # a known count stays valid while Kafka is down, and messages can wait in the queue
                     raise
             self._counts[topic] = count, time.monotonic() + KNOWN_SECONDS
         return count
@@ -85,7 +85,7 @@ class ConfluentProducer:
     def _hand_over(
         self, producer: Producer, topic: str, number: int, messages: list[dict[str, Any]], part: Part
     ) -> dict[int, ClientError]:
-        """Hand over the messages of one partition. Return the errors of those that were not taken."""
+        """Hand over the messages of one partition. Return the errors of those that were not taken, by index."""
         rejected: dict[int, ClientError] = {}
         with translated():
             room = MOST_QUEUED - len(producer)
@@ -115,7 +115,7 @@ class ConfluentProducer:
         return taken
 
     def _explain(self, topic: str, failure: Failure) -> ClientError:
-        """Return why a message has failed. If it fits the topic's limit, only its batch was too large."""
+        """Return our error for a failed message. If the topic's limit was lowered, only the batch was too large."""
         error, key, value = failure
         if self._producers.limits.is_outgrown(topic, error, key, value):
             return Unavailable(f"topic {topic} takes smaller batches than before")
@@ -141,7 +141,7 @@ class ConfluentProducer:
 
 
 def partitions_of(producer: Producer, topic: str, waiting: Waiting) -> int:
-    """Return how many partitions a topic has. Raises Unavailable, even if the topic does not exist."""
+    """Return how many partitions a topic has. Raises Unavailable, also if the topic does not exist."""
     with translated():
         found = waiting(lambda: producer.list_topics(topic, CONNECT_SECONDS)).topics[topic]
     if not found.partitions:
@@ -170,7 +170,7 @@ def messages_at(
 
 
 def _nothing_to_send(keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> dict[int, ClientError]:
-    """Return the messages that have neither a key nor a value. Kafka would take them, but kafka-python cannot."""
+    """Return an error for each message without key and value, by index. kafka-python cannot send these either."""
     if None not in values:
         return {}
     refused = Refused("a message must have a key or a value")
@@ -179,5 +179,5 @@ def _nothing_to_send(keys: Sequence[bytes | None], values: Sequence[bytes | None
 
 def _serve(producer: Producer) -> None:
     """Let librdkafka call its callbacks with the results of messages."""
-    with suppress(RuntimeError):  # it is closed, and everything was reported
+    with suppress(RuntimeError):  # the producer is closed, and everything was reported
         producer.poll(0)

@@ -1,4 +1,4 @@
-"""The librdkafka producers behind one producer of ours: one for each size of batches, see `limits.py`."""
+"""The librdkafka producers behind one producer of ours: one for each batch size, see `limits.py`."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,7 +32,7 @@ class Producers:
         return self._of_size(self.limits.batch_size([topic], self._batch_size))
 
     def retire(self, producer: Producer) -> None:
-        """Use another one from now on. After a fatal error, an idempotent producer can send nothing."""
+        """Use another producer from now on. After a fatal error, an idempotent producer can send nothing."""
         for size, each in list(self._by_size.items()):
             if each is producer:
                 self._retired.append(self._by_size.pop(size))
@@ -41,7 +41,7 @@ class Producers:
         return [*self._by_size.values(), *self._retired]
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Close all producers, and drop the messages that are under way."""
         self._is_closed = True
         for producer in self.all():
             with suppress(RuntimeError):  # raised if it is closed already

@@ -15,7 +15,7 @@ ANSWER_SECONDS = 5
 
 
 class ConfluentReader:
-    """Belongs to one thread. Polls return committed messages only, which is librdkafka's default.
+    """Belongs to one thread. Polls return committed messages only, because `options.py` sets `isolation.level`.
 
     But `ends` are high watermarks: uncommitted messages of an open transaction may lie before them.
     """
@@ -29,7 +29,7 @@ class ConfluentReader:
         self._groups: dict[str, Consumer] = {}
         self._is_down = False
         with translated():
-            # This event says how far it has read, even if only a transaction marker lies there and no message.
+            # This event tells how far the consumer has read, even if it has read only transaction markers.
             self._consumer = Consumer({**options, "enable.partition.eof": True, "error_cb": self._on_error})
             self._asking = Consumer({**options, "isolation.level": "read_uncommitted"})
             waiting(lambda: self._asking.list_topics(timeout=ANSWER_SECONDS))
@@ -91,7 +91,7 @@ class ConfluentReader:
         asked = theirs(dict.fromkeys(partitions, 0))
         with translated():
             if group not in self._groups:
-                # Without this level, Kafka would not answer while a killed member's transaction is open.
+                # With another isolation level, Kafka would not respond while a killed member's transaction is open.
                 options = {**self._options, "group.id": group, "isolation.level": "read_uncommitted"}
                 self._groups[group] = Consumer(options)
             found = self._waiting(lambda: self._groups[group].committed(asked, ANSWER_SECONDS))
@@ -107,7 +107,7 @@ class ConfluentReader:
     def _on_event(self, error: KafkaError, message: Message) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
             for partition, offset in end_of(message).items():
-                if partition in self._positions:  # otherwise it is about an earlier assignment
+                if partition in self._positions:  # otherwise the event is from an earlier assignment
                     self._advance(partition, offset)
         else:
             self._on_error(error)

@@ -20,7 +20,7 @@ from messaging.clients.transactions import Membership
 ROOM_SLEEP = 0.001
 
 GRACE_SECONDS = 1
-"""How much longer than its timeout a call may take, in seconds. Some calls ignore it (librdkafka's issue 5456)."""
+"""How long a call may exceed its timeout, in seconds. Some calls ignore the timeout (librdkafka's issue 5456)."""
 
 TRANSACTIONS: Mapping[str, object] = {
     "delivery.report.only.error": True,
@@ -29,7 +29,7 @@ TRANSACTIONS: Mapping[str, object] = {
 
 
 class ConfluentTransactionalConsumer(ConfluentConsumer):
-    """Reads committed messages only, which is librdkafka's default."""
+    """Reads committed messages only, because `options.py` sets `isolation.level`."""
 
     @property
     def membership(self) -> Membership:
@@ -95,7 +95,7 @@ class ConfluentTransactionalProducer:
                 time.sleep(ROOM_SLEEP)
 
     def _rejected(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the messages that found no room. Raises Aborted or Fenced if others failed for another reason."""
+        """Return the messages that had no room. Note a refused one. Raises Aborted or Fenced for any other error."""
         again = []
         for message in messages:
             error = message.pop("_error", None)
@@ -104,7 +104,7 @@ class ConfluentTransactionalProducer:
             if error.code() == KafkaError._QUEUE_FULL:
                 again.append(message)
             elif isinstance(translate(error), Refused):
-                self._failure = self._failure or error  # as if Kafka had refused it: `commit` raises it
+                self._failure = self._failure or error  # as if Kafka had refused the message: `commit` raises this
             else:
                 raise _error_for(error, Aborted)
         return again
@@ -125,7 +125,7 @@ class ConfluentTransactionalProducer:
         self._is_open = False
 
     def _await_reports(self, deadline: float) -> None:
-        """Wait until Kafka has acknowledged all messages. Raises Refused, Aborted."""
+        """Wait until Kafka has acknowledged all messages. Raises Refused, Aborted, Fenced, OutcomeUnknown."""
         while True:
             with _translated(Aborted):
                 self._producer.poll(0)
@@ -155,7 +155,7 @@ class ConfluentTransactionalProducer:
                 time.sleep(ROOM_SLEEP)
 
     def _finish(self, call: Callable[[float], None], deadline: float) -> None:
-        """Make a call with a timeout. Raises OutcomeUnknown if the call ignores it. Then this producer is useless."""
+        """Make a call with a timeout. Raises OutcomeUnknown if the call ignores it. Then only `close` may follow."""
         left = max(0.1, deadline - time.monotonic())
         try:
             self._waiting(partial(call, left), left + GRACE_SECONDS)
@@ -166,7 +166,7 @@ class ConfluentTransactionalProducer:
         deadline = time.monotonic() + seconds
         with _translated(OutcomeUnknown):
             # librdkafka aborts only after all reports were fetched, and does not fetch them itself. After Kafka has
-            # refused a message, it puts others back into its queue to send them again. So each pass empties the queue.
+            # refused a message, librdkafka puts others back into its queue. So each pass empties the queue.
             while self._producer.poll(0) or len(self._producer):
                 self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:
@@ -177,12 +177,12 @@ class ConfluentTransactionalProducer:
         self._is_open = False
 
     def close(self, seconds: float) -> None:
-        """Abort an open transaction, so that it holds up no reader. Give up after `seconds`."""
+        """Abort an open transaction, so that readers do not wait for it. Give up after `seconds`."""
         if self._is_open:
             with suppress(ClientError):
                 self.abort(seconds)
         self._is_open = False
-        # librdkafka's own `close` would wait for Kafka forever. Its memory is freed without it.
+        # librdkafka's own `close` would wait for Kafka forever. Deleting the producer frees its memory too.
         self._waiting(self._forget)
 
     def _forget(self) -> None:

@@ -22,7 +22,7 @@ from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
 from messaging.clients.protocols import Cluster, Partition, Topic
 
-# Without this, kafka-python asks the broker for its version, which takes longer than the question itself.
+# Without this, kafka-python first asks the broker for its version, which takes longer than the request itself.
 BROKER_VERSION = 2, 5, 0
 POLL_MS = 20
 
@@ -90,7 +90,7 @@ class KafkaPythonAdmin:
         return sizes
 
     def batch_limit(self, topic: str) -> int:
-        """Return the largest batch that this topic takes, in bytes. Raises Unavailable, even if there is no topic."""
+        """Return the largest batch that this topic takes, in bytes. Raises Unavailable, also if there is no topic."""
         resource = ConfigResourceType.TOPIC, topic, ["max.message.bytes"]
         with translated():
             answer = self._ask(None, DescribeConfigsRequest[1](resources=[resource], include_synonyms=False))
@@ -100,7 +100,7 @@ class KafkaPythonAdmin:
         return int(entries[0][1])
 
     def _ask(self, node: int | None, request: Any) -> Any:
-        """Return the answer of this broker, or of any. kafka-python would wait forever for a broker that is gone."""
+        """Return the response of this broker (None: any). kafka-python would wait forever for a broker that is gone."""
         client, deadline = self._admin._client, time.monotonic() + self._milliseconds / 1000
         while True:
             asked = client.least_loaded_node() if node is None else node

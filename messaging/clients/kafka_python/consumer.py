@@ -27,9 +27,9 @@ class _Interrupted(BaseException):
 class _Listener(ConsumerRebalanceListener):
     """Turns kafka-python's callbacks into data.
 
-    kafka-python calls `on_partitions_revoked` inside poll. It gives the partitions away when the callback returns. So
-    the first call leaves the poll by an exception, and the caller can finish and commit. The next poll calls it again,
-    and it returns.
+    kafka-python calls `on_partitions_revoked` inside poll, and gives the partitions back when the callback returns. So
+    on the first call, the callback raises an exception to leave the poll, and the caller can finish and commit. The
+    next poll calls it again. This time it returns.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class KafkaPythonConsumer:
         read_faster(self._consumer)
         stop_measuring(self._consumer)
         self._consumer.subscribe(topics=topics, listener=self._listener)
-        # With a slow handler, the consumer must stay a member and must not delay others that join.
+        # Even while a handler is slow, this consumer must stay a member, and must not delay others that join.
         self.keep_alive_seconds = min(1.0, self._consumer.config["max_poll_interval_ms"] / 3000)
 
     def poll(self, seconds: float) -> Polled:

@@ -16,9 +16,9 @@ RETRY_MS = 20
 
 
 class GroupOffsets:
-    """Finds the group's coordinator once. Each further question then takes a millisecond instead of half a second.
+    """Finds the group's coordinator once. Each further request then takes a millisecond instead of half a second.
 
-    kafka-python's own `committed` waits for ever while Kafka is away.
+    kafka-python's own `committed` waits forever while Kafka is down.
     """
 
     def __init__(self, group: str, options: Mapping[str, Any]):
@@ -29,7 +29,7 @@ class GroupOffsets:
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Return the offset of each partition, 0 if the group has committed none.
 
-        Raises a KafkaError if there is no answer within ANSWER_SECONDS.
+        Raises a KafkaError if there is no response within ANSWER_SECONDS.
         """
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
@@ -42,7 +42,7 @@ class GroupOffsets:
                 raise future.exception
             if self._coordinator.coordinator_unknown():
                 self._wait(self._coordinator.lookup_coordinator(), deadline)
-            self._client.poll(timeout_ms=RETRY_MS)  # goes on with connecting
+            self._client.poll(timeout_ms=RETRY_MS)  # also continues to connect
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)

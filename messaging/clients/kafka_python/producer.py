@@ -27,7 +27,7 @@ class KafkaPythonDelivery:
     def __init__(self, futures: Sequence[Future], partitions: Sequence[int]):
         self._futures = futures
         self.acknowledged_at = 0
-        # The messages of a partition are acknowledged in their order, so its last one is enough.
+        # The messages of a partition are acknowledged in their order, so the future of the last one is enough.
         for future in dict(zip(partitions, futures, strict=True)).values():
             future.add_callback(self._note_time)
         self._known = 0  # the number of leading futures that are done
@@ -110,7 +110,7 @@ class KafkaPythonProducer:
         return True
 
     def close(self, seconds: float) -> None:
-        # kafka-python tells its thread to end, and then wakes it. If the thread has ended already, that fails.
+        # kafka-python tells its thread to end, and then wakes it. Waking fails if the thread has ended already.
         with suppress(OSError):
             self._producer.close(timeout=seconds)
 

@@ -6,7 +6,7 @@ from kafka import KafkaConsumer, KafkaProducer
 
 
 def stop_measuring(client: KafkaConsumer | KafkaProducer) -> None:
-    """Let the client record nothing in its own metrics from now on. kafka-python 2.0.6 has no option for it."""
+    """Stop the client's own metrics from now on. kafka-python 2.0.6 has no option for this."""
     metrics = client._metrics
     make = metrics.sensor
 

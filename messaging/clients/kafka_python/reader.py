@@ -45,7 +45,7 @@ class KafkaPythonReader:
         with translated():
             numbers = self._consumer.partitions_for_topic(topic)
         if numbers is None and cluster._last_successful_refresh_ms == before:
-            # kafka-python hides a failed question. It answers as if the topic did not exist.
+            # kafka-python hides that a request has failed. It returns the same as for a topic that does not exist.
             raise Unavailable(f"Kafka did not answer which partitions topic {topic} has")
         return [Partition(topic, number) for number in sorted(numbers or ())]
 
@@ -90,7 +90,7 @@ class KafkaPythonReader:
 
 
 def fetch(consumer: KafkaConsumer, seconds: float, waiting: Waiting) -> list[Fetched]:
-    """Poll once; return the messages by topic."""
+    """Poll once. Return the messages by topic."""
     started = time.perf_counter()
     with translated():
         polled = waiting(lambda: consumer.poll(timeout_ms=round(seconds * 1000)))

@@ -1,7 +1,7 @@
 """Reads Kafka's record batches in one loop over the bytes. kafka-python makes a dozen calls per message.
 
 Format: https://kafka.apache.org/documentation/#recordbatch, message format v2. Headers and timestamps are skipped
-because nothing here needs them. Depends on the inner parts of kafka-python 2.0.6, so the Pipfile pins it.
+because nothing here needs them. Depends on the internals of kafka-python 2.0.6, so the Pipfile pins it.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ from messaging.clients.errors import Transactional
 
 
 class Message(NamedTuple):
-    """The parts of a message that are read."""
+    """The parts of a message that the services need."""
 
     offset: int
     partition: int
@@ -31,7 +31,7 @@ def read_faster(consumer: KafkaConsumer) -> None:
 
 
 def _unpack(subscriptions: Any, partition: TopicPartition, records: MemoryRecords) -> list[Message]:
-    """Replaces a method of the fetcher."""
+    """Replaces the fetcher's `_unpack_message_set`."""
     messages: list[Message] = []
     while (batch := records.next_batch()) is not None:
         if isinstance(batch, DefaultRecordBatch):
@@ -42,7 +42,7 @@ def _unpack(subscriptions: Any, partition: TopicPartition, records: MemoryRecord
                 raise Transactional(partition.topic)
             if not batch.is_control_batch:
                 messages += read_batch(batch, partition.partition)
-        else:  # from before Kafka 0.11
+        else:  # a message format from before Kafka 0.11
             messages += [Message(r.offset, partition.partition, r.key, r.value) for r in batch]
     return messages
 
@@ -58,7 +58,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             length, pos = _varint(buffer, pos)
             end = pos + length
             pos += 1  # attributes
-            while buffer[pos] & 0x80:  # the time, relative to that of the batch
+            while buffer[pos] & 0x80:  # the timestamp, relative to the timestamp of the batch
                 pos += 1
             delta, pos = _varint(buffer, pos + 1)
             # Most lengths have one byte and need no call.
@@ -81,7 +81,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
 
 
 def _varint(buffer: bytes, pos: int) -> tuple[int, int]:
-    """Return a number in zigzag encoding, and where it ends."""
+    """Decode the zigzag number at `pos`. Return it, and the position after it."""
     number = buffer[pos]
     pos += 1
     if number & 0x80:

@@ -1,7 +1,7 @@
 """Splits the batches that Kafka refuses because they are too large. kafka-python 2.0.6 would drop them.
 
-Kafka's limit is for a whole batch, so each of its messages may fit. The parts replace the batch in the queue of its
-partition, so the order stays.
+Kafka's limit is for a whole batch, so its messages may fit into smaller batches. The parts replace the batch in the
+queue of its partition, so the order stays the same.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Finds a message that Kafka refuses. Kafka aborts the whole transaction, and does not say which message it was."""
+"""Finds a message that Kafka refuses. The whole transaction fails, and Kafka does not say because of which message."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ NORMAL = 4096
 
 
 class Narrowing:
-    """Limits the messages of the next transaction: half as many after each refusal, until the message is alone."""
+    """Limits the messages of the next transaction: half as many after each refusal, until one message is left."""
 
     def __init__(self) -> None:
         self._most: int | None = None

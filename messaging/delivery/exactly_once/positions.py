@@ -6,7 +6,7 @@ from messaging.clients.protocols import Fetched, Partition
 
 
 class Positions:
-    """The committed offset of each partition from which messages came, and the ends that were reached."""
+    """The committed offset of each partition from which messages have arrived, and the ends that were reached."""
 
     def __init__(self) -> None:
         self.committed: dict[Partition, int] = {}
@@ -40,7 +40,7 @@ class Positions:
             self._reached.pop(partition, None)
 
     def read_again(self) -> Mapping[Partition, int]:
-        """Return the offsets to continue from. The ends will be reached again."""
+        """Return the offsets to continue from. Forget the ends, because they will be reached again."""
         self._reached = {p: end for p, end in self._reached.items() if p not in self.committed}
         return self.committed
 

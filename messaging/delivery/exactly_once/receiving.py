@@ -22,7 +22,7 @@ from messaging.runs.batch import Batch
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 0.2
-"""How long a transaction may be open while messages come."""
+"""How long a transaction may be open while messages arrive, in seconds."""
 
 IDLE_SECONDS = 0.02
 """A transaction is committed when no more messages come for this long, in seconds."""
@@ -31,10 +31,10 @@ KAFKA_SECONDS = 5
 """The timeout of one step at Kafka, in seconds: half of the transaction's timeout."""
 
 MOST_ABORTS = 3
-"""After this many aborts in a row, new clients are made. A producer of librdkafka may send nothing after an outage."""
+"""After this many aborts in a row, make new clients. After an outage, librdkafka's producer may be unable to send."""
 
 ABORT_SECONDS = 1
-"""How long an abort may take while the service stops. Kafka itself aborts what stays open."""
+"""How long an abort may take while the service stops, in seconds. Kafka aborts a transaction that stays open."""
 
 
 class Clients(NamedTuple):
@@ -111,7 +111,7 @@ class ExactlyOnce:
         return self._narrowing.parts(fetched)
 
     def has_room(self, cost: int, seconds: float) -> bool:
-        return True  # the producer's queue has a limit, and `send` waits for it
+        return True  # the producer's queue has a limit, and `send` waits for room
 
     def handled(self, fetched: Fetched, batch: Batch, answers: Any, epoch: int) -> None:
         if epoch == self.epoch:  # otherwise the transaction has ended meanwhile, and the result is dropped
@@ -183,13 +183,13 @@ class ExactlyOnce:
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit offsets alone, so that transaction markers do not look like messages that are left to handle."""
+        """Commit only offsets. Otherwise transaction markers would look like messages that are not handled yet."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit the handled messages before others get these partitions. The new owner repeats a batch in hand."""
+        """Commit the handled messages before others get these partitions. An unfinished batch is left to them."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch
@@ -236,7 +236,7 @@ class ExactlyOnce:
     def _renew(self, error: Exception) -> None:
         """Drop both clients. New ones with the same id will make the transaction's outcome final. Raises Fenced."""
         if isinstance(error, Fenced) and self._fenced:
-            raise error  # another process has this transactional id: never guess
+            raise error  # fenced twice in a row: another process has this transactional id
         log.warning("replacing both Kafka clients: %s", error)
         self._fenced = isinstance(error, Fenced)
         self.epoch += 1

@@ -1,4 +1,4 @@
-"""Sends the rest of one run, in transactions. Each one ends with the state of stage `sent`."""
+"""Sends the rest of one run in transactions. The last record of each transaction is the state of stage `sent`."""
 
 import logging
 import time
@@ -64,7 +64,7 @@ class Transactions:
         self.first_sent: int | None = None
         """The time in the stamp of the first message, in microseconds since the epoch."""
         self.failed = BitMap()
-        """The numbers that Kafka refuses."""
+        """The numbers of the messages whose transaction Kafka has refused."""
 
     def send(self, sent_before: int) -> None:
         """Send the messages. `end` commits the last ones. Raises DeliveryFailed, RunStopped, Unavailable."""
@@ -118,7 +118,7 @@ class Transactions:
             self._producer.send(self._topic, block.keys, self._blocks.values(block), partitions, self._seconds)
 
     def _commit(self, sender: Sender) -> None:
-        """Commit everything so far. Try again after an abort, with the same stamps and under a new state key."""
+        """Commit everything so far. After an abort, try again with the same stamps and a new state key."""
         for pause in PAUSES:
             try:
                 self._conclude(sender)

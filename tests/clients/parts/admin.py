@@ -1,4 +1,4 @@
-"""The contract of an admin: topics and groups of the cluster."""
+"""The contract of an admin: topics, groups and brokers of the cluster."""
 
 import uuid
 
@@ -17,7 +17,7 @@ class AdminContract:
     @pytest.fixture
     def name(self, new_topic):
         """The name of a topic that does not exist."""
-        new_topic()  # returns once Kafka creates topics again after an earlier test has frozen it
+        new_topic()  # waits until Kafka creates topics, because an earlier test may have frozen it
         return f"contract-{uuid.uuid4().hex[:8]}"
 
     def test_a_topic_is_created_once_and_then_left_as_it_is(self, admin, reader, name):
@@ -26,13 +26,13 @@ class AdminContract:
 
         assert len(reader.partitions(name)) == 3
 
-    def test_more_replicas_than_brokers_are_an_error_of_their_own(self, admin, reader, name):
+    def test_more_replicas_than_brokers_raise_too_few_brokers(self, admin, reader, name):
         with pytest.raises(TooFewBrokers, match=r"REPLICATION_FACTOR must be at most .*, not 3"):
             admin.create(Topic(name, 1, 3))
 
         assert list(reader.partitions(name)) == []
 
-    def test_a_topic_that_exists_is_not_compared(self, admin, name):
+    def test_a_topic_that_exists_is_left_as_it_is_even_if_more_replicas_than_brokers_are_asked_for(self, admin, name):
         assert admin.create(Topic(name, 1, 1))
         assert not admin.create(Topic(name, 1, 3))
 
@@ -79,7 +79,7 @@ class AdminContract:
         [broker] = cluster.brokers
         assert {cluster.leaders[Partition(topic, number)] for number in range(3)} == {broker}
 
-    def test_a_broker_says_how_much_its_disks_hold_of_each_partition(self, admin, producer, new_topic):
+    def test_a_broker_says_how_many_bytes_of_each_partition_are_on_its_disks(self, admin, producer, new_topic):
         topic = new_topic(partitions=2)
         [broker] = admin.cluster().brokers
         until(lambda: admin.log_bytes(broker).get(Partition(topic, 1)) == 0)
@@ -89,11 +89,11 @@ class AdminContract:
         assert sizes[Partition(topic, 0)] == 0
         assert 10_000 <= sizes[Partition(topic, 1)] < 12_000
 
-    def test_an_unknown_broker_is_unavailable_in_time(self, client, closed):
+    def test_a_question_to_an_unknown_broker_fails_in_time(self, client, closed):
         admin = closed(client.admin(1))
 
         with within(5), pytest.raises(Unavailable):
             admin.log_bytes(4711)
 
-    def test_several_groups_are_asked_for_at_once(self, admin, group):
+    def test_one_call_returns_the_states_of_several_groups(self, admin, group):
         assert set(admin.group_states([group, f"{group}-2"])) == {group, f"{group}-2"}

@@ -52,7 +52,7 @@ class ConsumerContract:
         first.close()
         second = join(partition.topic)
 
-        # Then the others come again
+        # Then the messages that were not committed come again
         assert numbers(receive(second, 60)) == list(range(40, 100))
 
     def test_leaving_commits_nothing(self, new_topic, producer, join, reader, group):
@@ -85,26 +85,26 @@ class ConsumerContract:
         until(lambda: consumer.poll(0.05) and consumer.confirmed == offsets)
         assert reader.committed(group, list(offsets)) == offsets
 
-    def test_a_seek_has_the_next_poll_go_on_there(self, new_topic, producer, join):
-        # Given a consumer that has received some of the messages it has fetched
+    def test_after_a_seek_the_next_poll_continues_at_its_offset(self, new_topic, producer, join):
+        # Given a consumer whose library has fetched more messages than its polls have returned
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(1000))
         consumer = join(partition.topic, **self.small_polls)
         receive(consumer, 10)
 
-        # Then it continues at the given offset, backwards and forwards
+        # Then it continues at the offset of each seek, forwards and backwards
         for offset in 3, 500, 990, 0:
             consumer.seek(partition, offset)
             assert numbers(receive(consumer, 10))[:10] == list(range(offset, offset + 10))
 
-    def test_a_pause_brings_no_messages_and_loses_none_and_doubles_none(self, new_topic, producer, join):
-        # Given a consumer that has received some of the messages it has fetched
+    def test_polls_during_a_pause_return_no_messages_and_none_is_lost_or_repeated(self, new_topic, producer, join):
+        # Given a consumer whose library has fetched more messages than its polls have returned
         topic = new_topic(partitions=3)
         send_numbers(producer, topic, range(3000), partitions=3)
         consumer = join(topic, **self.small_polls)
         messages = receive(consumer, 30)
 
-        # When it is paused and resumed many times, with and without polls in between
+        # When it is paused and resumed several times, with and without polls in between
         for polls in 0, 1, 5, 0, 2:
             consumer.pause()
             for _ in range(polls):
@@ -119,7 +119,7 @@ class ConsumerContract:
             offsets = [message.offset for message in messages if message.partition == partition]
             assert offsets == list(range(1000))
 
-    def test_messages_that_come_during_a_pause_come_after_it(self, new_topic, producer, join):
+    def test_messages_sent_during_a_pause_come_after_it(self, new_topic, producer, join):
         topic = new_topic()
         consumer = join(topic)
         poll_until_given(consumer)
@@ -164,7 +164,7 @@ class ConsumerContract:
         poll_until_given(consumer)
         assert 0 < consumer.keep_alive_seconds <= seconds / 2
 
-        # When the consumer is paused for twice that time, and polls as often as it must
+        # When the consumer is paused for twice max_poll_interval_ms, and polls every keep_alive_seconds
         consumer.pause()
         changes = []
         over = time.monotonic() + 2 * seconds
@@ -172,7 +172,7 @@ class ConsumerContract:
             changes += consumer.poll(0).changes
             time.sleep(consumer.keep_alive_seconds)
 
-        # Then it is still a member, and goes on
+        # Then it is still a member, and receives messages after the pause
         assert not [change for change in changes if isinstance(change, Taken)]
         assert closed(client.admin()).group_states([group]) == {group: "Stable"}
         consumer.resume()

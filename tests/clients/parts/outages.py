@@ -1,4 +1,7 @@
-"""The contract of a client while Kafka is frozen or gone: waits end in time, errors are ours, and work continues."""
+"""The contract of a client while Kafka is frozen or gone.
+
+Every wait ends in time, every error is a ClientError, and the work continues afterwards.
+"""
 
 import time
 from contextlib import contextmanager
@@ -12,7 +15,7 @@ from tests.clients.kit import Member, answer, numbers, poll_until_given, read_al
 
 @contextmanager
 def frozen(kafka):
-    """Kafka answers nothing, and its connections stay open."""
+    """Freeze Kafka during the block. Its connections stay open."""
     kafka.suspend()
     try:
         yield
@@ -22,7 +25,7 @@ def frozen(kafka):
 
 @contextmanager
 def gone(kafka):
-    """Kafka is killed, and later started again."""
+    """Kill Kafka, and start it again after the block."""
     kafka.kill()
     try:
         yield
@@ -31,7 +34,7 @@ def gone(kafka):
 
 
 class OutageContract:
-    def test_with_no_broker_at_its_address_everything_is_unavailable(self, nowhere, group):
+    def test_without_a_broker_at_the_address_everything_is_unavailable(self, nowhere, group):
         with within(30):
             for make in nowhere.producer, nowhere.reader, lambda: nowhere.consumer(group, ["t"]), nowhere.admin:
                 with pytest.raises(Unavailable):
@@ -45,7 +48,7 @@ class OutageContract:
             # When messages are handed over
             delivery = producer.send(topic, [None] * 10, [b"v"] * 10, [0] * 10)
 
-            # Then waits for them end in time and say so
+            # Then waits for their acknowledgements end in time and return False
             with within(4):
                 assert not delivery.wait(0.5)
                 assert not producer.flush(1)
@@ -53,11 +56,11 @@ class OutageContract:
             assert not any(delivery.acknowledged)
             assert delivery.failures == {}
 
-        # And they are sent when Kafka is back
+        # And they are sent when Kafka answers again
         assert producer.flush(30)
         assert all(delivery.acknowledged)
 
-    def test_closing_a_producer_gives_up_what_is_under_way(self, brokers, client, new_topic):
+    def test_closing_a_producer_while_kafka_is_frozen_gives_up_the_messages_under_way(self, brokers, client, new_topic):
         topic = new_topic()
         producer = client.producer()
         send_numbers(producer, topic, range(10))
@@ -119,7 +122,7 @@ class OutageContract:
             delivery = producer.send(partition.topic, [None] * 100, values, [0] * 100)
             assert not delivery.wait(1)
 
-        # Then they reach Kafka and the consumer when it is back
+        # Then these messages reach Kafka and the consumer when Kafka is back
         assert delivery.wait(60)
         assert all(delivery.acknowledged)
         until(lambda: len(member.received) == 200, 60)

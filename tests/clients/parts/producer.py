@@ -1,4 +1,4 @@
-"""The contract of a producer: columns go in, one delivery comes out, and it says what happened to each message."""
+"""The contract of a producer. `send` takes columns and returns one delivery, which has the result of each message."""
 
 import threading
 
@@ -75,7 +75,7 @@ class ProducerContract:
         assert list(delivery.acknowledged) == [True, False, True, True, False, True]
         assert [len(message.value) for message in read_all(reader, topic)] == [10, 100, 150_000, 10]
 
-    def test_messages_that_fit_are_sent_in_their_order_although_a_batch_of_them_does_not_fit(
+    def test_messages_that_fit_are_sent_in_their_order_although_their_batch_is_too_large(
         self, new_topic, producer, reader
     ):
         topic = new_topic(options={"max.message.bytes": "6000"})
@@ -96,7 +96,7 @@ class ProducerContract:
         assert producer.send(topic, [None] * 1000, [bytes(100)] * 1000, [0] * 1000).wait(20)
         assert (producer.sent_again.get(topic, 0) >= 1) == self.splits_batches
 
-    def test_batches_below_the_limit_of_a_topic_keep_small_messages_from_being_refused_with_large_ones(
+    def test_with_batches_below_the_limit_of_a_topic_only_a_message_that_is_too_large_is_refused(
         self, client, new_topic, reader, closed_at_once
     ):
         topic = new_topic(options={"max.message.bytes": "2000"})
@@ -118,7 +118,7 @@ class ProducerContract:
         assert {index: type(error) for index, error in delivery.failures.items()} == {1: TooLarge}
         assert [message.value for message in read_all(reader, topic)] == [b"small", b"also small"]
 
-    def test_a_failure_says_why_and_if_it_is_for_good(self, new_topic, producer):
+    def test_a_failure_says_why_and_if_sending_the_message_again_may_help(self, new_topic, producer):
         delivery = producer.send(new_topic(options=LIMIT), [None], [bytes(300_000)], [0])
 
         assert delivery.wait(20)
@@ -136,7 +136,7 @@ class ProducerContract:
         assert producer.flush(20)
         assert all(delivery.done for delivery in deliveries)
 
-    def test_a_topic_says_how_many_partitions_it_has(self, new_topic, producer):
+    def test_a_producer_knows_how_many_partitions_a_topic_has(self, new_topic, producer):
         assert producer.partitions(new_topic(partitions=7)) == 7
 
     def test_many_threads_use_one_producer(self, new_topic, producer, reader):
@@ -152,7 +152,7 @@ class ProducerContract:
 
         assert sorted(numbers(read_all(reader, topic))) == list(range(2000))
 
-    def test_a_closed_producer_has_sent_what_there_was_time_for(self, client, new_topic, reader):
+    def test_closing_a_producer_waits_for_the_messages_under_way(self, client, new_topic, reader):
         topic = new_topic()
         producer = client.producer()
         delivery = producer.send(topic, [None] * 100, [b"v"] * 100, [0] * 100)
@@ -162,7 +162,7 @@ class ProducerContract:
         assert all(delivery.acknowledged)
         assert len(read_all(reader, topic)) == 100
 
-    def test_a_closed_producer_takes_nothing(self, client, new_topic):
+    def test_a_closed_producer_takes_no_messages(self, client, new_topic):
         topic = new_topic()
         producer = client.producer()
         producer.partitions(topic)

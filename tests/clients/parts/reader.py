@@ -30,10 +30,10 @@ class ReaderContract:
         topic = new_topic(partitions=2)
         assert len(reader.partitions(topic)) == 2
 
-    def test_no_partitions_have_no_ends(self, reader):
+    def test_asked_for_no_partitions_it_returns_no_offsets(self, reader):
         assert reader.ends([]) == reader.beginnings([]) == reader.offsets_at([], 0) == {}
 
-    def test_the_end_of_a_partition_that_does_not_exist_cannot_be_told(self, new_topic, reader):
+    def test_a_question_for_the_ends_of_an_unknown_partition_raises_unavailable(self, new_topic, reader):
         missing = Partition(new_topic(), 9)
 
         with pytest.raises(Unavailable):
@@ -50,11 +50,11 @@ class ReaderContract:
         reader.assign({Partition(topic, 0): 4, Partition(topic, 1): 9})
         messages = receive(reader, 7)
 
-        # Then these messages come, in the order of each partition
+        # Then the messages since these offsets come, in the order of each partition
         assert sorted(message[:2] for message in messages) == [*((0, offset) for offset in range(4, 10)), (1, 9)]
         assert numbers(message for message in messages if message.partition == 0) == [8, 10, 12, 14, 16, 18]
 
-    def test_columns_have_equal_lengths_and_say_where_each_partition_goes_on(self, new_topic, producer, reader):
+    def test_columns_have_equal_lengths_and_come_with_the_next_offset_of_partitions(self, new_topic, producer, reader):
         topic = new_topic(partitions=2)
         send_numbers(producer, topic, range(6), partitions=2)
         reader.assign({Partition(topic, 0): 0, Partition(topic, 1): 0})
@@ -104,7 +104,7 @@ class ReaderContract:
             send_numbers(producer, topic, range(start, start + 10))
             assert numbers(receive(reader, 10)) == list(range(start, start + 10))
 
-    def test_it_can_be_assigned_anew(self, new_topic, producer, reader):
+    def test_it_can_be_assigned_other_partitions_later(self, new_topic, producer, reader):
         first, second = new_topic(), new_topic()
         send_numbers(producer, first, range(1000))
         send_numbers(producer, second, range(5))
@@ -113,7 +113,7 @@ class ReaderContract:
         assert numbers(read_all(reader, second)) == list(range(5))
         assert len(read_all(reader, first)) == 1000
 
-    def test_many_messages_and_large_ones_come_as_they_were_sent(self, new_topic, producer, reader):
+    def test_small_and_large_messages_come_as_they_were_sent(self, new_topic, producer, reader):
         topic = new_topic()
         values = [bytes([number % 256]) * size for number, size in enumerate([1, 900_000, 130_000, 2] * 5)]
         assert producer.send(topic, [None] * 20, values, [0] * 20).wait(20)
@@ -129,14 +129,14 @@ class ReaderContract:
         assert 0.3 < time.monotonic() - started < 3
 
     def test_offsets_are_found_by_time(self, new_topic, producer, reader):
-        # Given three messages, and a later instant, and three more
+        # Given three messages, a time after them, and three messages after that time
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(3))
         between = time.time_ns() // 1_000_000 + 1
         until(lambda: time.time_ns() // 1_000_000 > between)
         send_numbers(producer, partition.topic, range(3))
 
-        # Then a time leads to the first message since, or to the end
+        # Then a time gives the offset of the first message since then, or the end
         assert reader.offsets_at([partition], 0) == {partition: 0}
         assert reader.offsets_at([partition], between) == {partition: 3}
         assert reader.offsets_at([partition], between + 3_600_000) == {partition: 6}

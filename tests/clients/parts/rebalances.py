@@ -1,4 +1,4 @@
-"""The contract of a group with several members: polls return changes as data, and nothing is lost or repeated."""
+"""The contract of a group with several members: polls return changes, and members that commit repeat nothing."""
 
 import pytest
 
@@ -34,7 +34,7 @@ class RebalanceContract:
         second = member(topic)
         until(lambda: len(first.partitions) == len(second.partitions) == 2)
 
-        # Then the first one learned which partitions were taken before it learned which it has now
+        # Then polls told the first one which partitions were taken, and afterwards which ones it has now
         everything = frozenset(Partition(topic, number) for number in range(4))
         *_, taken, given = first.changes
         assert isinstance(taken, Taken)
@@ -45,7 +45,7 @@ class RebalanceContract:
     def test_offsets_of_taken_partitions_can_be_committed_before_the_next_poll(
         self, topic, producer, member, reader, group
     ):
-        # Given a member that has received everything and commits only what is taken from it
+        # Given a member that has received everything, and commits only when partitions are taken from it
         send_numbers(producer, topic, range(400), partitions=4)
         first = member(topic)
         until(lambda: len(first.received) == 400)
@@ -55,7 +55,7 @@ class RebalanceContract:
         second = member(topic)
         until(lambda: len(second.partitions) == 2)
 
-        # Then the second one starts where the first one has stopped
+        # Then the second one starts where the first one stopped
         send_numbers(producer, topic, range(400, 480), partitions=4)
         until(lambda: len(first.received) + len(second.received) >= 480)
         assert sorted(numbers(first.received + second.received)) == list(range(480))
@@ -87,7 +87,7 @@ class RebalanceContract:
         until(lambda: first.changes and second.changes and len(first.partitions | second.partitions) == 1)
         assert first.partitions.isdisjoint(second.partitions)
 
-    def test_confirmed_offsets_are_forgotten_with_the_partitions(self, topic, member):
+    def test_a_rebalance_clears_the_confirmed_offsets(self, topic, member):
         # Given a member with a confirmed commit
         first = member(topic)
         until(lambda: len(first.partitions) == 4)
@@ -121,7 +121,7 @@ class RebalanceContract:
         until(lambda: len(first.received) == 200)
         assert sorted(numbers(first.received + second.received)) == list(range(400))
 
-    def test_nothing_is_lost_or_doubled_while_members_come_and_go(self, topic, producer, member):
+    def test_nothing_is_lost_or_repeated_while_members_join_and_leave(self, topic, producer, member):
         # Given messages that keep coming
         members = [member(topic, **self.small_polls)]
         for round_ in range(6):
@@ -133,7 +133,7 @@ class RebalanceContract:
                 members.append(member(topic, **self.small_polls))
                 until(lambda: members[-1].changes)
 
-        # Then each one is received once
+        # Then each message is received once
         def received() -> list[int]:
             return [number for each in members for number in numbers(each.received)]
 

@@ -1,6 +1,6 @@
 // The requests to the API.
 
-/** An error from the API or the network. `status` is 0 if there was no answer. */
+/** An error from the API or the network. `status` is 0 if there was no response. */
 export class Failure extends Error {
   constructor(status, detail, problem = {}) {
     super(detail);
@@ -24,7 +24,7 @@ async function request(method, path) {
   }
   const date = Date.parse(response.headers.get("Date")) / 1000;
   const difference = date - Date.now() / 1000;
-  ahead = Math.abs(difference) > 2 ? difference : 0; // the header has whole seconds
+  ahead = Math.abs(difference) > 2 ? difference : 0; // the header Date has only whole seconds
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Failure(response.status, body.detail ?? `The API answered ${response.status}.`, body);
   return body;

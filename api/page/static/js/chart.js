@@ -11,8 +11,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const together = new Map();
 
 export class Chart {
-  /** `at` and `value` write a number of each axis, `tick` beside the y axis.
-   *  `lists` says whether the marks are listed under the chart. `x` has uPlot's options of the x axis, if it is not time. */
+  /** `at` formats a number of the x axis, `value` one of the y axis, and `tick` a label of the y axis.
+   *  With `lists`, the chart lists its marks below. `x` has uPlot's options for an x axis that does not show time. */
   constructor({ title, names, at, value, tick = value, head, x = {}, lists = false }) {
     Object.assign(this, { title, names, at, value, tick, head, x, lists, most: [0, 0], points: {}, marks: [], plot: null });
     this.values = new Map(names.map((name) => [name, h("span", { class: "at" })]));
@@ -111,7 +111,7 @@ export class Chart {
     else if (width) this.draw(this.points, this.marks);
   }
 
-  /** Paint a line with a number for each mark; the list below says what it is. */
+  /** Paint a line with a number for each mark. The list of marks explains the numbers. */
   paintMarks(plot) {
     const { ctx, bbox } = plot;
     const scale = devicePixelRatio;

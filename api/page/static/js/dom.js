@@ -1,4 +1,4 @@
-// Makes elements. Text is always text, never HTML.
+// Makes elements. Text is never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -23,7 +23,7 @@ function fill(element, properties, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Change a text only if it differs. Otherwise it would be announced and drawn again without need. */
+/** Change a text only if it differs. Otherwise browsers would draw it, and screen readers announce it, once more. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -45,7 +45,7 @@ export function announce(text) {
   setText(byId("news"), text);
 }
 
-/** Call `look` again and again while the tab is shown. It returns the milliseconds until the next call. */
+/** Call `look` again and again while the tab is shown. `look` returns the milliseconds until its next call. */
 export function whileShown(look) {
   let timer = null;
   const turn = async () => {

@@ -1,4 +1,4 @@
-// The figures of a run as tables: its stages, and how partitions and instances share them.
+// The figures of a run as tables: by stage, by partition and by instance.
 
 import { sample } from "./chart.js";
 import { h } from "./dom.js";
@@ -18,7 +18,7 @@ const COLUMNS = {
 };
 const COUNTS = ["duplicates", "out of order", "failed"];
 
-/** Return how far each stage is. `bars` keeps the elements between two calls, so that the bars move. */
+/** Return how far each stage is. `bars` keeps the elements between two calls, so that the browser animates the bars. */
 export function progress(run, bars) {
   for (const name of stageNames(run)) {
     const stage = run.stages[name];
@@ -80,5 +80,5 @@ export function distribution(run, name) {
     .map((key) => [1 / (1 - Number(`0.${key.slice(1).replace("_", "")}`)), latency[key]]);
 }
 
-/** Return the name of the percentile at a place on this axis. */
+/** Return the name of the percentile at this place on the x axis of the distribution. */
 export const percentile = (x) => `p${Number((100 - 100 / x).toFixed(3))}`;

@@ -7,7 +7,7 @@ export const NOTHING = "–";
 
 export const count = (value) => (value === null || value === undefined ? NOTHING : whole.format(value));
 
-/** Three digits, such as 61.2K. */
+/** Return at most three digits, such as 61.2K. */
 export const brief = (value) => (value === null || value === undefined ? NOTHING : short.format(value));
 
 export const rate = (value) => (value === null || value === undefined ? NOTHING : `${brief(value)} msg/s`);

@@ -1,4 +1,4 @@
-// The list of runs. Each one is a link. While a run is shown, each other one also has a link to compare the two.
+// The list of runs. Each run is a link. While a run is shown, every other run also has a link that compares the two.
 
 import { listRuns } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -37,7 +37,7 @@ older.addEventListener("click", async () => {
   }
 });
 
-/** Update a run in the list if this one is newer. */
+/** Update a run in the list if its state has changed. */
 export function updateInList(run) {
   const index = runs.findIndex(({ id }) => id === run.id);
   if (index < 0 || runs[index].state === run.state) return;
@@ -45,7 +45,7 @@ export function updateInList(run) {
   draw();
 }
 
-/** Draw the list again. The focus stays on its link. */
+/** Draw the list again. The link that has the focus keeps it. */
 export function draw() {
   const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   list.replaceChildren(...runs.map(item));

@@ -56,7 +56,7 @@ function welcome() {
       stage("Sent", "ping sends, Kafka acknowledges"),
       stage("Pong received", "pong takes the message"),
       stage("Pong answered", "pong sends it back"),
-      stage("Ping received", "the message is home"),
+      stage("Ping received", "ping takes the answer"),
     ),
     h("p", { class: "muted" }, "Or choose an earlier run. Its link “compare” shows it beside the one that is open."),
   );

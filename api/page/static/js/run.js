@@ -34,10 +34,10 @@ export const lastStage = (run) => run.stages[stageNames(run).at(-1)];
 
 const time = (iso) => Date.parse(iso) / 1000;
 
-/** Return when the run began, in seconds since the epoch: axes count from then. */
+/** Return when the run began, in seconds since the epoch. The time axes begin there. */
 export const begin = (run) => time(run.stages.sent.first ?? run.created);
 
-/** Return how long it has taken so far. */
+/** Return how many seconds the run has taken so far. */
 export function elapsed(run, now) {
   if (!run.stages.sent.first) return 0;
   return Math.max(0, (isOver(run) ? time(run.finished) : now) - begin(run));
@@ -45,7 +45,7 @@ export function elapsed(run, now) {
 
 const isWaiting = (run, name) => !isOver(run) && run.stages[name].distinct + run.stages[name].failed < run.num_messages;
 
-/** Return times since the beginning and messages per second of a stage. */
+/** Return the rates of a stage as [seconds since the run began, messages per second]. */
 export function rates(run, name, now) {
   const stage = run.stages[name];
   const points = [];
@@ -73,7 +73,7 @@ export function rates(run, name, now) {
 
 /** Return what happened to instances and stages, ordered by time: {at, kind, text}. Similar events become one mark. */
 export function marks(run, now) {
-  const found = [...stalls(run, now), ...comingsAndGoings(run)].sort((one, other) => one.at - other.at);
+  const found = [...stalls(run, now), ...instanceEvents(run)].sort((one, other) => one.at - other.at);
   const joined = [];
   for (const mark of found) {
     const same = joined.find(({ at, kind }) => kind === mark.kind && mark.at - at < SAME_SECONDS);
@@ -95,7 +95,7 @@ function stalls(run, now) {
   });
 }
 
-/** Return the pauses, each from the message before to the message after, or to null if none has come yet. */
+/** Return the pauses of a stage as [from, to], in seconds since the epoch. `to` is null if the pause has not ended. */
 function gaps(run, name, before, now) {
   const stage = run.stages[name];
   const found = [];
@@ -127,7 +127,8 @@ function countUntil(stage, at) {
     .reduce((sum, count) => sum + count, 0);
 }
 
-function comingsAndGoings(run) {
+/** Return when instances appear and vanish. */
+function instanceEvents(run) {
   const found = [];
   for (const name of stageNames(run)) {
     const service = STAGES[name].service ?? run.service;

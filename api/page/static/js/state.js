@@ -27,7 +27,7 @@ function tell() {
   for (const listener of listeners) listener(shown());
 }
 
-// A link within the page, such as "Skip to the run", changes the hash alone. The view must stay as it is.
+// A link within the page, such as "Skip to the run", changes only the hash. The view must stay as it is.
 let query = location.search;
 addEventListener("popstate", () => {
   if (query !== location.search) {

@@ -1,11 +1,12 @@
-// Follows a run by server-sent events. A hidden tab holds no stream, because a browser allows only six per site.
+// Follows a run by server-sent events. A hidden tab closes its stream, because a browser allows only six per site.
 
 import { eventsPath, getRun } from "./api.js";
 import { isOver, lastStage } from "./run.js";
 
 const AGAIN_MS = 2000;
 
-/** Call `onRun` with the run and whenever it changes, `onGone` if there is no such run. Return a function to stop. */
+/** Call `onRun` with the run, now and after each change. Call `onGone` if there is no such run.
+ *  Return a function that ends this. */
 export function follow(id, onRun, onGone) {
   let source = null;
   let timer = null;
@@ -45,7 +46,7 @@ export function follow(id, onRun, onGone) {
     source = new EventSource(eventsPath(id));
     source.addEventListener("run", (event) => take(JSON.parse(event.data)));
     source.addEventListener("end", end);
-    // It connects again by itself, unless the API has answered with an error or with 204.
+    // An EventSource reconnects by itself, unless the API has answered with an error or with 204.
     source.addEventListener("error", () => source?.readyState === EventSource.CLOSED && again());
   }
 

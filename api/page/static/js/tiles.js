@@ -29,12 +29,12 @@ async function look() {
     newest = tilesOf(await getMetrics());
     draw();
   } catch {
-    // The line at the top says who does not answer.
+    // The line at the top says what is down.
   }
   return PACE_MS;
 }
 
-/** Return a tile for each label of each metric that has a value. The latency has its own chart. */
+/** Return a tile for each combination of labels of each metric. The latency has its own charts. */
 function tilesOf({ times, metrics }) {
   return Object.entries(metrics)
     .filter(([, metric]) => metric.type !== "histogram")
@@ -48,7 +48,7 @@ function tilesOf({ times, metrics }) {
     });
 }
 
-/** Add a counter up over its partitions. */
+/** Add up a counter over its partitions. */
 function sums(values) {
   const found = new Map();
   for (const { labels: { partition, ...labels }, value } of values) {
@@ -58,7 +58,7 @@ function sums(values) {
   return [...found.values()];
 }
 
-/** Return "Topic log bytes" as title "Topic log" and unit "B". */
+/** Split the name of a metric: "pingpong_topic_log_bytes" has the title "Topic log" and the unit "B". */
 function nameAndUnit(name) {
   const bare = name.replace(/^pingpong_/, "").replace(/_total$/, "");
   const suffix = Object.keys(UNITS).find((one) => bare.endsWith(`_${one}`)) ?? "";

@@ -15,7 +15,7 @@ const DISTRIBUTION = {
 };
 
 export class View {
-  /** `speaks`: screen readers hear of this run. With two runs on the page, they hear only of the first. */
+  /** `speaks`: screen readers announce this run's changes. With two runs on the page, only the first one speaks. */
   constructor(id, { speaks, onStarted }) {
     Object.assign(this, { id, speaks, onStarted, run: null, samples: { p50: {}, p99: {} }, bars: new Map(), told: 0 });
     this.element = h("article", { class: "run", "aria-busy": "true" }, h("p", { class: "card muted" }, "Looking for the run …"));
@@ -25,7 +25,7 @@ export class View {
     for (const chart of Object.values(this.charts ?? {})) chart.destroy();
   }
 
-  /** Say that there is no such run. */
+  /** Show why there is no such run. */
   gone(failure) {
     this.element.replaceChildren(
       h("div", { class: "card" }, h("h2", {}, "This run cannot be shown"), h("p", {}, failure.message)),
@@ -129,7 +129,7 @@ export class View {
     parts.stop.hidden = isOver(run);
   }
 
-  /** Remember the latencies of this moment, because only the distribution is on record. */
+  /** Remember the latencies of this moment. The journal has only the newest distribution, not how it changed. */
   takeSample() {
     if (isOver(this.run)) return;
     const at = elapsed(this.run, now());

@@ -22,7 +22,7 @@ from messaging.runs.batch import Batch
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 0.2
-"""How long a transaction may be open while messages arrive, in seconds."""
+"""The longest time that a transaction is open while messages arrive, in seconds. The loop also asks for commits."""
 
 IDLE_SECONDS = 0.02
 """A transaction is committed when no more messages come for this long, in seconds."""

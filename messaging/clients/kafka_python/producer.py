@@ -110,8 +110,9 @@ class KafkaPythonProducer:
         return True
 
     def close(self, seconds: float) -> None:
-        # kafka-python tells its thread to end, and then wakes it. Waking fails if the thread has ended already.
-        with suppress(OSError):
+        # kafka-python tells its thread to end, and then wakes it through a socket. If the thread has ended already, the
+        # socket is closed (OSError) or gone (AttributeError).
+        with suppress(OSError, AttributeError):
             self._producer.close(timeout=seconds)
 
     def _count_retries(self) -> None:

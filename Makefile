@@ -15,7 +15,7 @@ EXACTLY_ONCE := tests/integration/test_bounce.py tests/faults/test_services.py
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-setup: .venv/locked ## install what is missing: system packages, brokers, Python packages, charts
+setup: .venv/locked ## install what is missing: system packages, brokers, Python packages, the chart library
 	@python3 -m local install
 
 run: setup ## run everything on this machine until Ctrl-C
@@ -52,10 +52,10 @@ format: .venv/locked ## format the code
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## measure, compared with plain code (18 minutes) or a commit (make bench ARGS="compare HEAD~1")
+bench: setup ## measure the speed of this version and of simpler ones (18 minutes), or of a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
-screenshots: setup tools ## take the pictures of the page for the documents, of real runs
+screenshots: setup tools ## take screenshots of the page with real runs, for the documents
 	$(VENV)/python -m tests.page.screenshots
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows
@@ -65,14 +65,14 @@ lock: .venv/locked ## lock the newest versions that the Pipfile allows
 		[p.pop('index', None) for s in ('default', 'develop') for p in lock[s].values()]; \
 		open('Pipfile.lock', 'w').write(json.dumps(lock, indent=4, sort_keys=True) + '\n')"
 
-clean: ## stop the brokers and remove what was installed here
+clean: ## stop the brokers, delete their data, and remove what was installed in this folder
 	python3 -m local stop
 	rm -rf .venv .pipenv node_modules local/brokers/data local/brokers/jars
 
 # Only for tests and screenshots. Tests that need one of these are skipped without it.
 tools:
 	@command -v chromium >/dev/null || python3 -m local install chromium || echo "The page cannot be tested here."
-	@command -v promtool >/dev/null || python3 -m local install prometheus || echo "The rules cannot be tested here."
+	@command -v promtool >/dev/null || python3 -m local install prometheus || echo "The alert rules and the metrics cannot be tested here."
 
 .venv/locked: Pipfile.lock .pipenv/bin/pipenv
 	@echo "Installing the Python packages ..."

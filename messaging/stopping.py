@@ -11,7 +11,7 @@ This is less than half of the 10 s that docker-compose gives a container, becaus
 
 
 SLICE_SECONDS = 0.5
-"""A wait checks at least this often, in seconds, if it must end."""
+"""The longest time between two checks for an overdue stop, in seconds."""
 
 
 class StopRequest:

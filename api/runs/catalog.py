@@ -23,7 +23,7 @@ class Catalog:
         self._keeper = keeper or TotalsKeeper()
         self._runs: dict[UUID, Run] = {}
         self._strangers: dict[UUID, Run] = {}
-        """Runs that have states, but no record with their request yet."""
+        """Runs that have records, but no record with their request yet."""
         self._dropped: set[bytes] = set()
 
     def apply_request(self, record: RequestRecord) -> Run | None:
@@ -44,7 +44,7 @@ class Catalog:
         if run.id in self._runs:
             self._keeper.change(run)
         if len(self._runs) > self._kept:
-            self._drop(next(iter(self._runs.values())))  # every process reads the same order and drops this run
+            self._drop(next(iter(self._runs.values())))  # the run whose request this process has read first
         if len(self._strangers) > self._kept:
             del self._strangers[next(iter(self._strangers))]
         return run
@@ -93,7 +93,7 @@ class Catalog:
         return runs[:limit]
 
     def unfinished(self, now: int, stalled_after: float) -> int:
-        """Count the runs that are not over: those that wait to begin, and those that make progress."""
+        """Count the runs that wait to begin, and those that make progress."""
         return sum(
             not run.is_over and (not run.has_begun or not run.is_stalled(now, stalled_after))
             for run in self._runs.values()

@@ -8,17 +8,17 @@ from messaging.delivery.ownership import Ownership
 from messaging.runs.outcome import DeliveryFailed
 
 UNRECORDED = 2500
-"""At most this many messages may be acknowledged and not on record. A new owner would send them again.
+"""The sending pauses while more acknowledged messages than this are not on record. A new owner would send them again.
 
-All messages in flight (at most 3,744) can be acknowledged at once on top of these. Then the same number can
-be in flight again. So at most 10,000 messages come twice."""
+It would also send the messages in flight again. There are at most 4,096 of them, and one more block of 200. So in all,
+fewer than 10,000 messages come twice."""
 
 KEEP_UP_SECONDS = 120
 """If the record does not catch up within this time, in seconds, the run fails."""
 
 
 class Record(Protocol):
-    """Says how much of a run is on record."""
+    """Puts the messages of a run on record."""
 
     def keep_up(self, run: UUID, most: int) -> bool: ...
     def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
@@ -44,7 +44,7 @@ class Backpressure:
         return self._ownership.overdue
 
     def wait_until_recorded(self) -> None:
-        """Wait until everything so far is on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
+        """Wait until all messages sent here are on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
         self._wait_until(lambda: self._record.flush(0.5, self._run))
 
     def _wait_until(self, recorded: Callable[[], bool]) -> None:

@@ -52,7 +52,7 @@ class Result(NamedTuple):
 
 
 class BatchConsumer(nameko_kafka.KafkaConsumer):
-    """Calls the decorated method with a `Batch` for each poll that returns messages of a topic.
+    """After each poll, calls the decorated method with one `Batch` for each topic, or with smaller parts of it.
 
     Options are kafka-python's. They override KAFKA_CONSUMER in the configuration. The group is the service's name, so
     all instances of a service share its topics. A handler that raises gets the same batch again.
@@ -208,7 +208,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             self._receiving.resume()
 
     def changed(self, given: Given | None) -> None:
-        """Note which partitions the group has given. None: it takes some away, or the consumer is replaced."""
+        """Note if this instance is in the group. `given` is None if it loses partitions, or gets a new consumer."""
         self._joined = given is not None
         if given is not None:
             names = ", ".join(f"{partition.topic}/{partition.number}" for partition in sorted(given.partitions))

@@ -1,4 +1,4 @@
-"""A message is out of order if it comes after one with a higher number of the same run and partition."""
+"""A message is out of order if its first copy comes after a higher number of the same run and partition."""
 
 from hypothesis import given
 from hypothesis import strategies as some

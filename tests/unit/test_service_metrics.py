@@ -86,7 +86,7 @@ def test_the_next_service_on_this_machine_takes_the_next_port(start):
     assert get(other)[0].endswith("200 OK")
 
 
-def test_other_paths_and_methods_are_404(start):
+def test_other_paths_and_post_are_404(start):
     _, port = start()
 
     assert get(port, "/")[0].endswith("404 Not Found")

@@ -17,14 +17,18 @@ GROWTH_MB = 50
 
 
 def measure_starting(site: Site) -> Section:
-    """Start all three together, several times, before and after many runs are written to the journal."""
-    none = Start("no earlier runs", [start(site) for _ in range(ROUNDS)])
+    """Start ping, pong and the API together, several times, before and after many runs are written to the journal."""
+    none = Start("few earlier runs", [start(site) for _ in range(ROUNDS)])
     runs = write_history(site.kafka, RUNS)
     many = Start(f"{RUNS:,} earlier runs", [start(site, runs) for _ in range(ROUNDS)])
     growth = max(many.memory_mb[name] - none.memory_mb[name] for name in none.memory_mb)
     goals = [
-        Goal(f"ready within {SECONDS} s", f"{many.seconds:.1f} s", many.seconds <= SECONDS),
-        Goal(f"no process needs {GROWTH_MB} MB more", f"{growth:.0f} MB", growth <= GROWTH_MB),
+        Goal(
+            f"ping, pong and the API start within {SECONDS} s with {RUNS:,} earlier runs",
+            f"{many.seconds:.1f} s",
+            many.seconds <= SECONDS,
+        ),
+        Goal(f"{RUNS:,} earlier runs add at most {GROWTH_MB} MB to a process", f"{growth:.0f} MB", growth <= GROWTH_MB),
     ]
     return Section("Starting ping, pong and the API together", [none, many], goals)
 

@@ -23,7 +23,10 @@ class Journal(checkpoints.Journal, Protocol):
 
 
 class AtLeastOnce:
-    """Commits only messages that are handled, acknowledged and on record. Implements `receiving.Receiving`."""
+    """Commits an offset once all messages before it are done: handled, answered and on record.
+
+    Implements `receiving.Receiving`.
+    """
 
     def __init__(self, consumer: Consumer, journal: Journal, stop: StopRequest, on_change: receiving.OnChange):
         self._consumer = consumer
@@ -32,7 +35,7 @@ class AtLeastOnce:
         self._on_change = on_change
         self._checkpoints = checkpoints.Checkpoints(journal)
         self._reached: dict[Partition, int] = {}
-        """The ends that the last polls have reached."""
+        """The end offsets of the partitions that recent polls have read to the end."""
         self.epoch = 0
 
     @property
@@ -71,7 +74,7 @@ class AtLeastOnce:
         self._journal.received(batch)
         offsets: Mapping[Partition, int] = fetched.next_offsets
         if epoch != self.epoch:
-            offsets = {}  # other instances have these partitions now, so they commit
+            offsets = {}  # these partitions were taken away, so the messages come again
         self._checkpoints.add(batch, offsets, answers, cost_of(batch.keys, batch.values))
         self._checkpoints.advance()
 
@@ -103,7 +106,7 @@ class AtLeastOnce:
         self._consumer.close()
 
     def _give_back(self) -> None:
-        """Finish and commit the handled batches before others get the partitions. Otherwise they would repeat them."""
+        """Finish and commit the handled batches before others get the partitions. The next owner would repeat them."""
         self._on_change(None)
         self.finish(receiving.REBALANCE_SECONDS)
         self.epoch += 1

@@ -115,7 +115,7 @@ def test_a_queued_call_says_that_nobody_waits_for_it(calls, proxy):
     assert proxy.calls == [(("pong", 10, 5), named)]
 
 
-def test_a_call_is_taken_once_rabbitmq_has_confirmed_it_and_before_the_reply(calls, proxy):
+def test_on_taken_is_called_after_rabbitmq_confirms_the_call_and_before_the_reply(calls, proxy):
     steps = []
     proxy.on_answer = RpcTimeout(15)
     with pytest.raises(Problem):
@@ -165,7 +165,7 @@ def test_absent_rabbitmq_is_503_without_the_password(calls, pool):
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), BlockingIOError(), ConnectionForced("gone")], ids=repr)
-def test_an_unconfirmed_call_may_still_arrive(calls, proxy, error):
+def test_a_call_that_rabbitmq_does_not_confirm_is_not_taken(calls, proxy, error):
     proxy.on_call = error
 
     assert isinstance(refused(call, calls), NotTaken)
@@ -197,7 +197,7 @@ def test_too_large_messages_are_400_because_they_would_be_too_large_again(calls,
     assert "ping failed" in caplog.text
 
 
-def test_a_remote_error_that_only_has_the_name_of_ours_is_503(calls, proxy):
+def test_a_foreign_remote_error_with_the_name_of_our_exception_is_503(calls, proxy):
     proxy.on_answer = RemoteError("TooLarge", "of another service")
 
     assert refused(call, calls).status == 503

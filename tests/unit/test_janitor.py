@@ -105,7 +105,7 @@ class TestRunsThatWereNeverQueued:
 
         assert topics.kinds(records.request.run) == ["accepted", "failed"]
 
-    def test_without_kafka_it_is_tried_again(self, topics, process, janitor, put):
+    def test_the_janitor_fails_the_run_later_if_kafka_does_not_answer(self, topics, process, janitor, put):
         records = put()
         topics.is_down = True
         refused(503, janitor.look)
@@ -127,7 +127,7 @@ class TestRunsWhoseCallWasLost:
 
         assert shown(process, records) == self.LOST
 
-    def test_not_while_the_sender_may_wait_for_kafka(self, process, janitor, put):
+    def test_they_have_not_failed_while_the_sender_may_still_wait_for_kafka(self, process, janitor, put):
         records = put(Records.claim, request=asked(created=now() - (LOST_SECONDS - 10) * 1_000_000))
         janitor.look()
 
@@ -155,13 +155,13 @@ class TestRunsWhoseMessagesAreMissing:
              "6 messages are missing at ping_received: ping has read topic ping to its end."),
         ],
     )  # fmt: skip
-    def test_they_have_failed_with_how_many_are_missing_and_where(self, process, janitor, put, steps, reason):
+    def test_they_have_failed_and_the_reason_says_what_is_missing(self, process, janitor, put, steps, reason):
         records = put(sent, *steps)
         janitor.look()
 
         assert shown(process, records) == ("failed", reason)
 
-    def test_not_before_the_group_of_that_stage_has_read_its_topic_to_the_end(self, process, janitor, put, lag):
+    def test_they_have_not_failed_while_the_consumer_group_has_a_lag(self, process, janitor, put, lag):
         records = put(sent)
         lag["pong"] = 1
         janitor.look()
@@ -171,14 +171,14 @@ class TestRunsWhoseMessagesAreMissing:
         janitor.look()
         assert shown(process, records)[0] == "failed"
 
-    def test_not_while_messages_still_arrive(self, topics, process, janitor, put):
+    def test_they_have_not_failed_while_messages_still_arrive(self, topics, process, janitor, put):
         records = put(sent)
         topics.add(records.stage("pong_received", seen([1], at=new_run().created)))
         janitor.look()
 
         assert shown(process, records)[0] == "bouncing"
 
-    def test_not_if_the_missing_messages_are_on_record_but_not_read_yet(self, topics, process, janitor, put):
+    def test_they_have_not_failed_if_the_api_has_not_read_all_records_yet(self, topics, process, janitor, put):
         records = put(sent)
         process.journal.lags = True
         for stage in "pong_received", "pong_answered", "ping_received":
@@ -202,7 +202,7 @@ class TestRunsWhoseMessagesAreMissing:
 
         assert shown(process, records) == ("done", None)
 
-    def test_kafka_is_not_asked_for_lags_while_nothing_waits(self, process, put):
+    def test_kafka_is_not_asked_for_lags_while_no_run_is_bouncing(self, process, put):
         put(Records.queued)
         Janitor(process.store, lambda group: pytest.fail("asked"), STALLED_AFTER).look()
 

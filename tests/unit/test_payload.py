@@ -1,4 +1,7 @@
-"""A payload follows from run and number. Every process computes the same one. Payloads differ and do not compress."""
+"""Run, number and size determine a payload, so every process computes the same one.
+
+Payloads differ from each other and do not compress.
+"""
 
 import uuid
 import zlib

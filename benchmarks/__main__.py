@@ -87,7 +87,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", type=writable, help="also write the results to FILE")
     asked = parser.parse_args(arguments)
     if unknown := set(getattr(asked, "names", ())) - set(WORKLOADS):
-        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+        parser.error(f"unknown workload: {', '.join(unknown)}; known ones: {', '.join(WORKLOADS)}")
     return asked
 
 

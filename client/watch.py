@@ -9,7 +9,7 @@ from client.runs import Run
 
 
 def watch(runs: Iterable[Run], warn: Callable[[str], None], show: bool = True) -> None:
-    """Draw each state of the run until the last one. `warn` gets a sentence when the run stalls or continues."""
+    """Draw each state of the run until the last one. `warn` gets a sentence when a stall begins or ends."""
     columns = TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.completed:9,}"), Rate()
     stalled: str | None = None
     bars: dict[str, TaskID] = {}
@@ -21,7 +21,8 @@ def watch(runs: Iterable[Run], warn: Callable[[str], None], show: bool = True) -
                 progress.update(bars[name], completed=stage.distinct)
             if run.stalled != stalled:
                 stalled = run.stalled
-                warn(f"Stalled: {stalled} waits for messages. Still watching ..." if stalled else "It goes on.")
+                stall = f"Stalled: {stalled} waits for messages. Still watching ..."
+                warn(stall if stalled else "The run is no longer stalled.")
 
 
 class Rate(ProgressColumn):

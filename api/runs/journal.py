@@ -17,7 +17,7 @@ SLACK_MS = 60_000
 
 
 class Journal:
-    """Call `start` first. Every method can raise Problem 503, for example if Kafka does not answer in time."""
+    """Call `start` first. Methods that ask Kafka raise Problem 503 if it does not answer in time."""
 
     def __init__(self, client: Client, partitions: int, replicas: int):
         self._client = client
@@ -40,7 +40,7 @@ class Journal:
         self._requests.start()
 
     def start_states(self, since_ms: int, apply: Apply) -> None:
-        """Hand every record of `run-states` to `apply`, from `since_ms` since the epoch on, in another thread."""
+        """In another thread, hand each record of `run-states` to `apply`. Begin SLACK_MS before `since_ms`."""
 
         def where(reader: Reader) -> Mapping[Partition, int]:
             return reader.offsets_at(reader.partitions(RUN_STATES), since_ms - SLACK_MS)

@@ -95,7 +95,7 @@ def _damaged(topic: str, tally: Tally) -> Iterator[str]:
     if tally.changed:
         yield f"Messages of topic {topic} with another payload than they were sent with: {tally.changed:,}."
     if tally.out_of_order:
-        yield f"Messages of topic {topic} after a higher number in their partition: {tally.out_of_order:,}."
+        yield f"Messages of topic {topic} that are out of order in their partition: {tally.out_of_order:,}."
     if tally.unasked:
         yield f"Messages of topic {topic} with numbers that the run does not have: {tally.unasked:,}."
 

@@ -1,4 +1,7 @@
-"""Faults, one per test. A quick pass tries each once. --repeat adds tries, long outages and load."""
+"""Faults, one per test. A quick pass tries each once, except those marked `long`.
+
+--repeat adds tries, long outages and load.
+"""
 
 from dataclasses import asdict
 

@@ -126,7 +126,7 @@ class TestAForgedRun:
         assert verified(ended)["differences"] == [
             "Messages that Kafka has acknowledged: 1,000. Topic ping holds 997.",
             "Messages of topic ping with another payload than they were sent with: 2.",
-            "Messages of topic ping after a higher number in their partition: 1.",
+            "Messages of topic ping that are out of order in their partition: 1.",
             "Distinct messages of stage ping_received on record: 1,000. Topic ping holds 997.",
             "Duplicates of stage ping_received on record: 0. Topic ping holds 1.",
         ]

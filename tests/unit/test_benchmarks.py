@@ -39,7 +39,7 @@ def test_a_version_that_differs_by_noise_alone_is_not_worse():
     assert not comparison.is_worse
 
 
-def test_noise_that_hits_both_turns_of_a_round_does_not_widen_the_interval():
+def test_noise_that_hits_both_versions_in_a_round_does_not_widen_the_interval():
     noisy = [100.0, 20.0, 300.0, 50.0, 80.0]
 
     least, most = Comparison("rate", noisy, [0.9 * rate for rate in noisy]).interval
@@ -67,7 +67,7 @@ def test_the_rate_of_a_drain_counts_from_the_first_change():
     assert drained.seconds == pytest.approx(seen[4] - seen[2], abs=0.01)
 
 
-def test_the_cpu_time_of_a_process_is_that_of_all_its_threads():
+def test_the_cpu_time_of_a_process_agrees_with_python():
     before = cpu_seconds(os.getpid())
     while time.process_time() < 0.05 + before:
         pass
@@ -79,7 +79,7 @@ def test_a_table_aligns_names_to_the_left_and_figures_to_the_right():
     assert table([("", "msg/s"), ("a", "1"), ("long", "1,000")]) == ["      msg/s", "a         1", "long  1,000"]
 
 
-def test_a_revision_that_does_not_exist_is_named():
+def test_the_error_names_a_revision_that_does_not_exist():
     with (
         pytest.raises(BenchmarkError, match="no-such-revision is not a commit of this repository"),
         checked_out("no-such-revision"),
@@ -90,7 +90,7 @@ def test_a_revision_that_does_not_exist_is_named():
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("nothing",), "there is no nothing"),
+        (("no-such",), "unknown workload: no-such"),
         (("compare", "HEAD", "--rounds", "0"), "must be a whole number from 1, not '0'"),
         (("compare",), "required: REV"),
         (("sending", "--json", "/no/such/folder/file"), "cannot be written: No such file or directory"),

@@ -152,7 +152,7 @@ class TestDiffers:
         printed = capsys.readouterr()
         _, sentences = printed.out.split("\nTopics and API differ:\n")
         assert "- Messages that Kafka has acknowledged: 4. Topic ping holds 3." in sentences
-        assert "- Messages of topic ping after a higher number in their partition: 1." in sentences
+        assert "- Messages of topic ping that are out of order in their partition: 1." in sentences
 
     def test_1_with_one_object(self, stack, capsys):
         stack.topics.messages[PING] = messages(0)

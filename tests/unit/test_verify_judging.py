@@ -108,7 +108,7 @@ def test_a_changed_payload_is_a_difference():
 
 def test_a_message_out_of_order_is_a_difference():
     judged = verdict(api(), pong=tally([1, 0, *range(2, COUNT)]))
-    assert judged.differences == ["Messages of topic pong after a higher number in their partition: 1."]
+    assert judged.differences == ["Messages of topic pong that are out of order in their partition: 1."]
 
 
 def test_a_number_that_the_run_does_not_have_is_a_difference():

@@ -23,7 +23,9 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 LOCK = Path(__file__).parents[1] / "Pipfile.lock"
 PYTHONS = [(3, 11), (3, 13)]
 GLIBC = 36
-"""The newest glibc 2.x that a wheel may ask for. Debian 12 has it, the oldest Debian or Ubuntu with Python 3.11."""
+"""The newest glibc 2.x that a wheel may ask for. Debian 12 has this glibc.
+
+It is the oldest Debian or Ubuntu whose default Python is 3.11 or newer."""
 MACOS = (14, 0)
 """The newest macOS that a wheel may ask for."""
 SECONDS = 60
@@ -75,13 +77,13 @@ def is_pure(name: str, version: str) -> bool:
 
 
 def check(packages: dict[str, dict], look_up: Callable[[str], set[str]]) -> list[str]:
-    """Return one line for each package with a problem. Raise Unreachable if the index does not answer."""
+    """Return one line for each package with a problem. Raise Unreachable if the index lacks an answer."""
     with ThreadPoolExecutor(4) as pool:
         answers = {name: pool.submit(look_up, name) for name in packages}
         try:
             checked = [problem(name, package, answers[name].result()) for name, package in packages.items()]
         except Unreachable:
-            pool.shutdown(cancel_futures=True)  # all other questions would time out too
+            pool.shutdown(cancel_futures=True)  # the index is down or incomplete
             raise
     return [line for line in checked if line]
 
@@ -106,7 +108,7 @@ def problem(name: str, package: dict, files: set[str]) -> str:
 
 
 def parsed(files: set[str]) -> Iterator[tuple[str, str, frozenset[Tag]]]:
-    """Yield each file with its version, and with the tags of a wheel."""
+    """Yield each file with its version and its tags. A source file has no tags."""
     for file in files:
         try:
             if file.endswith(".whl"):

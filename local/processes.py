@@ -95,13 +95,13 @@ class Process:
 
 
 def end_with_parent() -> None:
-    """Have Linux send SIGTERM to this process when the thread that started it ends, even by `kill -9`."""
+    """Let Linux send SIGTERM to this process when the thread that started it ends, even if its process was killed."""
     if LIBC:
         LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def freeze(pid: int) -> None:
-    """Suspend a process, and wait until each of its threads has stopped: SIGSTOP takes a moment on a busy machine."""
+    """Suspend a process. On Linux, wait until its threads have stopped, which may take a moment on a busy machine."""
     os.kill(pid, signal.SIGSTOP)
     if sys.platform == "linux":
         wait_until(lambda: all(map(_is_stopped, Path(f"/proc/{pid}/task").iterdir())), FREEZE_SECONDS)

@@ -116,7 +116,7 @@ def test_frozen(trial):
     assert (answer.status_code, waited < 20) == (504, True)
 
 
-def test_nothing_is_there_at_start(trial):
+def test_services_start_before_the_brokers(trial):
     """All brokers absent at start"""
     stack = trial.stack
     for process in stack.ping, stack.pong, stack.api:

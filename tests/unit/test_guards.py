@@ -68,7 +68,7 @@ def test_a_page_of_another_site_may_not_send_or_stop(client, method, path, site)
      {"Origin": "http://localhost"}],
     ids=["curl", "our own page behind a proxy", "typed by the user", "our own page in an old browser"],
 )  # fmt: skip
-def test_everyone_else_is_served(client, method, path, headers):
+def test_requests_that_are_not_from_another_site_reach_the_route(client, method, path, headers):
     assert client.open(path, method=method, headers=headers).status_code == 400
 
 
@@ -79,7 +79,7 @@ def test_another_site_in_an_old_browser_is_recognized_by_the_origin(client, meth
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/docs"])
-def test_another_site_may_link_to_a_page_that_does_not_send_or_stop(client, path):
+def test_another_site_may_link_to_paths_that_only_read(client, path):
     assert client.get(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 

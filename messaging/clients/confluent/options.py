@@ -1,4 +1,4 @@
-"""librdkafka's options. The settings use kafka-python's names. Those that librdkafka has too are translated here."""
+"""librdkafka's options. The settings use kafka-python's names. The tables here translate them."""
 
 from collections.abc import Mapping
 

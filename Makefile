@@ -55,7 +55,7 @@ format: .venv/locked ## format the code
 bench: setup ## measure the speed of this version and of simpler ones (18 minutes), or of a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
-screenshots: setup tools ## take screenshots of the page with real runs, for the documents
+screenshots: setup tools ## take the screenshots in the documents again, from real runs
 	$(VENV)/python -m tests.page.screenshots
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows

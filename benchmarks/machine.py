@@ -15,7 +15,7 @@ PACKAGES = "confluent-kafka", "kafka-python", "nameko", "nameko-kafka"
 
 @dataclass(frozen=True)
 class Machine:
-    """The circumstances of a measurement, for the report and the JSON file."""
+    """The date, machine and versions of a measurement. The report and the JSON file show them."""
 
     date: str
     python: str

@@ -21,8 +21,10 @@ def watch(runs: Iterable[Run], warn: Callable[[str], None], show: bool = True) -
                 progress.update(bars[name], completed=stage.distinct)
             if run.stalled != stalled:
                 stalled = run.stalled
-                stall = f"Stalled: {stalled} waits for messages. Still watching ..."
-                warn(stall if stalled else "The run is no longer stalled.")
+                if stalled:
+                    warn(f"Stalled: {stalled} waits for messages. Still watching ...")
+                else:
+                    warn("The run is no longer stalled.")
 
 
 class Rate(ProgressColumn):

@@ -75,7 +75,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         try:
             super().run()
         except _Stopped:
-            log.info("the time for a stop is over: not waiting longer for calls or RabbitMQ")
+            log.info("stopped without waiting any longer for calls or RabbitMQ")
 
     def stop(self) -> None:
         """Wait until each call is finished and the connection is closed. The wait has a timeout."""

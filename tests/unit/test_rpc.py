@@ -184,11 +184,12 @@ class TestCallsThatOthersAnswer:
 
         assert (message.fate, service.replies) == (["put back"], [])
 
-    def test_a_service_that_stops_leaves_a_call_to_be_made_again_for_the_next_instance(self, service):
+    @pytest.mark.parametrize("error", [CallAgain(), Superseded()], ids=repr)
+    def test_a_service_that_stops_leaves_such_a_call_for_the_next_instance(self, service, error):
         message = Message(1)
         service.deliver(message)
         service.stop.ask()
-        service.end(1, error=CallAgain())
+        service.end(1, error=error)
 
         assert (message.fate, service.replies) == ([], [])
 

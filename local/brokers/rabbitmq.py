@@ -75,6 +75,8 @@ class RabbitMQ(Broker):
             # RabbitMQ finds its data by this name. Other sets may use it too, because each has its own port mapper.
             "RABBITMQ_NODENAME": "rabbit@localhost",
             "RABBITMQ_DIST_PORT": str(free_port()),
+            # Idle threads of Erlang spin by default. On two busy cores, rabbitmqctl then takes up to 60 s, not 1 s.
+            "RABBITMQ_CTL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
             "RABBITMQ_MNESIA_BASE": f"{self.directory}/data",
             "RABBITMQ_GENERATED_CONFIG_DIR": f"{self.directory}/data",
             "RABBITMQ_LOG_BASE": str(self.directory),

@@ -1,4 +1,4 @@
-"""Two instances of ping. A test can cut either one off from RabbitMQ."""
+"""Two instances of ping. A test can close the RabbitMQ connections of either one."""
 
 from functools import cache
 

@@ -111,11 +111,11 @@ class TestAForgedRun:
 
         return forge
 
-    def test_as_the_forged_api_says(self, forge):
+    def test_a_topic_that_agrees_with_the_forged_api_passes(self, forge):
         ended = forge(range(COUNT))
         assert ended.returncode == 0, ended
 
-    def test_lost_twice_changed_and_out_of_order(self, forge):
+    def test_lost_and_duplicate_and_changed_and_late_messages_are_found(self, forge):
         numbers = [*range(100), 101, 100, *range(102, 200), 150, *range(203, COUNT)]
         ended = forge(numbers, changed=[500, 600])
 
@@ -140,7 +140,7 @@ def closing_soon(producer):
 
 @contextmanager
 def forged_api(run: uuid.UUID):
-    """Yield the port of an API that says of every run: done, all messages once."""
+    """Yield the port of an API whose only run is done. Each of its messages arrived once."""
     stage = {
         "messages": COUNT, "distinct": COUNT, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,
@@ -166,7 +166,7 @@ def forged_api(run: uuid.UUID):
         server.shutdown()
 
 
-def test_exit_code_2_without_the_run_the_api_or_kafka(stack):
+def test_the_exit_code_is_2_if_the_run_or_the_api_or_kafka_is_absent(stack):
     run = finished(stack, post(stack, "/pong/10/10"))["id"]
     nowhere = free_port()
     unknown = verify(stack, str(uuid.uuid4()))
@@ -192,7 +192,7 @@ def test_messages_that_kafka_has_deleted_are_noticed(brokers, tmp_path):
     command = ["--bootstrap-server", servers, "--offset-json-file", str(request)]
     subprocess.run(java("-Xmx128M", KAFKA_CLASSES["kafka-delete-records"], *command), check=True, capture_output=True)
 
-    # Then a run from before that may have lost messages, and a later run has not
+    # Then an earlier run may have lost messages, and a later run has lost none
     with closing(client_at(servers).reader()) as reader:
         reading = Reading(reader, [topic])
         values = []

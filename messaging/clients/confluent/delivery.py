@@ -13,12 +13,15 @@ SHORTEST_SLEEP = 0.0005
 LONGEST_SLEEP = 0.005
 
 Failure = tuple[KafkaError, bytes | None, bytes | None]
-"""The error of a message that was not sent, with its key and value."""
+"""The error of a message that was not acknowledged, with its key and value."""
 
 
 @dataclass(slots=True)
 class Part:
-    """The messages of a delivery that go to one partition. librdkafka reports sent messages in their order."""
+    """The messages of a delivery that go to one partition.
+
+    librdkafka reports acknowledged messages in the order in which they were handed over.
+    """
 
     indices: Sequence[int]
     left: int

@@ -12,7 +12,7 @@ PLACES = {"pypi": "pypi.org", "osv": "osv.dev"}
 SECONDS = 60
 """The timeout for each service."""
 ACCEPTED: dict[str, str] = {}
-"""Vulnerabilities that do no harm here: the reason by the id of each."""
+"""The id of each vulnerability that does no harm here, with the reason."""
 
 
 class Unreachable(Exception):

@@ -13,7 +13,7 @@ STALLED_SECONDS = 30
 
 @dataclass
 class Drain:
-    """The measured part of a drain: from the first decrease in the messages left until none is left."""
+    """The measured part of a drain. It begins at the first decrease, and ends when no messages are left."""
 
     messages: int
     """Messages that were left after the first decrease."""

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from client.runs import Run
 
 BEHIND_SECONDS = 0.1
-"""A paced run has kept its rate if it ended less than this behind its schedule, in seconds."""
+"""A paced run has kept its rate if its delay at the end is smaller than this, in seconds."""
 
 
 def report(run: Run) -> None:
@@ -34,7 +34,7 @@ def _sentence(run: Run) -> str:
     pace = f" at {run.rate:,} per second" if run.rate else ""
     sentence = f"{run.num_messages:,} messages of {run.size:,} bytes{pace}, {run.state}{after}{why}; {run.lost:,} lost."
     behind = run.stages["sent"].behind_seconds
-    return f"{sentence} The sending was {behind:.1f} s behind at its end." if behind >= BEHIND_SECONDS else sentence
+    return f"{sentence} The sending ended {behind:.1f} s behind its schedule." if behind >= BEHIND_SECONDS else sentence
 
 
 def _figure(number: float | None, digits: int = 0) -> str:

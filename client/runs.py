@@ -87,7 +87,7 @@ class Run:
 
     @property
     def lost(self) -> int:
-        """How many sent messages are not on record at the stage where most are missing."""
+        """The largest `missing` of all stages except `sent`."""
         return max(stage.missing for name, stage in self.stages.items() if name != "sent")
 
     @property

@@ -110,16 +110,16 @@ LAG_SECONDS = Metric(
 
 LATENCY = Metric(
     "pingpong_message_latency_seconds", HISTOGRAM, MORE,
-    "Time from the first sending of a message, or from its due time in a paced run, until it reaches a stage, by the"
-    " service that sends the run.", ("service", "stage"),
+    "Time from the first sending of a message, or from its due time in a paced run, until it reaches a stage. The label"
+    " service names the sender of the run.", ("service", "stage"),
 )  # fmt: skip
 STAGE_MESSAGES = Metric(
     "pingpong_stage_messages_total", COUNTER, MORE,
-    "Messages that have reached a stage, by the service that sends the run.", ("service", "stage"),
+    "Messages that have reached a stage. The label service names the sender of the run.", ("service", "stage"),
 )  # fmt: skip
 DUPLICATES = Metric(
     "pingpong_duplicate_messages_total", COUNTER, MORE,
-    "Messages that have reached a stage again, by the service that sends the run.", ("service", "stage"),
+    "Messages that have reached a stage again. The label service names the sender of the run.", ("service", "stage"),
 )  # fmt: skip
 MISSING = Metric(
     "pingpong_missing_messages", GAUGE, MORE,

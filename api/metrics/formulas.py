@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from statistics import fmean
 
 POINTS = 500
-"""A past keeps at most this many points. If there are more, every second one is dropped."""
+"""A `Past` keeps at most this many points. If there are more, every second one is dropped."""
 
 
 def skew(loads: Collection[float]) -> float | None:
@@ -33,8 +33,8 @@ class Past:
     def lag_seconds(self, at: float, end: int, committed: int) -> float:
         """Take in the offsets of one look. Return the seconds since the end offset passed the committed offset.
 
-        That was between two looks. The formula assumes that messages arrived at a constant rate between them. If it
-        was before the first look, return the seconds since the first look, because no more is known.
+        If it passed between two looks, assume that messages arrived at a constant rate between them. If it passed
+        before the first look, return the seconds since the first look, because no more is known.
         """
         self._add(at, end)
         if committed >= end:

@@ -25,7 +25,7 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Histogram:
-    """`counts` has the number of latencies up to each of BOUNDS, then of all. `sum` is their sum in seconds."""
+    """`counts` has the number of latencies up to each of BOUNDS, and last the number of all. `sum` is in seconds."""
 
     counts: Sequence[int]
     sum: float

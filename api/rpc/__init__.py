@@ -1,1 +1,1 @@
-"""Calls of ping and pong over RabbitMQ."""
+"""Calls to ping and pong over RabbitMQ."""

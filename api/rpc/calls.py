@@ -1,4 +1,4 @@
-"""Calls of ping and pong for the rest of the API: make a service send and wait for its figures, or queue the call."""
+"""Calls to ping and pong for the rest of the API: make a service send and wait for its figures, or queue the call."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

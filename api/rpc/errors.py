@@ -35,7 +35,7 @@ class NotAnswered(Problem):
         super().__init__(
             504,
             f"{service} has not answered within {seconds} s; the run goes on, see its link. Ask for fewer or smaller"
-            " messages, for 202 with `Prefer: respond-async`, or raise REQUEST_TIMEOUT.",
+            " messages, or for 202 with `Prefer: respond-async`. Or raise REQUEST_TIMEOUT.",
         )
 
 

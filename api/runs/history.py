@@ -36,7 +36,7 @@ class History:
             self.dropped.add(_compact(oldest))
 
     def records(self) -> list[Raw]:
-        """Return the records of the runs that are kept, in their order."""
+        """Return the records of the kept runs, ordered by offset."""
         return sorted((raw for records in self._records.values() for raw in records), key=lambda raw: raw[1])
 
 

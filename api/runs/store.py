@@ -141,7 +141,7 @@ class Store:
             return self._changed.wait_for(lambda: run.version > version, seconds)
 
     def wait_until_under_way(self, run: Run, seconds: float) -> bool:
-        """Wait until the run is on record as queued or over. Return False if it is neither in time."""
+        """Wait until the run is on record as queued, claimed or over. Return False if that takes too long."""
         with self._changed:
             return self._changed.wait_for(lambda: run.standing.under_way or run.is_over, seconds)
 
@@ -203,7 +203,7 @@ class Store:
             self._starting.release()
 
     def _open_catalog(self) -> int:
-        """Take in the history. Return when the oldest kept run was created."""
+        """Take in the history. Return the time when the oldest kept run was created."""
         with self._changed:
             history, self._history = self._history, None
             if history is not None:

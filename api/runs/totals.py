@@ -58,7 +58,7 @@ class RunTotals:
     since_start: Totals | None
     """The runs since the API started. None if this process does not know all of them."""
     states: Counter[str]
-    """How many of the runs that are kept are in each state."""
+    """How many kept runs are in each state."""
     missing: Counter[Point]
     """How many messages are missing at each stage, in runs that are over or stalled."""
     stalled: int

@@ -28,7 +28,7 @@ def send(topic: str, num_messages: str) -> None:
     from kafka import KafkaProducer
 
     producer = KafkaProducer(**_kafka().producer)
-    producer.partitions_for(topic)  # connects, because the service is already connected too
+    producer.partitions_for(topic)  # connect before the measurement, like the service
     value = os.urandom(SIZE)
     started = time.perf_counter()
     futures = [producer.send(topic, value) for _ in range(int(num_messages))]

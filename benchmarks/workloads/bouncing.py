@@ -65,7 +65,7 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
     """Return the rate of whole bounces, and of the sending meanwhile."""
     whole, sending = Rate(contender.name), Rate(f"  sending, {contender.name}")
     with running(site, contender.start) as services:
-        bounce(services, contender.messages)  # not measured: warms up the JVM, of which each design uses other parts
+        bounce(services, contender.messages)  # not measured: warms up the parts of the JVM that this design uses
         for _ in range(ROUNDS):
             sent, bounced = bounce(services, contender.messages)
             sending.rounds.append(contender.messages / sent)
@@ -74,7 +74,7 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
 
 
 def measure_scaling(site: Site) -> Section:
-    """Compare ten times as many messages with the usual number, exactly once."""
+    """Compare a bounce of LARGE messages with bounces of MESSAGES messages. Delivery is exactly once."""
     start = partial(Ours, client=CONFLUENT, delivery=EXACTLY_ONCE, MAX_MESSAGES=str(LARGE))
     with running(site, start) as services:
         bounce(services, MESSAGES)

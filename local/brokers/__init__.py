@@ -68,7 +68,7 @@ class Brokers:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LocalError(
-                "`make run` or `python3 -m local start` already works in this folder. "
+                "`make run` or `python3 -m local start` already runs in this folder. "
                 "Use that one, or end it with Ctrl-C and try again."
             ) from None
         except OSError as error:

@@ -144,7 +144,7 @@ class Broker:
     def _failure(self, problem: str) -> str:
         lines = self.log.read_text(errors="replace").splitlines()
         telling = [line[:200] for line in lines if not line.startswith("\tat ")]  # without Java's stack
-        return "\n    ".join([f"{self.name} {problem}; {self.log} ends:", *telling[-10:]])
+        return "\n    ".join([f"{self.name} {problem}. The last lines of {self.log}:", *telling[-10:]])
 
 
 def choose_port(name: str, wanted: int) -> int:

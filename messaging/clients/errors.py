@@ -22,7 +22,7 @@ class TooLarge(Refused):
 
 
 class TooFewBrokers(ClientError):
-    """A topic needs more replicas than brokers run."""
+    """A topic needs more replicas than there are running brokers."""
 
 
 class Fenced(ClientError):

@@ -53,7 +53,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Polled:
-    """The result of a poll: messages, and the changes of the partitions in their order."""
+    """The result of a poll: messages, and the changes of this consumer's partitions, oldest first."""
 
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()

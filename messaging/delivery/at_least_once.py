@@ -106,7 +106,7 @@ class AtLeastOnce:
         self._consumer.close()
 
     def _give_back(self) -> None:
-        """Finish and commit the handled batches before others get the partitions. The next owner would repeat them."""
+        """Finish and commit handled batches before losing partitions. Otherwise the next owner would repeat them."""
         self._on_change(None)
         self.finish(receiving.REBALANCE_SECONDS)
         self.epoch += 1

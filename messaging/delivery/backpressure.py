@@ -8,7 +8,7 @@ from messaging.delivery.ownership import Ownership
 from messaging.runs.outcome import DeliveryFailed
 
 UNRECORDED = 2500
-"""The sending pauses while more acknowledged messages than this are not on record. A new owner would send them again.
+"""Sending pauses while more than this many acknowledged messages are not on record. A new owner would repeat them.
 
 It would also send the messages in flight again. There are at most 4,096 of them, and one more block of 200. So in all,
 fewer than 10,000 messages come twice."""

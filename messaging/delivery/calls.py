@@ -152,7 +152,7 @@ class RunSender:
         if queued and (self._stop.asked or ownership.unsure):
             return YIELDED, None, CallAgain()
         if ownership.unsure:
-            error = DeliveryFailed(f"Kafka does not answer, so this instance may not send on: {error}")
+            error = DeliveryFailed(f"Kafka does not answer, so this instance must stop sending: {error}")
         stopped = isinstance(error, RunStopped) and not self._stop.asked
         return STOPPED if stopped else FAILED, str(error), error
 

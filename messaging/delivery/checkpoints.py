@@ -1,4 +1,4 @@
-"""Keeps the order of the steps that come before a commit, at least once.
+"""Keeps the order of the steps before a commit, with DELIVERY=at-least-once.
 
 First a batch is handled, then its answers are acknowledged, then its counts are on record. Then it may be committed.
 """

@@ -115,7 +115,7 @@ class _MeteredDelivery:
 
 
 class MeteredTransactions:
-    """A transactional producer whose messages are counted: as acknowledged once their transaction is committed."""
+    """Counts a transactional producer's messages. They count as acknowledged once their transaction is committed."""
 
     def __init__(self, producer: TransactionalProducer, meter: Meter):
         self._producer = producer

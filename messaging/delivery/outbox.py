@@ -15,7 +15,7 @@ IN_FLIGHT_BYTES = 4 * 2**20
 This is enough to keep Kafka busy. More would only cost memory, and time for garbage collection."""
 
 MESSAGE_OVERHEAD = 1024
-"""The client keeps about this many bytes per message, in addition to key and value. So at most 4,096 are in flight."""
+"""The client adds about this many bytes to a message's key and value. So at most 4,096 messages are in flight."""
 
 ROOM_SECONDS = 150
 """The longest wait for room, in seconds. It is longer than the client's own timeout for acknowledgements."""

@@ -21,7 +21,7 @@ YIELD_SECONDS = 3
 """The longest wait for the previous owner to yield, in seconds. It may be dead."""
 
 FROZEN_SECONDS = 1
-"""After a longer pause, in seconds, this process may have been frozen, and another one may have taken over."""
+"""If `asked` is not read for longer than this, in seconds, the process may have been frozen and have lost the run."""
 
 CLAIM_SECONDS = 0.1
 """A run whose id only its call knows may be unclaimed for this long, in seconds. Most small runs are over by then.
@@ -63,7 +63,7 @@ class Ownership:
         self._clock = clock
         self._looked = clock()
         self.unsure = False
-        """True if this instance could not look for newer claims. Then another instance may be sending the run."""
+        """True if this instance could not write its claim or read newer ones. Then another may be sending the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
         """Claim the run. Wait until the claim is read back and the previous owner has stopped. Return the record.
@@ -137,7 +137,7 @@ class Ownership:
 
     @property
     def is_over(self) -> bool:
-        """True if the records that were read so far say that this instance must stop sending."""
+        """True if the service stops, or the records read so far say that this instance must stop sending."""
         is_ended = self._standing.stopped or self._standing.failed is not None
         return self._stop.asked or is_ended or self.superseded
 
@@ -155,7 +155,7 @@ class Ownership:
 
 
 class Hints:
-    """Says when to stop, by the records that were read so far. That is enough if Kafka fences a previous owner."""
+    """Says when to stop, but does not wait for newer records. That is enough if Kafka fences a previous owner."""
 
     def __init__(self, ownership: Ownership):
         self._ownership = ownership

@@ -208,7 +208,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             self._receiving.resume()
 
     def changed(self, given: Given | None) -> None:
-        """Note if this instance is in the group. `given` is None if it loses partitions, or gets a new consumer."""
+        """Note if this instance is in the group. `given` is None if the instance loses partitions or its consumer."""
         self._joined = given is not None
         if given is not None:
             names = ", ".join(f"{partition.topic}/{partition.number}" for partition in sorted(given.partitions))

@@ -6,7 +6,7 @@ from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Supers
 
 
 class NoTraceback(logging.Filter):
-    """nameko logs an exception of a handler as an error with a traceback. But these are outcomes of runs, not bugs."""
+    """nameko logs an exception of a handler as an error with a traceback. But the four below are outcomes, not bugs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], CallAgain | DeliveryFailed | RunStopped | Superseded):

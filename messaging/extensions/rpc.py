@@ -1,7 +1,7 @@
 """RPC over RabbitMQ: nameko's entrypoint, with a limit on calls and an orderly stop.
 
 There are three differences from nameko's own. First, calls cannot take all workers, because the Kafka consumer needs
-one. Second, a service that must stop first finishes the calls that it has begun, and leaves all others in their queue.
+one. Second, when a service must stop, it finishes the calls that it has begun, and leaves all others in their queue.
 (nameko closes the connection at once. RabbitMQ then gives the unfinished calls to another instance, which carries them
 out again.) Third, every wait for RabbitMQ has a timeout: at start, for a reply, and when stopping.
 """
@@ -35,7 +35,7 @@ RETRY_SECONDS = 1
 """The pause between two attempts to connect, and before a call goes back into its queue."""
 
 SUPERSEDED_SECONDS = 10
-"""The same pause for the call of a run that another instance sends now. Most runs are over by then."""
+"""The pause before a call goes back if another instance sends its run now. Most runs are over by then."""
 
 REDELIVERED = "redelivered"
 """The key in a worker's context data. Its value is True if RabbitMQ may have delivered the call twice."""
@@ -155,7 +155,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
 
     def handle_message(self, body: Any, message: Message) -> None:
         if self._running >= CALLS_AT_ONCE:
-            # If the connection is lost while the call waits, another instance may get it too. So it is not a new call.
+            # If the connection is lost while the call waits, another instance may get it too. Mark it as redelivered.
             message.delivery_info["redelivered"] = True
         self._waiting.append((body, message))
         self._begin_calls()

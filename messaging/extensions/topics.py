@@ -80,7 +80,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(name)  # ask now, while Kafka answers; later the first question could take a minute
+            producer.partitions(name)  # ask now: in an outage, the first question could take a minute
             return producer
 
         self._producer = self.metrics.metered(self._connected(make), name)

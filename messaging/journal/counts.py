@@ -96,7 +96,7 @@ class SentCounts:
         self._entry = Entry(next(keys))
 
     def add(self, block: Block, at: int) -> None:
-        """Count messages that were sent at this time."""
+        """Count sent messages. They count as acknowledged at this time."""
         count = len(block.numbers)
         size = count * self._request.size
         self._entry.stage.add(block.numbers, size, [block.partition] * count, block.sent_times, at)

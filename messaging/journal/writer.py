@@ -51,7 +51,7 @@ STATE_BYTES_PER_SECOND = 512 * 1024
 class Entry:
     """A state and its publications. `changed` is the writer's `mark` at the newest change.
 
-    `acknowledged` is the same for the newest version that Kafka has acknowledged.
+    `acknowledged` is the `mark` of the newest version that Kafka has acknowledged.
     """
 
     key: str
@@ -129,7 +129,7 @@ class JournalWriter(Counting):
         entry.stage.failed = failed or BitMap()
 
     def keep_up(self, run: UUID, most: int) -> bool:
-        """Return False if over `most` sent messages are not on record. Publish if over half of `most` are not."""
+        """Return False if more than `most` sent messages are not on record. Publish if more than `most` / 2 are not."""
         name = run, SENT
         with self._lock:
             behind = 0

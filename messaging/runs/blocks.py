@@ -36,7 +36,7 @@ class Blocks:
         self._schedule = schedule
 
     def numbers(self) -> Iterator[Sequence[int]]:
-        """Yield sequence numbers to send together. A paced run also yields empty ones, so that the sender can stop."""
+        """Yield the numbers to send together. A paced run also yields empty sequences, so that the sender can stop."""
         return self._due(self._schedule) if self._schedule else self._all()
 
     def make(self, numbers: Sequence[int], partitions: int) -> Block:

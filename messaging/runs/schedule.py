@@ -1,6 +1,6 @@
 """The schedule of a paced run: message i is due at start + i / rate. Times are in microseconds since the epoch.
 
-They come from the wall clock, because an instance that takes the run over must keep its start.
+They come from the wall clock, because an instance that takes the run over must keep the run's start.
 """
 
 import time

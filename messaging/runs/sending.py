@@ -179,9 +179,9 @@ class Sending:
 
     def _raise_if_incomplete(self, stopped: bool) -> None:
         count = self._request.num_messages
-        if self._error:
-            raise incomplete(self._request, self.acknowledged, self._error, self._too_large)
         sent = len(self._sent_before) + self.acknowledged
+        if self._error:
+            raise incomplete(self._request, sent, self._error, self._too_large)
         if stopped and sent < count:
             raise RunStopped(f"stopped; {sent} of {count} messages were sent")
 

@@ -28,7 +28,7 @@ class ClientContract(
     small_polls = {"max_poll_records": 10}  # noqa: RUF012
     """Options with which a poll returns fewer messages than the library has fetched."""
     small_batches = {"batch_size": 1000}  # noqa: RUF012
-    """Options with which a batch has at most 1000 bytes, or one message."""
+    """Options with which a batch has at most 1000 bytes, or a single larger message."""
     quick_rebalances = {"heartbeat_interval_ms": 200}  # noqa: RUF012
     """Options with which a member soon notices that another one joins or leaves."""
     short_membership = {"max_poll_interval_ms": 1500}  # noqa: RUF012

@@ -65,7 +65,7 @@ def test_the_settings_cause_no_warnings(compose):
 
 
 @pytest.mark.parametrize("compose", COMMANDS[1:], indirect=True)
-def test_brokers_first_then_the_services_then_the_two_curls(compose):
+def test_the_two_curls_work_when_the_brokers_start_first_and_then_the_services(compose):
     compose("up", "--build", "-d", "broker", "zookeeper", "rabbit")
     compose("up", "--build", "-d", "ping", "pong", "api")
     eventually(lambda: requests.get(f"{compose.api}/readyz", timeout=10).ok, 60)
@@ -95,7 +95,7 @@ def test_brokers_first_then_the_services_then_the_two_curls(compose):
 
 
 @pytest.mark.parametrize("compose", COMMANDS[:1], indirect=True)
-def test_all_at_once_with_two_instances_of_each_service(compose):
+def test_everything_starts_at_once_with_two_instances_of_each_service(compose):
     compose("up", "--build", "-d", "--scale", "ping=2", "--scale", "pong=2")
     eventually(lambda: requests.get(f"{compose.api}/readyz", timeout=10).ok, 60)
 

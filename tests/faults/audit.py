@@ -97,7 +97,7 @@ class Books:
         return sum(tally.twice for tally in self._tallies[run["id"]].values())
 
     def acknowledged(self, run: dict) -> BitMap:
-        """Return the numbers of the messages that the services say Kafka has acknowledged. All, if the run is done."""
+        """Return the numbers of the acknowledged messages, according to the services. All, if the run is done."""
         if run["state"] == "done":
             return BitMap(range(run["num_messages"]))
         return self.recorded[run["id"], "sent"].numbers

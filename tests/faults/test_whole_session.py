@@ -1,4 +1,4 @@
-"""After all faults, checks every run that is done again, from the beginning of the topics."""
+"""After all faults, checks all `done` runs once more, from the beginning of the topics."""
 
 import pytest
 

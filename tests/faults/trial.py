@@ -67,7 +67,7 @@ class Trial:
         return self.follow(answer.headers["Location"])
 
     def start_both(self, times: int = 1) -> None:
-        """Start a run of ping, `times` as large as usual, and a run of pong, half as large.
+        """Start a run of ping with `times` times the usual number of messages, and a run of pong with half as many.
 
         Wait until every stage of both runs has counted more than 2,000 messages.
         """

@@ -35,7 +35,7 @@ class Ledger:
         return self._reader.ends(self._reader.partitions(topic))
 
     def count(self, topic: str) -> int:
-        """Return how many messages `records` returns. Offsets cannot tell: transaction markers take offsets too."""
+        """Return how many messages `records` returns. Offsets do not show it: transaction markers take offsets too."""
         return len(self.records(topic))
 
     def records(self, topic: str) -> list[Record]:
@@ -58,7 +58,7 @@ class Ledger:
         return {partition.number: offset for partition, offset in offsets.items()}
 
     def lag(self, group: str, topic: str) -> int:
-        """Return how many offsets the commits of a group are behind the end of a topic."""
+        """Return how many offsets lie between the commits of a group and the end of a topic."""
         return sum(self._ends(topic).values()) - sum(self.committed(group, topic).values())
 
     def wait_until_consumed(self, seconds: float = 40) -> None:

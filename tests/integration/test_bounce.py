@@ -47,7 +47,7 @@ def test_the_response_has_exactly_five_figures(stack, service):
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000_000])
-def test_sizes_from_nothing_to_the_largest(stack, ledger, size):
+def test_the_smallest_and_the_largest_messages_arrive(stack, ledger, size):
     assert stack.get(f"/ping/3/{size}").status_code == 200
     ledger.wait_until_consumed()
 

@@ -36,7 +36,7 @@ def test_a_refusal_is_printed_in_the_words_of_the_api(stack):
     assert refused.stderr == "num_messages must be a whole number from 1 to 1000000 (messages), not 0.\n"
 
 
-def test_words_for_numbers_are_bad_usage():
+def test_a_word_instead_of_a_number_is_bad_usage():
     assert client(free_port(), "ping", "many", "100").returncode == 2
 
 

@@ -70,7 +70,7 @@ def test_a_call_that_was_given_up_at_sigterm_does_not_go_to_another_instance(sta
     assert set(numbers.values()) == {1}
 
 
-def test_sigterm_with_kafka_frozen_ends_in_time(stack):
+def test_services_end_in_time_after_sigterm_while_kafka_is_frozen(stack):
     stack.brokers.kafka.suspend()
     try:
         results = [process.terminate(10) for process in (stack.ping, stack.pong)]
@@ -80,7 +80,7 @@ def test_sigterm_with_kafka_frozen_ends_in_time(stack):
     assert [code for code, _ in results] == [0, 0]
 
 
-def test_sigterm_while_waiting_for_kafka_ends_at_once(start):
+def test_a_service_that_waits_for_kafka_ends_at_once_after_sigterm(start):
     ping = start("ping", *PING, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     eventually(lambda: "waiting for Kafka at 127.0.0.1:1" in ping.log)
 

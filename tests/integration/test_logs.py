@@ -21,7 +21,7 @@ def test_both_consumers_log_a_line_per_hundred_messages(fresh_stack, ledger):
         assert all(0 <= line["latency_p50_ms"] <= line["latency_max_ms"] < 60_000 for line in lines)
 
 
-def test_lines_add_up_over_requests(fresh_stack, ledger):
+def test_a_line_can_count_the_messages_of_several_requests(fresh_stack, ledger):
     assert fresh_stack.get("/pong/250/10").status_code == 200
     ledger.wait_until_consumed()
     eventually(lambda: len(fresh_stack.ping.stats()) == 2)

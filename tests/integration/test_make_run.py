@@ -86,7 +86,7 @@ def test_only_one_runner_works_at_a_time_and_leaves_no_process_behind(folder):
         with runner(folder, "second log") as second:
             assert end_of(second) == 1
             assert len(second.log.splitlines()) == 1, second.log
-            assert "already works in this folder" in second.log
+            assert "already runs in this folder" in second.log
         assert first.running
 
         first.kill()
@@ -146,7 +146,7 @@ def test_a_signal_while_it_starts_ends_everything(folder, number, while_it_start
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_ctrl_c_ends_everything_even_after_the_reader_of_the_output(folder):
+def test_ctrl_c_ends_everything_even_if_the_reader_of_the_output_has_ended(folder):
     """In `make run | tee log`, Ctrl-C may end `tee` first."""
     with runner(folder, log=None) as process:
         assert any("Ctrl-C ends everything" in line for line in process.lines())

@@ -68,7 +68,7 @@ def lag(stack: Stack, group: str) -> float:
 
 
 def wait_for_looks(stack: Stack) -> None:
-    """Wait until every process of the API has looked again, and shows the result."""
+    """Wait until every process of the API has measured again, and shows the result."""
     now = time.time()
     for _ in range(8):  # each request may reach any process
         eventually(lambda: stack.get("/metrics.json").json()["at"] > now + 2 * PACE_SECONDS, 20)

@@ -41,7 +41,7 @@ def start(brokers, folder):
         process.end()
 
 
-def test_the_service_of_the_document(brokers, start):
+def test_the_service_of_the_document_loses_nothing_when_it_is_killed(brokers, start):
     service = start()
     with ServiceRpcProxy("shout", {"AMQP_URI": brokers.environment["AMQP_URI"]}, timeout=10) as shout:
         shout.say("called")

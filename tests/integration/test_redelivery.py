@@ -11,7 +11,7 @@ def test_calls_that_are_delivered_again_do_not_stop_the_consumer(stack):
     eventually(lambda: {run_of(stack, answer)["state"] for answer in answers} == {"sending"})
     consumer = calls(stack)[0]
 
-    # When RabbitMQ closes the connection, and delivers all of them again
+    # When RabbitMQ closes the connection, and delivers all calls again
     stack.brokers.rabbitmq.rabbitmqctl("close_all_user_connections", "guest", "a test")
     eventually(lambda: consumer != (now := calls(stack))[0] and now[1] == CALLS_AT_ONCE, what="calls do not come again")
 

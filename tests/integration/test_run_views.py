@@ -11,7 +11,7 @@ from tests.integration.processes import eventually
 from tests.integration.runs import assert_complete, finished, post, run_of
 
 
-def test_preferences(stack):
+def test_a_request_waits_as_long_as_its_header_prefer_says(stack):
     later = stack.request("GET", "/ping/500/10", headers={"Prefer": "respond-async"})
     waited = stack.request("GET", "/ping/500/10", headers={"Prefer": "respond-async, wait=20"})
     too_short = stack.request("POST", "/ping/200000/10", headers={"Prefer": "wait=0"})
@@ -48,7 +48,7 @@ def test_any_api_knows_every_run_even_after_a_restart(stack):
     assert [run_of(stack, answer) for _ in range(6)] == [run] * 6
 
 
-def test_the_newest_runs_in_pages(stack):
+def test_the_newest_runs_are_listed_in_pages(stack):
     ids = [finished(stack, post(stack, "/pong/1/1"))["id"] for _ in range(5)]
     first = stack.get("/runs?limit=2").json()
     second = stack.get(first["next"]).json()

@@ -138,7 +138,7 @@ def test_a_queued_run_continues_after_its_service_was_stopped(stack, ledger):
     assert len(run["stages"]["sent"]["instances"]) == 2
 
 
-def test_two_instances_of_each_service_add_up(stack):
+def test_the_counts_of_two_instances_of_each_service_add_up(stack):
     others = [stack.start_service("ping"), stack.start_service("pong")]
     eventually(lambda: all(len(process.assigned()) == 2 for process in [stack.ping, stack.pong, *others]))
     run = finished(stack, post(stack, "/ping/20000/10"))

@@ -30,7 +30,7 @@ NOBODY = {"AMQP_URI": "amqp://127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.
         ("KAFKA_BOOTSTRAP_SERVERS", "[", "KAFKA_BOOTSTRAP_SERVERS must be host:port, or several with commas, not '['."),
     ],
 )
-def test_a_wrong_setting_ends_it_with_one_sentence(tmp_path, command, name, value, sentence):
+def test_a_wrong_setting_ends_the_process_with_one_sentence(tmp_path, command, name, value, sentence):
     process = LoggedProcess(command, environment(NOBODY | {name: value}), tmp_path / "log")
     try:
         assert process.popen.wait(20) == 1

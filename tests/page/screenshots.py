@@ -1,4 +1,4 @@
-"""`make screenshots`: takes the pictures of the page for the documents, of real runs on real brokers.
+"""`make screenshots`: takes the pictures of the page for the documents. They show real runs on real brokers.
 
 Pong is frozen for some seconds, and then a second instance joins, so that the charts have marks.
 """

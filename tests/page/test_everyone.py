@@ -17,7 +17,7 @@ def press_until(tab, key: str, selector: str) -> None:
     raise AssertionError(f"the focus never reaches {selector}")
 
 
-def test_with_the_keyboard_alone(tab):
+def test_the_page_works_with_the_keyboard_alone(tab):
     tab.open()
     press_until(tab, "Tab", "input[name=service]")
     tab.page.keyboard.press("ArrowRight")
@@ -34,13 +34,13 @@ def test_with_the_keyboard_alone(tab):
     heading = tab.page.locator("#view h2").element_handle()
     tab.page.locator(".skip").focus()
     tab.page.keyboard.press("Enter")
-    assert heading.is_visible(), "the link must not draw the run again"
+    assert heading.is_visible(), "the skip link must not draw the run again"
     press_until(tab, "Tab", "summary")
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator("figure details[open] table").first).to_be_visible()
 
 
-def test_on_a_phone(new_tab):
+def test_the_page_works_on_a_phone(new_tab):
     with new_tab(**PHONE) as tab:
         tab.open()
         assert tab.page.evaluate(WIDTH) == 390

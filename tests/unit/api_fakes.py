@@ -175,7 +175,7 @@ class Topics:
 
 
 class MemoryJournal:
-    """The journal of one API process. It reads records at once, or if it `lags`, when told to and when it writes."""
+    """The journal of one API process. It reads at once. If it `lags`, it reads only on demand and after a write."""
 
     def __init__(self, topics: Topics):
         self.lags = False

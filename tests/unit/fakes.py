@@ -22,7 +22,7 @@ class Delivery:
         self._acknowledged |= set(indices or range(self._count)) - set(self._failures)
 
     def fail(self, error: ClientError, *indices: int) -> None:
-        """Say that these messages have failed, or all of them."""
+        """Say that these messages have failed. Without indices, all of them have."""
         self._failures |= dict.fromkeys(indices or range(self._count), error)
 
     @property

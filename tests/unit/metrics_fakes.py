@@ -1,4 +1,4 @@
-"""Fake looks at Kafka, RabbitMQ and the runs."""
+"""Fake measurements of Kafka, RabbitMQ and the runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

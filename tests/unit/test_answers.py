@@ -50,7 +50,7 @@ def settle_again(answers: SentAnswers, clock: Clock) -> None:
         clock.advance(LONGEST_PAUSE)
 
 
-def test_they_are_settled_when_every_message_was_acknowledged_and_not_before(out, answers):
+def test_answers_are_settled_when_every_message_was_acknowledged_and_not_before(out, answers):
     out.deliveries[0].acknowledge(0, 2)
     assert not answers.settled()
     assert not answers.wait(0.01)
@@ -71,7 +71,7 @@ def test_only_messages_that_failed_for_a_temporary_reason_are_sent_again(out, an
     assert answers.settled()
 
 
-def test_on_again_gets_the_number_of_messages_that_were_handed_over_again(out, clock):
+def test_the_callback_on_again_gets_the_number_of_messages_that_were_handed_over_again(out, clock):
     again: list[int] = []
     answers = SentAnswers(out, COLUMNS, clock, again.append)
     for delivery in 0, 1:
@@ -141,7 +141,7 @@ def test_failed_messages_are_sent_again_after_a_pause_that_grows_to_a_limit(out,
     assert pauses == [0.5, 1, 2, 4, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
-def test_during_the_pause_they_are_not_settled_and_waiting_ends_with_the_pause(out, answers, clock):
+def test_during_the_pause_answers_are_not_settled_and_waiting_ends_with_the_pause(out, answers, clock):
     out.deliveries[0].fail(Unavailable("too late"))
     assert not answers.settled()
 

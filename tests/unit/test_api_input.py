@@ -58,7 +58,7 @@ def test_other_methods_are_405_and_say_which_is_allowed(client, method):
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
-def test_head_of_a_path_that_sends_is_405_and_is_not_an_allowed_method(client, service):
+def test_a_head_request_to_a_path_that_sends_is_405_and_head_is_not_allowed(client, service):
     head, options = (client.open(f"/{service}/1/1", method=method) for method in ("HEAD", "OPTIONS"))
 
     assert (head.status_code, head.data) == (405, b"")
@@ -67,7 +67,7 @@ def test_head_of_a_path_that_sends_is_405_and_is_not_an_allowed_method(client, s
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs"])
-def test_head_of_other_paths_is_their_get_without_a_body(client, path):
+def test_a_head_request_to_other_paths_has_the_content_length_of_get_and_no_body(client, path):
     head, get = client.head(path), client.get(path)
 
     assert (head.status_code, head.data) == (200, b"")

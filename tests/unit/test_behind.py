@@ -58,7 +58,7 @@ def test_a_run_that_keeps_its_rate_is_behind_by_the_time_that_an_acknowledgement
     assert behind(records, START + 3 * SECOND + 900_000, record) == 0.004
 
 
-def test_if_the_next_message_is_over_1_s_late_its_delay_is_that_of_the_run(records):
+def test_if_the_next_message_is_over_1_s_late_the_run_is_behind_by_its_delay(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     for outcome in "sending", "yielded":
         record = records.sent(outcome, stage, start=START)

@@ -25,7 +25,7 @@ def ids(runs) -> list:
     return [run.id for run in runs]
 
 
-def test_the_newest_come_first_in_pages():
+def test_the_newest_runs_come_first_in_pages():
     catalog = Catalog(10)
     known = [add(catalog, CREATED + number).request.run for number in range(5)]
 

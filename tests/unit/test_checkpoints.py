@@ -60,7 +60,7 @@ def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record
     assert passed(checkpoints) == {P0: 10}
 
 
-def test_the_journal_is_told_once_and_with_the_answers_that_were_refused(checkpoints, journal):
+def test_the_journal_is_told_once_which_answers_were_refused(checkpoints, journal):
     journal.holds_back = True
     checkpoints.add(batch(10), {P0: 10}, Answers(done=True, refused=[1, 5, 6]))
     for _ in range(3):
@@ -127,7 +127,7 @@ def test_answers_take_room_while_they_are_under_way(checkpoints):
     assert checkpoints.in_flight == 0
 
 
-def test_waiting_is_for_the_oldest_answers_and_returns_true_if_none_are_under_way(checkpoints):
+def test_wait_waits_for_the_oldest_answers_and_returns_true_if_none_are_under_way(checkpoints):
     # Given two batches with answers under way, and one without
     first, second = Answers(), Answers()
     checkpoints.add(batch(10), {P0: 10}, None)

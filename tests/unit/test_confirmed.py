@@ -16,7 +16,7 @@ def test_the_newest_commit_of_each_partition_counts_in_any_order():
     assert confirmed.offsets == {P0: 30, P1: 2}
 
 
-def test_a_newer_commit_may_go_back():
+def test_a_newer_commit_may_have_a_lower_offset():
     confirmed = Confirmed()
     confirmed.add(confirmed.next_commit(), {P0: 30})
     confirmed.add(confirmed.next_commit(), {P0: 10})

@@ -25,12 +25,12 @@ def parts():
 
 @pytest.fixture
 def delivery(parts):
-    """Five messages in two partitions, of which messages 2 and 4 are equal."""
+    """Five messages in two partitions. Messages 2 and 4 are equal."""
     values = [b"0", b"1", b"2", b"3", b"2"]
     return ConfluentDelivery([b"k"] * 5, values, parts, {}, lambda: None, lambda failure: translate(failure[0]))
 
 
-def test_it_is_done_when_all_parts_are(delivery, parts):
+def test_a_delivery_is_done_when_all_its_parts_are(delivery, parts):
     for value in b"0", b"2", b"2":
         parts[0].report(None, message(value))
     parts[1].report(None, message(b"1"))
@@ -42,7 +42,7 @@ def test_it_is_done_when_all_parts_are(delivery, parts):
     assert delivery.acknowledged == [True] * 5
 
 
-def test_before_it_is_done_it_says_which_messages_are_acknowledged(delivery, parts):
+def test_before_a_delivery_is_done_it_says_which_messages_are_acknowledged(delivery, parts):
     parts[0].report(None, message(b"0"))
     parts[1].report(TIMED_OUT, message(b"1"))
 
@@ -72,7 +72,7 @@ def test_acknowledged_at_is_when_the_newest_acknowledgement_came_not_when_somebo
     assert 400_000 < delivery.acknowledged_at - now < 600_000
 
 
-def test_indices_are_grouped_by_partition_in_their_order():
+def test_indices_are_grouped_by_partition_and_stay_in_order():
     assert by_partition([]) == {}
     assert {number: list(indices) for number, indices in by_partition([7, 7, 7]).items()} == {7: [0, 1, 2]}
     assert by_partition([1, 0, 1]) == {1: [0, 2], 0: [1]}

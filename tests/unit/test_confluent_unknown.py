@@ -52,7 +52,7 @@ def test_kafka_is_asked_and_the_messages_are_sent(producer):
     assert delivery.failures == {}
 
 
-def test_if_kafka_does_not_know_the_topic_either_the_error_says_so(producer, monkeypatch):
+def test_a_topic_that_kafka_does_not_know_is_reported(producer, monkeypatch):
     monkeypatch.setattr(Library, "is_known", False)
     with pytest.raises(Unavailable, match="Unknown topic"):
         producer.send("pong", [None] * 3, [b"1", b"2", b"3"], [0] * 3)

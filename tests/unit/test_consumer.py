@@ -167,7 +167,7 @@ def test_a_service_that_stops_without_kafka_leaves_without_an_error(caplog):
     assert "did not leave its group: gone" in caplog.text
 
 
-def test_an_end_after_transaction_markers_is_committed_after_the_messages_before_it():
+def test_the_end_of_a_partition_is_committed_only_when_the_messages_before_it_are_done():
     answers = Answers()
     service = Service(Consumer(fetched(range(10)), Polled(reached={P0: 12})), lambda batch: answers)
     service.turn(3)

@@ -130,7 +130,7 @@ def test_the_log_names_the_partitions_that_were_given(caplog):
     assert caplog.messages == ["assigned: pong/0, pong/3", "assigned: no partition"]
 
 
-def test_an_end_is_not_committed_before_the_messages_in_front_of_it():
+def test_the_end_of_a_partition_is_not_committed_before_its_messages():
     # Given one poll with messages and the end behind them, and a handler that is still at work
     messages = fetched(range(10))
     service = Service(Consumer(Polled(messages.fetched, reached={P0: 12}), TAKEN, GIVEN), seconds=0.2)
@@ -144,7 +144,7 @@ def test_an_end_is_not_committed_before_the_messages_in_front_of_it():
     assert service.consumer.committed == []
 
 
-def test_an_end_that_comes_together_with_messages_is_committed_after_them():
+def test_the_end_of_a_partition_is_committed_if_it_comes_together_with_the_last_messages():
     messages = fetched(range(10))
     service = Service(Consumer(Polled(messages.fetched, reached={P0: 12})))
 

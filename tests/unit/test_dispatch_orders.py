@@ -178,7 +178,7 @@ def test_a_run_that_was_reported_as_accepted_or_sent_is_carried_out(data):
 
 @pytest.mark.parametrize("ends", list(product(ENDS, ENDS)), ids=" and ".join)
 @pytest.mark.parametrize("methods", [("post", "post"), ("post", "get"), ("get", "get")], ids=" and ".join)
-def test_two_requests_whose_turns_alternate_in_every_way(methods, ends):
+def test_an_accepted_run_is_carried_out_in_every_order_of_the_turns_of_two_requests(methods, ends):
     for order in combinations(range(8), 4):
         rest, calls = iter([step in order for step in range(8)]), iter(ends)
 

@@ -86,7 +86,7 @@ class TestQueueing:
         assert calls.queued == [request]
         assert topics.kinds(request.run) == ["accepted", "queued"]
 
-    def test_without_kafka_it_is_503_and_nothing_is_queued(self, api, topics, calls):
+    def test_without_kafka_a_request_is_503_and_nothing_is_queued(self, api, topics, calls):
         topics.is_down = True
         refused(503, api.queue, new_run())
 
@@ -156,7 +156,7 @@ class TestWaiting:
         topics.add(Records(request).sent("sending", seen([1])))
         assert api.queue(request, 0.01).state == "sending"
 
-    def test_a_limited_number_may_wait_for_a_service_and_the_others_leave_no_record(self, topics, calls):
+    def test_a_limited_number_of_requests_may_wait_for_a_service_and_others_leave_no_record(self, topics, calls):
         api = Process(topics, calls, waiting=1)
         first, late = new_run(service="pong"), new_run(service="pong")
         with ThreadPoolExecutor(1) as pool:

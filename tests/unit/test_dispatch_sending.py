@@ -88,7 +88,7 @@ def test_a_key_whose_run_was_accepted_but_not_queued_queues_it_and_is_409(api, t
     assert topics.kinds(request.run) == ["accepted", "queued"]
 
 
-def test_without_the_service_it_is_503_and_leaves_no_record(api, topics, calls):
+def test_without_the_service_a_request_is_503_and_leaves_no_record(api, topics, calls):
     calls.is_running = False
     request = new_run()
 
@@ -176,7 +176,7 @@ def test_a_run_without_a_key_stays_the_same_when_its_id_is_used_as_a_key(topics,
     assert calls.queued == []
 
 
-def test_a_process_that_has_not_read_of_a_run_without_a_key_responds_the_same(api, topics, calls):
+def test_a_process_responds_the_same_if_it_has_not_yet_read_the_claim_of_a_run_without_a_key(api, topics, calls):
     request = new_run(num_messages=10)
     api.store.find(request.run)
     api.journal.lags = True
@@ -190,7 +190,7 @@ def test_a_process_that_has_not_read_of_a_run_without_a_key_responds_the_same(ap
     assert (calls.called, calls.queued) == ([], [])
 
 
-def test_the_id_of_a_run_without_a_key_with_other_numbers_is_422_and_the_run_stays(api, topics, calls):
+def test_a_key_that_is_the_id_of_a_run_with_other_numbers_is_422_and_the_run_stays(api, topics, calls):
     request = new_run(num_messages=10)
     topics.add(Records(request).claim())
     refused(422, api.send, new_run(run=request.run, num_messages=20), True)

@@ -90,7 +90,7 @@ def test_the_stream_of_a_stopped_run_waits_for_messages_that_still_arrive(topic,
     assert json.loads(events("".join(told))[-2]["data"])["stages"]["ping_received"]["missing"] == 0
 
 
-def test_a_run_that_stalls_is_an_event_without_a_new_record(topic, records):
+def test_the_stall_of_a_run_is_an_event_even_without_a_new_record(topic, records):
     store = Store(topic.journal(), runs_kept=10, stalled_after=0.05)
     run = store.accept(records.request)[0]
     stream = EventStreams(store).open(run, -1)

@@ -37,7 +37,7 @@ def client(store):
 
 
 def finished(topics, store, outcome: str = "sent", at: int | None = None):
-    """A run whose messages have all arrived. If it was stopped, none has arrived."""
+    """A run that was sent or stopped. If it was sent, all its messages have arrived, otherwise none."""
     records = Records(asked("pong", 10, created=at or now()))
     run, _ = store.accept(records.request)
     topics.add(records.sent(outcome, seen(range(10), at=at)))
@@ -89,7 +89,7 @@ def test_a_run_whose_messages_did_not_arrive_ends_its_stream_too(topics, store, 
     assert follow(client, run, store.summary(run).version).status_code == 204
 
 
-def test_the_stream_of_a_run_that_newer_ones_have_replaced_ends(topics, store):
+def test_the_stream_ends_when_newer_runs_have_replaced_its_run(topics, store):
     run, _ = store.accept(asked("pong", 10, created=now()))
     stream = EventStreams(store).open(run, -1)
     assert [next(stream), json.loads(next(stream).split("data: ")[1])["state"]] == ["retry: 1000\n\n", "accepted"]

@@ -41,7 +41,7 @@ def batch(count: int, received_at: int) -> Batch:
     return Batch("pong", [0] * count, stamps(RUN.bytes, range(count)), [b"x"] * count, 0.0, received_at)
 
 
-def test_received_is_when_the_poll_returned_although_it_is_counted_after_the_handler(clock):
+def test_the_received_time_is_when_the_poll_returned_although_messages_are_counted_after_the_handler(clock):
     polled = batch(10, AT + 5000)
     clock(AT + 9 * SECOND)
     state = state_of("pong_received", lambda writer: writer.received(polled))
@@ -50,7 +50,7 @@ def test_received_is_when_the_poll_returned_although_it_is_counted_after_the_han
     assert state.latencies.percentiles([1.0]) == pytest.approx([5], rel=0.01)
 
 
-def test_answered_is_when_the_acknowledgement_came_although_the_next_poll_notices_it(clock):
+def test_the_answered_time_is_when_the_acknowledgement_came_although_the_next_poll_notices_it(clock):
     polled = batch(10, AT + 5000)
     clock(AT + 9 * SECOND)
     state = state_of("pong_answered", lambda writer: writer.answered(polled, [], AT + 8800))
@@ -76,7 +76,7 @@ def test_the_commit_policy_tells_the_journal_when_the_acknowledgement_came():
     assert times == [AT]
 
 
-def test_sent_is_when_kafka_acknowledged(clock):
+def test_the_sent_time_is_when_kafka_acknowledged_the_messages(clock):
     clock(AT + 9 * SECOND)
     state = state_of(
         "sent",

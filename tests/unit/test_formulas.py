@@ -5,7 +5,7 @@ import pytest
 from api.metrics.formulas import POINTS, Past, growth, skew
 
 
-def test_skew_is_the_largest_over_the_mean():
+def test_skew_is_the_largest_load_divided_by_the_mean_load():
     assert skew([10, 10, 10, 10]) == 1
     assert skew([40, 0, 0, 0]) == 4
     assert skew([30, 10]) == 1.5

@@ -51,7 +51,7 @@ def test_a_run_that_is_not_kept_costs_little_more_than_its_id():
     assert peak < 5_000 * 200
 
 
-def test_only_the_newest_are_decoded(monkeypatch):
+def test_only_the_newest_runs_are_decoded(monkeypatch):
     # Given a long history
     topics = Topics()
     for number, run in enumerate(runs(10_000)):
@@ -112,14 +112,14 @@ class TestWhichAreKept:
     def kept(self, history: History) -> list[str]:
         return [value.decode() for _, _, _, value in history.records()]
 
-    def test_the_runs_whose_first_record_is_the_newest(self):
+    def test_the_runs_whose_first_record_is_the_newest_are_kept(self):
         history = History(2)
         self.add(history, "a", "b", "aqueued", "c", "bqueued", "aclaim")
 
         assert self.kept(history) == ["b", "c", "bqueued"]
         assert history.dropped == {UUID(int=ord("a")).bytes}
 
-    def test_their_records_stay_in_order(self):
+    def test_the_records_of_kept_runs_stay_in_order(self):
         history = History(10)
         self.add(history, "a", "b", "bqueued", "aqueued", "bclaim", "aclaim")
 

@@ -219,7 +219,7 @@ class TestLag:
         )
         return Lag(SimpleNamespace(reader=lambda: reader))("ping")
 
-    def test_it_is_how_many_messages_the_group_has_not_committed(self):
+    def test_the_lag_is_the_number_of_messages_that_the_group_has_not_committed(self):
         assert self.lag([10, 10]) == 0
         assert self.lag([10, 7]) == 3
         assert self.lag([0, 0]) == 20

@@ -38,7 +38,7 @@ class TestKeepingUp:
         producer.acknowledge()
         clock.advance(1)
 
-    def test_it_keeps_up_until_more_sent_messages_than_allowed_are_not_on_record(self, writer, producer):
+    def test_the_record_keeps_up_until_too_many_sent_messages_are_not_on_record(self, writer, producer):
         writer.sent(RUN, acknowledged(range(MOST)))
         assert writer.keep_up(RUN, MOST)
         writer.sent(RUN, acknowledged(range(MOST, MOST + 1)))
@@ -99,11 +99,11 @@ class TestRefusing:
         producer.deliveries[1].acknowledge()
         return other
 
-    def test_everything_counts_as_recorded_and_it_is_logged(self, writer, refused, caplog):
+    def test_everything_counts_as_recorded_and_the_refusal_is_logged(self, writer, refused, caplog):
         assert writer.recorded(writer.mark)
         assert "a state is not on record, because Kafka refuses it: 1.1 MB" in caplog.text
 
-    def test_it_is_not_published_again(self, writer, producer, clock, refused):
+    def test_a_refused_state_is_not_published_again(self, writer, producer, clock, refused):
         writer.recorded(writer.mark)
         clock.advance(10)
         writer.publish()
@@ -121,7 +121,7 @@ class TestRefusing:
         assert producer.records[-1][0] != producer.records[0][0]
         assert producer.records[-1][1]["messages"] == 5
 
-    def test_it_is_given_up_even_if_more_was_counted_meanwhile(self, writer, producer, clock):
+    def test_a_refused_state_is_given_up_even_if_more_was_counted_meanwhile(self, writer, producer, clock):
         writer.received(batch(range(10)))
         writer.publish()
         writer.received(batch(range(10, 20)))

@@ -36,7 +36,7 @@ class TestPace:
 
         assert len(producer.records) == 5
 
-    def test_a_large_one_waits_so_that_its_bytes_per_second_stay_below_the_limit(self, writer, producer, clock):
+    def test_a_large_state_waits_so_that_its_bytes_per_second_stay_below_the_limit(self, writer, producer, clock):
         writer.received(batch(scattered(0, 50_000)))
         writer.publish()
         seconds = producer.sizes[0] / STATE_BYTES_PER_SECOND
@@ -50,7 +50,7 @@ class TestPace:
         writer.publish()
         assert len(producer.records) == 2
 
-    def test_a_small_one_does_not_wait_for_a_large_one(self, writer, producer, clock):
+    def test_a_small_state_does_not_wait_for_a_large_one(self, writer, producer, clock):
         writer.received(batch(scattered(0, 50_000)))
         writer.publish()
         small = uuid.uuid4()

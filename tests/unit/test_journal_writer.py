@@ -40,7 +40,7 @@ def publish(writer, clock):
     return publish
 
 
-def test_a_state_is_absolute_and_under_one_key(writer, producer, publish):
+def test_a_state_has_the_totals_so_far_and_keeps_its_key(writer, producer, publish):
     writer.received(batch(range(10)))
     publish()
     writer.received(batch(range(10, 30)))
@@ -202,7 +202,7 @@ def test_a_refused_answer_counts_as_failed_in_its_own_run(writer, producer, publ
         str(RUN): ([0], 1, [1, 2]), str(other): ([0], 1, [1])}  # fmt: skip
 
 
-def test_answers_of_which_none_was_refused_are_all_counted(writer, producer, publish):
+def test_if_no_answer_was_refused_all_answers_are_counted(writer, producer, publish):
     writer.answered(batch(range(10)), [], AT)
     publish()
     (stage,) = (Stage.from_json(state) for _, state in producer.records)

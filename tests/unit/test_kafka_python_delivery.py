@@ -32,7 +32,7 @@ def delivery(futures):
 STORED = 0, 0, 0
 
 
-def test_it_is_done_when_every_message_is(delivery, requests):
+def test_a_delivery_is_done_when_every_message_is_acknowledged(delivery, requests):
     requests[0].success(STORED)
     requests[2].success(STORED)
     assert not delivery.done

@@ -14,7 +14,7 @@ TEXT = "%(levelname)s %(message)s"
 
 @pytest.fixture
 def lines(monkeypatch, request):
-    """The lines of logger `messaging`, in the format that the test's parameter names."""
+    """The lines of logger `messaging`, in the format of the test's parameter."""
     monkeypatch.setattr("sys.argv", ["/venv/bin/nameko", "run", "--config", "config.yml", "pong"])
     lines: list[str] = []
     handler = logging.Handler()
@@ -39,7 +39,7 @@ def test_lines_are_text_by_default(lines):
 
 
 @pytest.mark.parametrize("lines", ["json"], indirect=True)
-def test_the_figures_of_a_consumers_line_are_members(lines):
+def test_the_figures_of_a_consumers_line_are_json_members(lines):
     count_a_hundred()
     line = json.loads(lines[0])
 
@@ -52,7 +52,7 @@ def test_the_figures_of_a_consumers_line_are_members(lines):
 
 
 @pytest.mark.parametrize("lines", ["json"], indirect=True)
-def test_a_line_about_a_run_has_its_id_and_an_error_its_traceback(lines):
+def test_a_line_has_the_id_of_its_run_and_the_traceback_of_its_error(lines):
     try:
         raise ValueError("first\nsecond")
     except ValueError:

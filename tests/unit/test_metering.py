@@ -96,7 +96,7 @@ def test_each_topic_is_counted_separately(send, meter):
     assert meter.acknowledged == {"ping": 1, "pong": 2}
 
 
-def test_everything_else_is_the_producers(producer, meter):
+def test_all_other_calls_go_to_the_producer_itself(producer, meter):
     metered = MeteredProducer(producer, meter)
 
     assert metered.partitions("pong") == 4
@@ -126,7 +126,7 @@ class Transactions:
             raise self.error
 
 
-def test_messages_of_a_committed_transaction_are_acknowledged_and_of_an_aborted_one_sent_again(meter):
+def test_messages_count_as_acknowledged_after_a_commit_and_as_sent_again_after_an_abort(meter):
     # Given a producer that sends messages to a counted topic, and to another one
     producer = Transactions()
     metered = MeteredTransactions(producer, meter)

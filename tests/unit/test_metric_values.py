@@ -108,7 +108,7 @@ def test_a_partition_without_a_leader_is_left_out():
     assert of(d.TOPIC_MESSAGES, values) == {("pong", "0"): 100}
 
 
-def test_queues_have_their_calls_and_instances():
+def test_calls_and_instances_are_counted_per_queue():
     values = values_at(AT, (), [rabbit_look()], ())
 
     assert of(d.QUEUE_MESSAGES, values) == {("ping",): 3, ("pong",): 0}

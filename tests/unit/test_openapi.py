@@ -113,7 +113,7 @@ def test_the_page_names_every_path_and_every_schema(app):
     assert all(f'id="{name}"' in page for name in DESCRIPTION["components"]["schemas"])
 
 
-def test_responses_as_described_pass():
+def test_a_response_that_is_as_described_passes():
     check(ok("/ping/1/1", FIGURES))
     check(ok(f"/runs/{RUN['id']}", RUN))
     check(ok(f"/runs/{RUN['id']}", RUN | {"more": "may be added"}))

@@ -19,7 +19,7 @@ SECOND = 1_000_000
 
 
 class Out(Topic):
-    """Notes when it takes messages. Each block takes `takes_seconds`, the one with message `stalls_at` 5 s more."""
+    """Notes when it takes messages. Each block takes `takes_seconds`, and 5 s more if it has message `stalls_at`."""
 
     def __init__(self, clock: WallClock, stalls_at: int | None = None, takes_seconds: float = 0, **options):
         super().__init__(**options)
@@ -89,7 +89,7 @@ def test_a_run_that_cannot_keep_its_rate_is_sent_as_fast_as_possible_in_blocks(c
     assert clock.naps == []
 
 
-def test_consecutive_numbers_stay_in_one_partition_in_blocks(clock):
+def test_each_block_of_consecutive_numbers_stays_in_one_partition(clock):
     blocks = {}
     out = Out(clock, partitions=3)
     send(clock, out, 2000, rate=7000)

@@ -100,7 +100,7 @@ def test_numbers_outside_the_limits_are_refused(numbers, named):
         ('x="respond-async, wait=5"', Preferences(), ""),
     ],
 )
-def test_preferences(header, preferences, applied):
+def test_preferences_are_read_from_their_header(header, preferences, applied):
     parsed = parse_preferences(header, longest_wait=60)
 
     assert parsed == preferences

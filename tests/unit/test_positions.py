@@ -16,7 +16,7 @@ def test_after_an_abort_partitions_with_messages_are_read_again():
     assert positions().read_again() == {P0: 5}
 
 
-def test_after_an_abort_ends_of_partitions_that_are_not_read_again_may_still_be_committed():
+def test_ends_of_partitions_that_are_not_read_again_may_still_be_committed_after_an_abort():
     made = positions()
     made.read_again()
 

@@ -40,7 +40,7 @@ def pool():
         yield pool
 
 
-def test_it_is_ready_if_no_check_fails():
+def test_the_api_is_ready_if_no_check_fails():
     assert Readiness({"rabbitmq": dict, "kafka": dict}).failing() == {}
 
 

@@ -185,7 +185,7 @@ class TestCallsThatOthersAnswer:
         assert (message.fate, service.replies) == (["put back"], [])
 
     @pytest.mark.parametrize("error", [CallAgain(), Superseded()], ids=repr)
-    def test_a_service_that_stops_leaves_such_a_call_for_the_next_instance(self, service, error):
+    def test_a_service_that_stops_leaves_a_call_that_did_not_end_for_the_next_instance(self, service, error):
         message = Message(1)
         service.deliver(message)
         service.stop.ask()

@@ -171,20 +171,20 @@ def test_a_run_that_is_not_over_has_no_finish_time(records):
 
 
 class TestRefusedMessages:
-    """Kafka has refused answers, so the run cannot be completed."""
+    """Kafka has refused answers, so the run fails unless they are sent again later."""
 
     def records_of(self, records, refused: int, arrived: int):
         begun = [records.accepted(), records.sent("sent", seen(ALL)), records.stage("pong_received", seen(ALL))]
         answered = seen(range(10 - refused), failed=range(10 - refused, 10))
         return [*begun, records.stage("pong_answered", answered), records.stage("ping_received", seen(range(arrived)))]
 
-    def test_the_run_has_failed_with_the_reason_and_the_count_once_all_others_have_arrived(self, records):
+    def test_the_run_has_failed_with_a_reason_and_a_count_once_all_other_messages_have_arrived(self, records):
         run = run_of(records, *self.records_of(records, refused=3, arrived=7))
 
         assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
         assert run.is_over
 
-    def test_the_run_is_bouncing_until_all_others_have_arrived(self, records):
+    def test_the_run_is_bouncing_until_all_other_messages_have_arrived(self, records):
         assert run_of(records, *self.records_of(records, refused=3, arrived=6)).state() == ("bouncing", None)
 
     def test_refused_messages_count_as_failed_and_not_as_answered(self, records):

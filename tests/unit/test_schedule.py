@@ -36,7 +36,7 @@ def test_messages_are_due_at_their_time_and_after_it(rate, elapsed, chosen):
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(1, 0.02), (0, SHORTEST_SECONDS), (50, LONGEST_SECONDS)])
-def test_it_waits_until_a_message_is_due_but_at_least_1_ms_and_at_most_100_ms(clock, number, seconds):
+def test_the_schedule_waits_until_a_message_is_due_but_at_least_1_ms_and_at_most_100_ms(clock, number, seconds):
     Schedule(50, START, clock).wait_for(number)
 
     assert clock.naps == [seconds]

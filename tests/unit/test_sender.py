@@ -162,13 +162,13 @@ class TestUnexpectedErrors:
         assert instance.writer.outcomes[RUN] == "failed"
         assert instance.steps[-1] == "failed"
 
-    def test_while_the_run_is_sent(self, instance):
+    def test_an_error_while_the_run_is_sent_is_on_record(self, instance):
         instance.topic.on_send = self.broken
         self.fails(instance, RuntimeError, queued=True, created=1)
 
         assert "RuntimeError('a bug')" in instance.writer.reason
 
-    def test_while_the_past_of_the_run_is_read(self, instance):
+    def test_an_error_while_the_past_of_the_run_is_read_is_on_record(self, instance):
         instance.past.on_read = self.broken
         self.fails(instance, RuntimeError, queued=True, created=1)
 

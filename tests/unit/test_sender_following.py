@@ -1,4 +1,4 @@
-"""An instance that sends notices newer claims, stops and failures, even if they came while it was frozen."""
+"""While an instance sends a run, it notices newer claims, stops and failures, even if they came while it was frozen."""
 
 import pytest
 
@@ -120,7 +120,7 @@ class TestARunThatNobodyElseCanKnow:
     def test_it_sends_nothing_more_if_its_own_claim_does_not_come(self, instance):
         self.have_another_claim_come_after_its_own_was_written(instance)
         instance.claims.wait_for_claim = lambda *_: False
-        with pytest.raises(DeliveryFailed, match="this instance may not send on"):
+        with pytest.raises(DeliveryFailed, match="this instance must stop sending"):
             instance.send(1000, 5)
 
         assert numbers(instance) == [*range(400)]
@@ -128,7 +128,7 @@ class TestARunThatNobodyElseCanKnow:
     def test_it_sends_nothing_more_if_its_claim_cannot_be_written(self, instance):
         instance.topic.on_send = lambda: instance.clock.advance(CLAIM_SECONDS)
         instance.requests.claim = fail
-        with pytest.raises(DeliveryFailed, match="this instance may not send on"):
+        with pytest.raises(DeliveryFailed, match="this instance must stop sending"):
             instance.send(1000, 5)
 
         assert numbers(instance) == [*range(200)]

@@ -64,14 +64,14 @@ class TestBeforeItSends:
 class TestARunThatIsOver:
     """Such a run is not sent again. The call ends as the run did."""
 
-    def test_after_it_was_sent(self, instance):
+    def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})
 
         assert instance.send(1000, 5, **KNOWN).seconds == 2.5
         assert instance.steps == ["claim", "read back", "past"]
 
     @pytest.mark.parametrize(("outcome", "error"), [("failed", DeliveryFailed), ("stopped", RunStopped)])
-    def test_after_it_has_ended_early(self, instance, outcome, error):
+    def test_a_run_that_has_ended_early_is_not_sent_again(self, instance, outcome, error):
         instance.past.past = Past(states={"host:2/b": sent([1], outcome, reason="too bad")})
         with pytest.raises(error, match="too bad"):
             instance.send(1000, 5, **KNOWN)
@@ -81,7 +81,7 @@ class TestARunThatIsOver:
 
     @pytest.mark.parametrize("standing", [Standing(stopped=True), Standing(failed="not queued")], ids=repr)
     @pytest.mark.parametrize("queued", [True, False])
-    def test_before_it_began(self, instance, standing, queued):
+    def test_a_run_that_was_over_before_it_began_is_not_sent(self, instance, standing, queued):
         instance.past.past = Past(standing)
         with pytest.raises(RunStopped):
             instance.send(1000, 5, queued=queued, **KNOWN)

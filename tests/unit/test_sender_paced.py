@@ -34,7 +34,7 @@ def begun(numbers, outcome: str, start: int):
 
 
 @CALLS
-def test_its_start_is_on_record_before_its_first_message(instance, call):
+def test_the_start_of_a_run_is_on_record_before_its_first_message(instance, call):
     started = instance.wall_clock.at
     flushed = []
     instance.writer.flush = lambda *arguments: flushed.append(len(instance.topic.messages)) or True

@@ -112,6 +112,12 @@ def test_a_failure_says_how_many_were_acknowledged(sending, acknowledged):
     assert (acknowledged, run.acknowledged, list(run.failed)) == ([], 0, [*range(5)])
 
 
+def test_a_failure_counts_the_messages_that_were_sent_before(sending):
+    run = sending(5, 5, topic=Topic(error=Unavailable("OSError('gone')")), sent_before=[0, 1])
+    with pytest.raises(DeliveryFailed, match="Kafka acknowledged 2 of 5 messages, then: OSError"):
+        run.send()
+
+
 def test_messages_too_large_for_kafka_are_reported_as_such(sending):
     with pytest.raises(TooLarge, match="Kafka acknowledged 0 of 5 messages: it does not take messages of 5 bytes"):
         sending(5, 5, topic=Topic(error=MessageTooLarge("limit"))).send()

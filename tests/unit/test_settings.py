@@ -20,7 +20,7 @@ def no_settings_of_this_machine(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_defaults():
+def test_without_settings_the_defaults_apply():
     loaded = settings.load()
 
     assert {name: number_of(loaded, name) for name in NUMBERS} == {n: NUMBERS[n].default for n in NUMBERS}

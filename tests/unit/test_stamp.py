@@ -12,7 +12,7 @@ from messaging.runs.stamp import LARGEST_NUMBER, SIZE, is_one_run, sent_times, s
 RUN = uuid.uuid4().bytes
 
 
-def test_a_stamp_holds_run_number_and_time_in_32_bytes():
+def test_a_stamp_holds_the_run_and_the_number_and_the_time_in_32_bytes():
     before = time.time_ns() // 1000
     key = stamps(RUN, range(7, 8))[0]
     run, number, sent = unpack(key)

@@ -46,7 +46,7 @@ def test_decoding_a_foreign_record_is_an_error(key, value):
 
 
 @pytest.mark.parametrize("order", list(permutations(["queued", "claim", "failed"])), ids=" ".join)
-def test_of_queued_claim_and_failed_the_first_one_wins(records, order):
+def test_a_failure_counts_only_if_it_comes_before_queued_and_before_claim(records, order):
     standing = standing_of(records.accepted(), *(getattr(records, kind)() for kind in order))
 
     assert (standing.failed is not None) == (order[0] == "failed")

@@ -1,4 +1,4 @@
-"""Consumer statistics: one line per full batch, regardless of poll size."""
+"""Consumer statistics: one line per CONSUMER_METRIC_BATCH messages, regardless of poll size."""
 
 import random
 import re
@@ -41,7 +41,7 @@ def test_250_messages_make_two_lines_and_50_more_the_third(lines):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100, 1000])
-def test_every_line_counts_exactly_one_batch_regardless_of_poll_size(lines, batch_size):
+def test_every_line_counts_exactly_batch_size_messages_regardless_of_poll_size(lines, batch_size):
     polls = [random.Random(batch_size).randint(1, 700) for _ in range(30)]
     stats = TopicStats("pong", batch_size)
     for count in polls:

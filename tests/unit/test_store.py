@@ -140,7 +140,7 @@ def test_a_wait_for_a_run_to_be_under_way_ends_once_it_is_under_way_or_over(topi
         assert waiting.result(5)
 
 
-def test_pages_of_the_newest_runs(topics):
+def test_the_newest_runs_come_in_pages(topics):
     store = store_of(topics)
     runs = [accept(store).id for _ in range(3)]
 

@@ -22,7 +22,7 @@ def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = 
     return instance, Stage.from_json(json.loads(json.dumps(stage.as_json())))
 
 
-def test_one_instance_that_has_seen_everything_once():
+def test_one_instance_has_seen_everything_once():
     summary = summarize([state(range(100))], None, 100)
 
     assert (summary.messages, summary.distinct, summary.duplicates, summary.missing, summary.failed) == (
@@ -57,7 +57,7 @@ def test_instances_that_vanish_and_appear_are_shown():
     assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
 
 
-def test_missing_counts_sent_messages_and_in_stage_sent_all():
+def test_only_sent_messages_can_be_missing_but_in_stage_sent_any_message_can():
     assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
     assert summarize([state(range(10))], None, 100).missing == 90
 
@@ -116,7 +116,7 @@ def test_messages_with_an_impossible_latency_are_counted(latency):
     assert summarize([state(range(3), latency=latency)], None, 3).messages == 3
 
 
-def test_nothing_seen_yet():
+def test_a_stage_that_has_seen_nothing_has_no_times_and_no_rate():
     summary = summarize([], BitMap(range(5)), 5)
 
     assert (summary.messages, summary.missing) == (0, 5)

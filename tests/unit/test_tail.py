@@ -57,7 +57,7 @@ def test_all_records_are_read_in_order_and_later_ones_too(broker, tail, values):
     assert values == [*range(252)]
 
 
-def test_it_has_not_caught_up_before_it_has_read_the_existing_records(broker, tail):
+def test_the_tail_has_not_caught_up_before_it_has_read_the_existing_records(broker, tail):
     assert not tail.wait_until_caught_up(0)
     assert not tail.catch_up(0)
 
@@ -85,7 +85,7 @@ def test_no_record_is_lost_or_read_twice_if_kafka_is_down_for_a_while(broker, ta
     assert values == [1, 2]
 
 
-def test_it_can_start_before_kafka_does(broker, tail, values):
+def test_the_tail_can_start_before_kafka_does(broker, tail, values):
     broker.is_down = True
     tail.start()
     assert not tail.wait_until_caught_up(0.05)

@@ -170,7 +170,7 @@ class TestFollowing:
         assert len(warnings) == 1
         assert warnings[0].startswith("The event stream broke (it ended before the run).")
 
-    def test_a_stream_that_breaks_after_the_last_event_is_over(self, api):
+    def test_a_broken_stream_is_over_if_the_api_returns_204(self, api):
         api.responses["/runs/1/events"] = [(200, {}, stream(event(7))), (204, {}, "")]
 
         assert len(self.follow(api, [])) == 1
@@ -210,7 +210,7 @@ def test_the_report_has_a_row_for_each_figure_and_a_column_for_each_stage(capsys
 
 
 def test_the_report_of_a_paced_run_has_its_rate_and_says_if_the_sending_was_behind(capsys):
-    for behind, said in [(0.05, "0 lost.\n"), (12.34, "0 lost. The sending was 12.3 s behind at its end.\n")]:
+    for behind, said in [(0.05, "0 lost.\n"), (12.34, "0 lost. The sending ended 12.3 s behind its schedule.\n")]:
         stages = RUN["stages"] | {"sent": STAGE | {"behind_seconds": behind}}
         report(Run.from_json(RUN | {"rate": 1000, "stages": stages}))
         printed = capsys.readouterr().out

@@ -24,7 +24,7 @@ PING = Partition("ping", 0)
 
 
 def run(state="done", stalled=None, distinct=COUNT) -> Run:
-    """Return a run of pong. `distinct` messages are on record as sent, and as many as received."""
+    """Return a run of pong. `distinct` messages are on record as sent, and the same number as received."""
     stage = {
         "messages": distinct, "distinct": distinct, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,
@@ -121,7 +121,7 @@ class TestAgrees:
         assert set(stack.asked) == {f"http://api/runs/{RUN}"}
         assert stack.reader.closed
 
-    def test_0_with_one_object(self, stack, capsys):
+    def test_0_with_one_json_object(self, stack, capsys):
         assert verify("--json") == 0
 
         printed = capsys.readouterr()
@@ -154,7 +154,7 @@ class TestDiffers:
         assert "- Messages that Kafka has acknowledged: 4. Topic ping holds 3." in sentences
         assert "- Messages of topic ping that are out of order in their partition: 1." in sentences
 
-    def test_1_with_one_object(self, stack, capsys):
+    def test_1_with_one_json_object(self, stack, capsys):
         stack.topics.messages[PING] = messages(0)
 
         assert verify("--json") == 1

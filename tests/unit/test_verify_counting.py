@@ -43,7 +43,7 @@ def counted(*messages) -> dict[str, int]:
     return {name: value for name, value in figures(count(list(messages))).items() if value}
 
 
-def test_each_message_once_and_in_order():
+def test_nothing_is_wrong_if_each_message_comes_once_and_in_order():
     everything = [message(number % 2, number) for number in range(COUNT)]
     assert counted(*everything) == {"messages": COUNT, "distinct": COUNT}
 
@@ -113,7 +113,7 @@ MESSAGES = some.lists(some.tuples(some.integers(0, 2), some.integers(0, COUNT + 
 
 
 @given(MESSAGES, some.lists(some.integers(0, 60)))
-def test_any_messages_are_counted_as_by_a_plain_count(sequence, cuts):
+def test_the_counts_of_any_messages_equal_a_plain_count(sequence, cuts):
     messages = [message(partition, number, b"*" if right else b"no") for partition, number, right in sequence]
     edges = sorted({0, len(messages), *(cut for cut in cuts if cut < len(messages))})
     tally = count(*(messages[start:end] for start, end in pairwise(edges)))

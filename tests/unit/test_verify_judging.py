@@ -154,7 +154,7 @@ class TestDuplicates:
         assert not verdict(api(**{stage: {"duplicates": 1}}), exact=True).agrees
         assert not verdict(api(), **{topic: tally([0, *range(COUNT)])}).agrees
 
-    def test_with_exactly_once_there_must_be_none_on_record_or_in_a_topic(self):
+    def test_with_exactly_once_there_must_be_no_duplicates_on_record_or_in_a_topic(self):
         assert verdict(api(delivery="exactly-once")).agrees
         assert not verdict(api(delivery="exactly-once", pong_received={"duplicates": 1})).agrees
 

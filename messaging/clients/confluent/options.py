@@ -43,7 +43,7 @@ CONSUMER_DEFAULTS: Mapping[str, object] = COMMON | {
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
     "max.poll.interval.ms": 300_000,
-    "max_poll_records": 2000,  # our own option: the most messages of one poll
+    "max_poll_records": 2000,  # our own option: the maximum number of messages in one poll
     "queued.max.messages.kbytes": 16_384,  # the queue of one consumer; 64 MB by default
     "queued.min.messages": 20_000,  # for each partition
     "session.timeout.ms": 10_000,  # as kafka-python; by default, nobody reads a killed process's partitions for 45 s

@@ -17,11 +17,11 @@ from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.protocols import Waiting
 
 MOST_QUEUED = 100_000
-"""The most messages under way. librdkafka's own limit is higher. It must not be reached, because librdkafka would then
-take later messages of a batch and leave out earlier ones."""
+"""The maximum number of messages under way. librdkafka's own limit is higher. It must not be reached, because then
+librdkafka would take later messages of a batch and leave out earlier ones."""
 
 AT_ONCE = 1000
-"""The most messages for librdkafka in one call. The call then takes about 1 ms."""
+"""The maximum number of messages for librdkafka in one call. The call then takes about 1 ms."""
 
 UNKNOWN = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 """librdkafka's errors if a broker does not know the topic. A broker that has just started may not know it yet."""
@@ -115,7 +115,7 @@ class ConfluentProducer:
         return taken
 
     def _explain(self, topic: str, failure: Failure) -> ClientError:
-        """Return our error for a failed message. If the topic's limit was lowered, only the batch was too large."""
+        """Return our error for a failed message. If the limit was lowered, the batch was too large, not the message."""
         error, key, value = failure
         if self._producers.limits.is_outgrown(topic, error, key, value):
             return Unavailable(f"topic {topic} takes smaller batches than before")
@@ -150,7 +150,7 @@ def partitions_of(producer: Producer, topic: str, waiting: Waiting) -> int:
 
 
 def by_partition(partitions: Sequence[int]) -> dict[int, Sequence[int]]:
-    """Return the indices of each partition's messages, in their order."""
+    """Return the indices of each partition's messages, in ascending order."""
     if partitions and partitions.count(partitions[0]) == len(partitions):
         return {partitions[0]: range(len(partitions))}
     indices: dict[int, list[int]] = {}

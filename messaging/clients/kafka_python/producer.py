@@ -27,7 +27,7 @@ class KafkaPythonDelivery:
     def __init__(self, futures: Sequence[Future], partitions: Sequence[int]):
         self._futures = futures
         self.acknowledged_at = 0
-        # The messages of a partition are acknowledged in their order, so the future of the last one is enough.
+        # Kafka acknowledges the messages of a partition in the order of sending, so the last one's future is enough.
         for future in dict(zip(partitions, futures, strict=True)).values():
             future.add_callback(self._note_time)
         self._known = 0  # the number of leading futures that are done

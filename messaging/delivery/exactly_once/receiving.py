@@ -22,7 +22,7 @@ from messaging.runs.batch import Batch
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 0.2
-"""The longest time that a transaction is open while messages arrive, in seconds. The loop also asks for commits."""
+"""The longest time that a transaction is open while messages arrive, in seconds. The consumer also calls `commit`."""
 
 IDLE_SECONDS = 0.02
 """A transaction is committed when no more messages come for this long, in seconds."""
@@ -183,7 +183,7 @@ class ExactlyOnce:
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit only offsets. Otherwise transaction markers would look like messages that are not handled yet."""
+        """Commit the offsets after transaction markers. Otherwise the markers would look like unhandled messages."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)

@@ -59,8 +59,8 @@ class Transactions:
         """The blocks of the open transaction. If it is aborted, they go into the next one with the same stamps."""
         self._is_open = False
         self._begun = 0.0
-        self.committed = 0
-        """How many messages were committed."""
+        self._sent = 0
+        """How many messages of the run are committed, with those of earlier senders."""
         self.first_sent: int | None = None
         """The time in the stamp of the first message, in microseconds since the epoch."""
         self.failed = BitMap()
@@ -68,10 +68,11 @@ class Transactions:
 
     def send(self, sent_before: int) -> None:
         """Send the messages. `end` commits the last ones. Raises DeliveryFailed, RunStopped, Unavailable."""
+        self._sent = sent_before
         partitions = self._producer.partitions(self._topic)
         for numbers in self._blocks.numbers():
             if self._stop.asked:
-                sent = sent_before + self.committed + _count(self._uncommitted)
+                sent = self._sent + _count(self._uncommitted)
                 raise RunStopped(f"stopped; {sent} of {self._sender.request.num_messages} messages were sent")
             if numbers:
                 self._add(self._blocks.make(numbers, partitions))
@@ -149,7 +150,7 @@ class Transactions:
         self._producer.commit(self._seconds)
         self._is_open = False
         self._counts.committed()
-        self.committed += _count(self._uncommitted)
+        self._sent += _count(self._uncommitted)
         self._uncommitted.clear()
 
     def _abort(self, error: ClientError) -> None:
@@ -162,7 +163,7 @@ class Transactions:
         for block in self._uncommitted:
             self.failed |= BitMap(block.numbers)
         self._uncommitted.clear()
-        return incomplete(self._sender.request, self.committed, str(error), error.too_large)
+        return incomplete(self._sender.request, self._sent, str(error), error.too_large)
 
 
 def _count(blocks: Iterable[Block]) -> int:

@@ -1,4 +1,4 @@
-"""The contract of a group with several members: polls return changes, and members that commit repeat nothing."""
+"""The contract of a group with several members: polls return changes, and committed messages do not come again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The contract of transactions: readers see all of one or nothing, and a newer producer fences an older producer."""
+"""The contract of transactions: readers see all their messages or none, and a newer producer fences an older one."""
 
 import uuid
 

@@ -34,7 +34,7 @@ LIMITS = SimpleNamespace(max_messages=10**6, max_size=10**6, max_bytes=10**9)
 
 
 class Actor:
-    """One process. `step` lets it run until its next `pause`, before a call of Kafka. Between steps it is frozen."""
+    """One process. `step` lets it run until its next `pause`, usually before a call to Kafka. Then it is frozen."""
 
     def __init__(self, kafka: Kafka):
         self.kafka = kafka

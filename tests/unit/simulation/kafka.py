@@ -88,7 +88,7 @@ class Group:
 
 
 class Kafka:
-    """The broker. If `lost` is set, the next commit gets no answer: it fails "before" or "after" it takes effect."""
+    """The broker. If `lost` is "before", the next commit has no effect. If it is "after", only its response is lost."""
 
     def __init__(self) -> None:
         self.clock = Clock()

@@ -58,7 +58,7 @@ function welcome() {
       stage("Pong answered", "pong sends it back"),
       stage("Ping received", "ping takes the answer"),
     ),
-    h("p", { class: "muted" }, "Or choose an earlier run. Its link “compare” shows it beside the one that is open."),
+    h("p", { class: "muted" }, "Or choose an earlier run. Then each other run has a link “compare”, which shows both."),
   );
 }
 

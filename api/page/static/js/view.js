@@ -17,7 +17,7 @@ const DISTRIBUTION = {
 export class View {
   /** `speaks`: screen readers announce this run's changes. With two runs on the page, only the first one speaks. */
   constructor(id, { speaks, onStarted }) {
-    Object.assign(this, { id, speaks, onStarted, run: null, samples: { p50: {}, p99: {} }, bars: new Map(), told: 0 });
+    Object.assign(this, { id, speaks, onStarted, run: null, samples: { p50: {}, p99: {} }, bars: new Map(), told: null });
     this.element = h("article", { class: "run", "aria-busy": "true" }, h("p", { class: "card muted" }, "Looking for the run …"));
   }
 
@@ -152,10 +152,16 @@ export class View {
 
   /** Announce new marks, but not those that the view had when it was opened. */
   tellMarks(found) {
-    const fresh = this.drawnOnce ? found.slice(this.told) : [];
-    if (this.speaks && fresh.length) announce(fresh.map(({ text }) => text).join(". "));
-    this.told = found.length;
-    this.drawnOnce = true;
+    const texts = found.map(({ text }) => text);
+    const old = [...(this.told ?? texts)];
+    // A mark that becomes known later may be earlier in time, and a stage can stall twice. So compare texts one by one.
+    const fresh = texts.filter((text) => {
+      const index = old.indexOf(text);
+      if (index >= 0) old.splice(index, 1);
+      return index < 0;
+    });
+    if (this.speaks && fresh.length) announce(fresh.join(". "));
+    this.told = texts;
   }
 
   async stop() {

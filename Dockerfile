@@ -10,7 +10,7 @@ RUN python -m venv --without-pip /venv
 ENV VIRTUAL_ENV=/venv
 
 WORKDIR /build
-# Copied before the code, so that a change of the code does not install them again.
+# Copied before the code, so that a change of the code does not install the packages again.
 COPY Pipfile Pipfile.lock ./
 # --deploy fails if Pipfile.lock is older than Pipfile. Each package must match one of its hashes in the lock.
 RUN pipenv install --deploy

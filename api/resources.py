@@ -34,7 +34,7 @@ class Resources:
     def begin(self, api_started: int) -> None:
         """Start the threads that connect, read the journal, end lost runs and compute metrics. Each worker calls this.
 
-        `api_started` is when the API started, not this worker, in microseconds since the epoch.
+        `api_started` is the start time of the API, not of this worker. It is in microseconds since the epoch.
         """
         self.keeper.since = api_started
         self.store.warm_up()

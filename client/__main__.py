@@ -1,6 +1,6 @@
-"""Runs in the terminal: `python -m client ping 100000 100` begins a run, shows it live, and prints a summary.
+"""The terminal client: `python -m client ping 100000 100` begins a run, shows it live, and prints a summary.
 
-`python -m client verify RUN` counts its messages in Kafka.
+`python -m client verify RUN` counts the messages of a run in Kafka.
 
 Exit codes: 0 everything arrived; 1 something was lost, or the run is not `done`; 2 wrong usage, or the API refuses
 or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr. `client.verify.command` has the

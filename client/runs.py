@@ -17,7 +17,7 @@ class Stage:
     duplicates: int
     missing: int
     failed: int
-    """How many messages Kafka has refused."""
+    """How many messages Kafka did not acknowledge."""
     byte_rate: float | None
     """In MB/s (10^6 bytes)."""
     message_rate: float | None

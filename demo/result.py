@@ -30,7 +30,7 @@ class Result:
     """Messages that came after a higher number in their partition, in both topics."""
     kills: int
     seconds: float
-    """From the request until ping has received the last answer, kills included."""
+    """From the request until the last answer, or the last extra copy, has arrived. Kills are included."""
     message_rate: float
     """Messages per second in that time."""
 

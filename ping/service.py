@@ -19,5 +19,5 @@ class PingService:
 
     @consume("ping")
     def receive(self, batch: Batch) -> None:
-        # No answer, or messages would bounce for ever.
+        # This handler returns no answers. Otherwise messages would bounce for ever.
         self.stats.record(batch)

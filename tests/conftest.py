@@ -78,7 +78,7 @@ def stack(_stack):
 
 @pytest.fixture
 def fresh_stack(stack):
-    """The same, but ping and pong have just started. They have counted no messages, and have new logs."""
+    """The stack, but ping and pong have just started. They have counted no messages, and have new logs."""
     stack.restart()
     return stack
 

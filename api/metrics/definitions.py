@@ -43,7 +43,9 @@ PRODUCER_REPEATED = Metric(
     ("service",),
 )  # fmt: skip
 
-KAFKA_UP = Metric("pingpong_kafka_up", GAUGE, BROKERS, "1 if Kafka has answered in the last 10 seconds, else 0.")
+KAFKA_UP = Metric(
+    "pingpong_kafka_up", GAUGE, BROKERS, "0 if the last query to Kafka failed or no answer came for 10 seconds, else 1."
+)
 BROKER_COUNT = Metric("pingpong_kafka_brokers", GAUGE, BROKERS, "Kafka brokers that run.")
 BROKER_LEADERS = Metric(
     "pingpong_broker_leaders", GAUGE, BROKERS, "Partitions that a broker leads, of all topics.", ("broker",)
@@ -125,7 +127,10 @@ MISSING = Metric(
     "pingpong_missing_messages", GAUGE, MORE,
     "Messages that have not reached a stage, in those kept runs that are over or stalled.", ("service", "stage"),
 )  # fmt: skip
-RABBITMQ_UP = Metric("pingpong_rabbitmq_up", GAUGE, MORE, "1 if RabbitMQ has answered in the last 10 seconds, else 0.")
+RABBITMQ_UP = Metric(
+    "pingpong_rabbitmq_up", GAUGE, MORE,
+    "0 if the last query to RabbitMQ failed or no answer came for 10 seconds, else 1.",
+)  # fmt: skip
 QUEUE_MESSAGES = Metric(
     "pingpong_rpc_queue_messages", GAUGE, MORE, "Calls of a service that wait in RabbitMQ.", ("service",)
 )

@@ -1,4 +1,4 @@
-"""Computes the values of the metrics from the newest looks. Pure. Unknown values are absent, not 0."""
+"""Computes the metrics from the newest looks at the brokers and the runs. Pure. Unknown values are absent, not 0."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Histogram:
-    """`counts` has the number of latencies up to each of BOUNDS, and last the number of all. `sum` is in seconds."""
+    """`counts` has the number of latencies up to each of BOUNDS. Its last item counts all. `sum` is in seconds."""
 
     counts: Sequence[int]
     sum: float
@@ -56,7 +56,7 @@ class TotalsLook:
 def values_at(
     at: float, kafka: Sequence[KafkaLook], rabbitmq: Sequence[RabbitLook], runs: Sequence[TotalsLook]
 ) -> Values:
-    """Return the values. Each argument has the looks of the last seconds, the newest last. Empty: nothing is known."""
+    """Return the values. Each argument has recent looks, the newest last. If it is empty, its values are unknown."""
     values = Values(at)
     values.set(d.KAFKA_UP, float(bool(kafka)))
     values.set(d.RABBITMQ_UP, float(bool(rabbitmq)))

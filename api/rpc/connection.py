@@ -21,7 +21,7 @@ def connect(connection: Connection, seconds: float) -> None:
 
 
 class Queue(NamedTuple):
-    """The number of a service's calls that wait in RabbitMQ, and of the instances that take them."""
+    """How many calls of a service wait in RabbitMQ, and how many instances take them."""
 
     messages: int
     consumers: int

@@ -95,7 +95,7 @@ class TotalsKeeper:
         self._is_complete = not lacks_older or (oldest is not None and oldest <= self.since)
 
     def change(self, run: Run) -> None:
-        """Note that a kept run has changed."""
+        """Remember that a kept run has changed."""
         self._changed[run.id] = run
 
     def drop(self, run: Run) -> None:

@@ -1,1 +1,1 @@
-"""The code that the services are compared with. Only this package may use a Kafka library directly."""
+"""The code that the services are compared with. This package may use a Kafka library directly."""

@@ -91,7 +91,7 @@ class Tally:
     def out_of_order(self) -> int:
         """How many messages came after one with a higher number in the same partition. Only first copies count.
 
-        If a message came in order in another partition, it is only an extra copy here.
+        A message that also came in order in another partition does not count. `twice` counts it as an extra copy.
         """
         seen = self._partitions.values()
         return len(_union(each.late for each in seen) - _union(each.numbers - each.late for each in seen))

@@ -113,7 +113,7 @@ class Producer(Protocol):
 
 
 class Reader(Protocol):
-    """Reads partitions that it chooses itself. Belongs to one thread."""
+    """Reads the partitions that its caller assigns, without a group. Belongs to one thread."""
 
     def assign(self, offsets: Mapping[Partition, int]) -> None:
         """Read these partitions, each from its offset on."""

@@ -126,7 +126,10 @@ class RunSender:
         raise NotImplementedError
 
     def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
-        """Return an empty or stopped past if only this call knows the id of the run. Return None for other runs."""
+        """Return a past without messages if only this call knows the id of the run. Return None for other runs.
+
+        The past is marked as stopped if the run was stopped or has failed.
+        """
         claims = self._journal.claims
         if call.created is not None or call.redelivered:
             return None

@@ -66,9 +66,10 @@ class Ownership:
         """True if this instance could not write its claim or read newer ones. Then another may be sending the run."""
 
     def take(self, request: Request, past: PastReader) -> Past:
-        """Claim the run. Wait until the claim is read back and the previous owner has stopped. Return the record.
+        """Claim the run, and return its record.
 
-        Raises Unavailable if that takes longer than PAST_SECONDS.
+        Waits until the claim is read back, then up to YIELD_SECONDS for the previous owner to stop. Raises Unavailable
+        after PAST_SECONDS.
         """
         deadline = self._clock() + PAST_SECONDS
         self.write(request.run)

@@ -41,6 +41,8 @@ class RunJournal(SharedExtension):
 
     def opened(self) -> OpenJournal:
         """Return the journal once it is open. Wait for that, because nameko sets up all extensions at the same time."""
+        while not self._opened.ready():
+            self._opened.wait()  # may return too early, see `in_a_thread`
         journal: OpenJournal = self._opened.wait()
         return journal
 

@@ -24,6 +24,9 @@ STARTUP_SECONDS = 120
 
 RETRY_SECONDS = 2
 
+EARLY_SECONDS = 0.01
+"""The pause between two looks for a result, if eventlet woke the greenthread too early."""
+
 # At exit, eventlet would wait until all of its native threads are idle, however long that takes. While Kafka is frozen,
 # a call of librdkafka may take a minute. The threads are daemons, so Python ends without them.
 atexit.unregister(tpool.killall)
@@ -42,7 +45,27 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
 
     Raises Unavailable after `seconds`. The thread then continues until the call returns.
     """
-    return green(lambda: tpool.execute(call), seconds)
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def note() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    def wait() -> T:
+        tpool.execute(note)
+        # `execute` may return too early: eventlet's select() wakes its greenthread once for each of kafka-python's
+        # sockets that is ready. The later ones come while this greenthread waits for something else (eventlet issue
+        # 551).
+        while not results and not errors:
+            time.sleep(EARLY_SECONDS)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    return green(wait, seconds)
 
 
 WAITING: dict[str, Waiting] = {"kafka-python": green, "confluent-kafka": in_a_thread}

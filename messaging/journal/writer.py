@@ -152,7 +152,7 @@ class JournalWriter(Counting):
         return not self._missing(lambda _, entry: entry.acknowledged < min(mark, entry.changed))
 
     def flush(self, seconds: float, run: UUID | None = None) -> bool:
-        """Publish, and wait until everything so far is on record, but no longer than this. Return False if it is not.
+        """Publish, and wait at most this long until everything so far is on record. Return False if it takes longer.
 
         With `run`, wait only for the messages of that run that this instance has sent.
         """

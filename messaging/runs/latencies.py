@@ -31,7 +31,10 @@ class Latencies:
         self.longest = max(self.longest, _within(max(latencies)))
 
     def percentiles(self, fractions: Iterable[float]) -> list[float]:
-        """Return a latency in ms for each of the ascending fractions: this fraction of the latencies is not longer."""
+        """Return one latency in ms per fraction: for 0.9, at least 90 % of all latencies are not longer.
+
+        The fractions must ascend.
+        """
         total = self.counts.total()
         wanted = [max(1.0, fraction * total) for fraction in fractions]
         found: list[float] = []

@@ -57,7 +57,7 @@ def receive(consumer: Consumer, count: int, seconds: float = 20) -> list[Message
 
 
 def poll_until_given(consumer: Consumer) -> frozenset[Partition]:
-    """Poll until the group has given this consumer partitions. The polls must return no messages."""
+    """Poll until the group has given partitions to this consumer. The polls must return no messages."""
     partitions: list[frozenset[Partition]] = [frozenset()]
 
     def poll() -> bool:

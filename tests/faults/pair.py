@@ -14,7 +14,7 @@ class Pair:
         self._users: dict[LoggedProcess, str] = {}
 
     def start(self) -> None:
-        """Stop the stack's own ping, and start both."""
+        """Stop the stack's own ping, and start the two instances."""
         self._stack.ping.terminate()
         for user in users(self._rabbitmq):
             address = f"amqp://{user}:{user}@{self._rabbitmq.address}"

@@ -20,7 +20,7 @@ def test_a_run_ends_with_a_table_of_its_stages(stack):
     assert "\x1b" not in ended.stdout
 
 
-def test_json_is_the_run_and_nothing_else(stack):
+def test_the_option_json_prints_the_run_and_nothing_else(stack):
     ended = client(stack.port, "pong", "5000", "100", "--json")
     run = json.loads(ended.stdout)
 

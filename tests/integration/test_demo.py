@@ -19,7 +19,7 @@ main(sys.argv[1:], [replace(design, messages=design.messages // 10) for design i
 """
 
 
-def test_a_small_demo_kills_counts_and_prints_only_json(tmp_path):
+def test_a_small_demo_kills_services_and_counts_messages_and_prints_only_json(tmp_path):
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     picture = tmp_path / "demo.svg"

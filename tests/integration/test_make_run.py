@@ -135,7 +135,7 @@ def test_a_service_that_never_gets_ready_ends_everything_and_says_why(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("while_it_starts", ["kafka.Kafka", "config.yml ping"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_it_starts_ends_everything(folder, number, while_it_starts):
+def test_a_signal_while_make_run_starts_ends_everything(folder, number, while_it_starts):
     with runner(folder) as process:
         eventually(lambda: pid_of(while_it_starts, folder))
         process.popen.send_signal(number)

@@ -17,7 +17,7 @@ def due_times(ledger: Ledger) -> dict[int, int]:
 
 
 def assert_on_schedule(times: dict[int, int], count: int, rate: int) -> None:
-    """Raise AssertionError unless each message was due its number / `rate` seconds after message 0."""
+    """Raise AssertionError unless message n was due n / `rate` seconds after message 0, for each n."""
     assert times == {number: times[0] + number * 1_000_000 // rate for number in range(count)}
 
 

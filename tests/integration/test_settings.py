@@ -59,7 +59,9 @@ def test_more_copies_than_brokers_fail_at_once(container, caplog):
 
     assert time.monotonic() - started < 10
     assert ended.value.code == 1
-    assert caplog.messages == ["REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not 3."]
+    assert caplog.messages == [
+        "REPLICATION_FACTOR is 3, but fewer Kafka brokers are running. Lower it, or start more brokers."
+    ]
 
 
 def test_existing_topics_do_not_change_with_the_settings(container, caplog):

@@ -37,7 +37,7 @@ def verified(ended: subprocess.CompletedProcess) -> dict:
 
 
 @pytest.mark.parametrize(("service", "topics"), [("ping", ["pong", "ping"]), ("pong", ["ping"])])
-def test_a_run_that_went_well(stack, service, topics):
+def test_a_run_that_went_well_passes(stack, service, topics):
     run = finished(stack, post(stack, f"/{service}/{COUNT}/{SIZE}"))
     ended = verify(stack, run["id"], "--exact", "--json")
 
@@ -62,7 +62,7 @@ def test_a_run_is_verified_as_soon_as_it_has_ended(stack):
     assert max(map(len, ended.stdout.splitlines())) <= 80
 
 
-def test_a_run_that_was_stopped_in_the_middle(stack):
+def test_a_run_that_was_stopped_in_the_middle_passes(stack):
     run = post(stack, "/ping/200000/100").headers["Location"]
     stack.request("DELETE", run)
     ended = verify(stack, run)
@@ -74,7 +74,7 @@ def test_a_run_that_was_stopped_in_the_middle(stack):
     assert ", stopped\n" in ended.stdout
 
 
-def test_a_copy_with_another_payload(stack):
+def test_a_copy_with_another_payload_is_found(stack):
     run = finished(stack, post(stack, f"/ping/{COUNT}/{SIZE}"))
     key = stamps(uuid.UUID(run["id"]).bytes, [7])[0]
     produce(stack.brokers.kafka_bootstrap, "ping", [(key, bytes(SIZE))])
@@ -140,7 +140,7 @@ def closing_soon(producer):
 
 @contextmanager
 def forged_api(run: uuid.UUID):
-    """Yield the port of an API whose only run is done. Each of its messages arrived once."""
+    """Yield the port of an API that says: this run is done, and each of its messages arrived once."""
     stage = {
         "messages": COUNT, "distinct": COUNT, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,

@@ -49,6 +49,30 @@ def test_a_run_is_stopped_by_a_click(tab):
     expect(tab.page.locator(".reason").first).to_contain_text("stopped")
 
 
+def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
+    # Given a response to the Stop button that comes after the last event of the run
+    held = []
+
+    def hold_delete(route):
+        if route.request.method == "DELETE":
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    tab.page.route("**/runs/*", hold_delete)
+    tab.open()
+    tab.start(1_000_000)
+    with tab.page.expect_request_finished(lambda request: request.url.endswith("/events"), timeout=60_000):
+        tab.page.get_by_role("button", name="Stop").click()
+    tab.expect_state("stopped")
+
+    # Then the run stays stopped
+    ((route, response),) = held
+    route.fulfill(response=response)
+    expect(tab.page.get_by_role("status")).to_have_text("The run is asked to stop.")
+    tab.expect_state("stopped")
+
+
 def test_two_runs_are_shown_side_by_side_and_their_address_can_be_kept(tab):
     tab.open()
     first = tab.start(2000)

@@ -19,7 +19,7 @@ AT = 1_700_000_000_000_000
 
 
 class Producer:
-    """Notes records. While it is `down`, it takes none. When it takes the next one, it calls `while_sending` once."""
+    """Notes records. While it is `down`, it takes none. The next successful `send` calls `while_sending`, only once."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, dict]] = []

@@ -43,7 +43,7 @@ def rabbit_look(at: float = AT) -> RabbitLook:
 
 
 def totals_look(at: float = AT, **messages: int) -> TotalsLook:
-    """`messages` says how many messages of ping's runs each stage has seen. Each one has 100 bytes and took 3 ms."""
+    """`messages` says how many messages of ping's runs each stage has seen. A message has 100 bytes and took 3 ms."""
     points = {Point("ping", stage): count for stage, count in messages.items()}
     totals = Totals(
         messages=Counter(points),

@@ -71,7 +71,7 @@ def test_only_messages_that_failed_for_a_temporary_reason_are_sent_again(out, an
     assert answers.settled()
 
 
-def test_the_callback_on_again_gets_the_number_of_messages_that_were_handed_over_again(out, clock):
+def test_the_callback_gets_the_number_of_messages_that_were_handed_over_again(out, clock):
     again: list[int] = []
     answers = SentAnswers(out, COLUMNS, clock, again.append)
     for delivery in 0, 1:

@@ -69,7 +69,7 @@ def test_if_the_next_message_is_over_1_s_late_the_run_is_behind_by_its_delay(rec
 
 
 @pytest.mark.parametrize("outcome", ["sent", "stopped", "failed"])
-def test_after_the_end_of_a_run_behind_seconds_does_not_change(records, outcome):
+def test_behind_seconds_does_not_change_after_the_end_of_a_run(records, outcome):
     stage = seen(range(100), at=START + 12_900_000)  # message 99 was due 9.9 s after the start
 
     assert behind(records, START + 3600 * SECOND, records.sent(outcome, stage, start=START)) == 3

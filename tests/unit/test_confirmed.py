@@ -6,7 +6,7 @@ from messaging.clients.protocols import Partition
 P0, P1 = Partition("pong", 0), Partition("pong", 1)
 
 
-def test_the_newest_commit_of_each_partition_counts_in_any_order():
+def test_the_newest_commit_of_each_partition_counts_even_if_it_is_confirmed_first():
     confirmed = Confirmed()
     first, second, third = (confirmed.next_commit() for _ in range(3))
     confirmed.add(third, {P0: 30})

@@ -37,7 +37,7 @@ def test_batches_fit_all_topics_and_kafka_is_asked_once(limits, admin):
     assert admin.asked == ["ping", "pong"]
 
 
-def test_after_the_limit_was_lowered_all_messages_of_a_refused_batch_are_outgrown(limits, admin):
+def test_all_messages_of_a_refused_batch_show_that_the_limit_was_lowered(limits, admin):
     limits.batch_size(["ping"], 131_072)
     admin.limits["ping"] = 50_000
 
@@ -45,13 +45,13 @@ def test_after_the_limit_was_lowered_all_messages_of_a_refused_batch_are_outgrow
     assert limits.batch_size(["ping"], 131_072) == 50_000 - BATCH_OVERHEAD
 
 
-def test_a_message_that_is_too_large_itself_is_not_outgrown(limits):
+def test_a_message_that_is_too_large_itself_does_not_show_that_the_limit_was_lowered(limits):
     limits.batch_size(["pong"], 131_072)
 
     assert not limits.is_outgrown("pong", TOO_LARGE, b"k", bytes(60_000))
 
 
-def test_a_message_that_failed_for_another_reason_is_not_outgrown(limits):
+def test_a_message_that_failed_for_another_reason_does_not_show_that_the_limit_was_lowered(limits):
     limits.batch_size(["ping"], 131_072)
 
     assert not limits.is_outgrown("ping", KafkaError(KafkaError._MSG_TIMED_OUT), b"k", b"v")

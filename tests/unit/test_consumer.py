@@ -62,7 +62,7 @@ def test_each_topic_of_a_poll_is_a_batch():
     assert service.consumer.committed == [{P0: 10, P1: 5}]
 
 
-def test_there_is_at_most_one_commit_every_commit_seconds():
+def test_there_is_at_most_one_commit_per_commit_interval():
     service = Service(Consumer(fetched(range(10)), fetched(range(10, 20)), fetched(range(20, 30))))
     service.turn()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""The entrypoint's loop with handlers that are slow, that raise, or that send faster than Kafka."""
+"""The entrypoint's loop with handlers that are slow, that raise, or that send faster than Kafka acknowledges."""
 
 import pytest
 

@@ -63,7 +63,7 @@ def bounced(services: FakeServices, watcher: FakeWatcher):
     return bounce(services, services.answers, SENT, watcher, lambda: services.now, services.sleep)
 
 
-def test_pong_is_killed_at_a_third_of_the_answers_and_ping_at_two_thirds():
+def test_service_pong_is_killed_at_a_third_of_the_answers_and_service_ping_at_two_thirds():
     watcher = FakeWatcher()
     result = bounced(FakeServices(), watcher)
 

@@ -48,7 +48,7 @@ class World:
             process.journal.write = partial(self._write, process.journal.write)
 
     def start_process(self) -> Process:
-        """Start an API process. It reads the journal. For it, a run has stalled at once."""
+        """Start an API process. It reads the journal. It counts a run as stalled immediately."""
         process = Process(self.topics, self, stalled_after=0)
         process.store.find(RUN)
         return process

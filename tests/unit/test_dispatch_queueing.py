@@ -183,7 +183,7 @@ class TestWaiting:
 
 
 class TestRunsPending:
-    def test_too_many_runs_under_way_are_503_and_leave_no_record(self, topics, calls):
+    def test_a_new_run_is_503_and_leaves_no_record_while_too_many_runs_are_under_way(self, topics, calls):
         api = Process(topics, calls, runs_pending=2)
         for _ in range(2):
             api.queue(new_run())

@@ -78,7 +78,7 @@ def test_a_key_that_belongs_to_another_rate_is_422(api, calls, first, second):
     assert len(calls.called) == 1
 
 
-def test_a_key_whose_run_was_accepted_but_not_queued_queues_it_and_is_409(api, topics, calls):
+def test_a_key_of_a_run_that_was_only_accepted_is_409_and_the_run_is_queued(api, topics, calls):
     """The process that accepted the run may have died."""
     request = new_run()
     topics.add(Records(request).accepted())
@@ -176,7 +176,7 @@ def test_a_run_without_a_key_stays_the_same_when_its_id_is_used_as_a_key(topics,
     assert calls.queued == []
 
 
-def test_a_process_responds_the_same_if_it_has_not_yet_read_the_claim_of_a_run_without_a_key(api, topics, calls):
+def test_a_run_without_a_key_is_recognized_by_a_process_that_has_not_yet_read_its_claim(api, topics, calls):
     request = new_run(num_messages=10)
     api.store.find(request.run)
     api.journal.lags = True

@@ -1,4 +1,4 @@
-"""Everything that the documents name exists: files, anchors, make targets, commands, services of Docker."""
+"""Everything that the documents mention exists: files, anchors, make targets, commands, services of Docker."""
 
 import re
 import shlex

@@ -125,7 +125,7 @@ class TestWhichAreKept:
 
         assert self.kept(history) == self.added
 
-    def test_a_foreign_key_is_a_value_error_and_is_not_kept(self):
+    def test_a_key_that_is_not_ours_raises_value_error_and_is_not_kept(self):
         history = History(10)
         self.add(history, "a")
         for key in None, b"", b"not one of ours", b"x" * 36:

@@ -64,14 +64,14 @@ def shown(process: Process, records: Records) -> tuple[str, str | None]:
 
 
 class TestRunsThatWereNeverQueued:
-    def test_they_have_failed_once_they_have_waited_too_long(self, topics, process, janitor, put):
+    def test_a_run_fails_if_it_has_waited_too_long(self, topics, process, janitor, put):
         records = put()
         janitor.look()
 
         assert shown(process, records) == ("failed", "The run could not be queued within 30 s.")
         assert topics.kinds(records.request.run) == ["accepted", "failed"]
 
-    def test_they_are_given_time(self, process, janitor, put):
+    def test_a_new_run_is_given_time(self, process, janitor, put):
         records = put(request=new_run())
         janitor.look()
 
@@ -121,13 +121,13 @@ class TestRunsWhoseCallWasLost:
     LOST = "failed", "Its call was lost: the service was killed, and RabbitMQ restarted."
 
     @pytest.mark.parametrize("step", [Records.claim, lambda records: records.sent("sending", seen([1]))])
-    def test_they_have_failed_once_their_sender_has_said_nothing_for_minutes(self, process, janitor, put, step):
+    def test_a_run_fails_if_its_sender_has_recorded_nothing_for_minutes(self, process, janitor, put, step):
         records = put(step)
         janitor.look()
 
         assert shown(process, records) == self.LOST
 
-    def test_they_have_not_failed_while_the_sender_may_still_wait_for_kafka(self, process, janitor, put):
+    def test_a_run_does_not_fail_while_its_sender_may_still_wait_for_kafka(self, process, janitor, put):
         records = put(Records.claim, request=asked(created=now() - (LOST_SECONDS - 10) * 1_000_000))
         janitor.look()
 
@@ -155,13 +155,13 @@ class TestRunsWhoseMessagesAreMissing:
              "6 messages are missing at ping_received: ping has read topic ping to its end."),
         ],
     )  # fmt: skip
-    def test_they_have_failed_and_the_reason_says_what_is_missing(self, process, janitor, put, steps, reason):
+    def test_a_run_fails_and_the_reason_says_what_is_missing(self, process, janitor, put, steps, reason):
         records = put(sent, *steps)
         janitor.look()
 
         assert shown(process, records) == ("failed", reason)
 
-    def test_they_have_not_failed_while_the_consumer_group_has_a_lag(self, process, janitor, put, lag):
+    def test_a_run_does_not_fail_while_the_consumer_group_has_a_lag(self, process, janitor, put, lag):
         records = put(sent)
         lag["pong"] = 1
         janitor.look()
@@ -171,14 +171,14 @@ class TestRunsWhoseMessagesAreMissing:
         janitor.look()
         assert shown(process, records)[0] == "failed"
 
-    def test_they_have_not_failed_while_messages_still_arrive(self, topics, process, janitor, put):
+    def test_a_run_does_not_fail_while_messages_still_arrive(self, topics, process, janitor, put):
         records = put(sent)
         topics.add(records.stage("pong_received", seen([1], at=new_run().created)))
         janitor.look()
 
         assert shown(process, records)[0] == "bouncing"
 
-    def test_they_have_not_failed_if_the_api_has_not_read_all_records_yet(self, topics, process, janitor, put):
+    def test_a_run_does_not_fail_if_the_api_has_not_read_all_records_yet(self, topics, process, janitor, put):
         records = put(sent)
         process.journal.lags = True
         for stage in "pong_received", "pong_answered", "ping_received":

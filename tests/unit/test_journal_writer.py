@@ -172,7 +172,7 @@ def test_a_run_that_is_being_sent_is_not_forgotten(writer, producer, clock, publ
     assert (state["service"], state["outcome"], state["claim"]) == ("ping", "sent", "host:1/a.1")
 
 
-def test_messages_that_are_counted_while_a_state_is_handed_over_are_not_on_record_with_it(writer, producer, publish):
+def test_messages_that_are_counted_while_a_state_is_sent_are_on_record_with_the_next_state(writer, producer, publish):
     writer.received(batch(range(10)))
     producer.while_sending = lambda: writer.received(batch(range(10, 20)))
     publish()

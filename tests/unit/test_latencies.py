@@ -54,7 +54,7 @@ def test_a_sum_does_not_change_its_parts(one, other):
     assert [(dict(latencies.counts), latencies.longest) for latencies in apart] == before
 
 
-def test_the_sum_of_none_is_empty():
+def test_the_sum_of_no_latencies_is_empty():
     assert (Latencies.sum([]).counts.total(), Latencies.sum([]).longest) == (0, 0)
 
 

@@ -1,4 +1,4 @@
-"""The `client` and `delivery` of a run: first the API's own settings, then its sender's values."""
+"""The `client` and `delivery` of a run: first the API's own settings, then the values of the run's sender."""
 
 from api.runs.model import Manner, Run
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen

@@ -60,7 +60,7 @@ def set_up():
 
 @pytest.fixture
 def opened(monkeypatch):
-    """A kafka-python client. Instead of a producer, consumer or reader, it returns the options that this would get."""
+    """A kafka-python client. It returns only the options that a producer, consumer or reader would get."""
     monkeypatch.setattr(kafka_python, "KafkaPythonProducer", lambda options: options)
     monkeypatch.setattr(kafka_python, "KafkaPythonConsumer", lambda topics, options, waiting: options)
     monkeypatch.setattr(kafka_python, "KafkaPythonReader", lambda options, waiting: options)

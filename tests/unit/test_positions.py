@@ -5,7 +5,7 @@ from tests.unit.service import P0, P1, fetched
 
 
 def positions() -> Positions:
-    """Return the positions of a consumer that has reached both ends. Messages came only from P0."""
+    """Return the positions of a consumer that has reached the ends of P0 and P1. Messages came only from P0."""
     made = Positions()
     made.note(fetched(range(5, 10)).fetched[0])
     made.reach({P0: 12, P1: 7})

@@ -185,7 +185,7 @@ class TestCallsThatOthersAnswer:
         assert (message.fate, service.replies) == (["put back"], [])
 
     @pytest.mark.parametrize("error", [CallAgain(), Superseded()], ids=repr)
-    def test_a_service_that_stops_leaves_a_call_that_did_not_end_for_the_next_instance(self, service, error):
+    def test_a_service_that_stops_leaves_an_unfinished_call_to_the_next_instance(self, service, error):
         message = Message(1)
         service.deliver(message)
         service.stop.ask()
@@ -193,7 +193,7 @@ class TestCallsThatOthersAnswer:
 
         assert (message.fate, service.replies) == ([], [])
 
-    def test_a_call_whose_connection_was_lost_is_not_put_back_and_waits_for_nothing(self, service, monkeypatch):
+    def test_a_call_whose_connection_was_lost_is_not_put_back_and_ends_without_a_pause(self, service, monkeypatch):
         monkeypatch.setattr(import_module("messaging.extensions.rpc"), "SUPERSEDED_SECONDS", 3600)
         message = Message(1)
         service.deliver(message)

@@ -46,7 +46,7 @@ class TestAfterAPause:
     def freeze(self, instance, seconds):
         instance.topic.on_send = lambda: instance.clock.advance(seconds)
 
-    def test_it_reads_the_record_before_it_sends_more(self, instance):
+    def test_the_instance_reads_the_record_before_it_sends_more(self, instance):
         self.freeze(instance, FROZEN_SECONDS + 0.1)
         instance.send(600, 5)
 
@@ -58,7 +58,7 @@ class TestAfterAPause:
 
         assert "catch up" not in instance.steps
 
-    def test_it_stops_if_another_has_taken_over(self, instance):
+    def test_the_instance_stops_if_another_has_taken_over(self, instance):
         self.freeze(instance, 30)
         instance.claims.comes = lambda: instance.claims.claim("host:2/b.1")
         with pytest.raises(Superseded):
@@ -70,7 +70,7 @@ class TestAfterAPause:
     @pytest.mark.parametrize(
         ("queued", "error", "outcome"), [(True, CallAgain, "yielded"), (False, DeliveryFailed, "failed")]
     )
-    def test_it_sends_nothing_more_if_it_cannot_read_the_record(self, instance, queued, error, outcome):
+    def test_the_instance_sends_nothing_more_if_it_cannot_read_the_record(self, instance, queued, error, outcome):
         def lose_kafka():
             instance.claims.reads = False
             instance.clock.advance(30)
@@ -84,7 +84,7 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """The instance claims the run while it sends it. Another claim may come before or after this claim."""
+    """The instance claims the run while it sends it, or at its end. Another one may come before or after this claim."""
 
     def test_a_short_run_is_claimed_at_its_end(self, instance):
         instance.send(600, 5)
@@ -111,13 +111,13 @@ class TestARunThatNobodyElseCanKnow:
 
         assert instance.steps == ["begin", "send", "yielded"]
 
-    def test_after_another_claim_it_waits_for_its_own_and_goes_on_if_its_own_is_newer(self, instance):
+    def test_after_another_claim_the_instance_waits_for_its_own_and_goes_on_if_that_is_newer(self, instance):
         self.have_another_claim_come_after_its_own_was_written(instance)
 
         assert instance.send(1000, 5).num_messages == 1000
         assert instance.steps[:6] == ["begin", "send", "claim", "send", "read back", "send"]
 
-    def test_it_sends_nothing_more_if_its_own_claim_does_not_come(self, instance):
+    def test_the_instance_sends_nothing_more_if_its_own_claim_does_not_come(self, instance):
         self.have_another_claim_come_after_its_own_was_written(instance)
         instance.claims.wait_for_claim = lambda *_: False
         with pytest.raises(DeliveryFailed, match="this instance must stop sending"):
@@ -125,7 +125,7 @@ class TestARunThatNobodyElseCanKnow:
 
         assert numbers(instance) == [*range(400)]
 
-    def test_it_sends_nothing_more_if_its_claim_cannot_be_written(self, instance):
+    def test_the_instance_sends_nothing_more_if_its_claim_cannot_be_written(self, instance):
         instance.topic.on_send = lambda: instance.clock.advance(CLAIM_SECONDS)
         instance.requests.claim = fail
         with pytest.raises(DeliveryFailed, match="this instance must stop sending"):

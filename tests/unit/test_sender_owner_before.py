@@ -15,15 +15,13 @@ def instance():
 
 
 class TestTheOwnerBefore:
-    """The names of the tests continue the sentence "The instance waits for the previous owner"."""
-
     OLD = "host:2/b.1"
 
     def before(self, instance, *claims: str, **states: State):
         """Put these claims on record, then the claim of this instance. `states` are those of stage `sent`."""
         instance.past.past = Past(claimed(*claims, "host:1/a.1"), states)
 
-    def test_until_it_has_yielded(self, instance):
+    def test_the_instance_waits_until_the_previous_owner_has_yielded(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
 
         def yields():
@@ -36,7 +34,7 @@ class TestTheOwnerBefore:
         assert instance.steps[:6] == ["claim", "read back", "past", "past", "past", "begin"]
         assert numbers(instance) == [*range(3, 1000)]
 
-    def test_until_it_has_ended_the_run(self, instance):
+    def test_the_instance_waits_until_the_previous_owner_has_ended_the_run(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
 
         def ends():
@@ -47,7 +45,7 @@ class TestTheOwnerBefore:
         assert instance.send(1000, 5, **KNOWN).seconds == 1
         assert instance.topic.messages == []
 
-    def test_three_seconds_at_most_because_it_may_be_dead(self, instance):
+    def test_the_instance_waits_at_most_three_seconds_because_the_owner_may_be_dead(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.clock.advance(1)
         started = instance.clock.now
@@ -56,7 +54,7 @@ class TestTheOwnerBefore:
         assert YIELD_SECONDS <= instance.clock.now - started <= YIELD_SECONDS + 1
         assert numbers(instance) == [*range(1, 1000)]
 
-    def test_no_longer_than_the_timeout_of_all_reads_together(self, instance):
+    def test_the_instance_waits_no_longer_than_the_timeout_of_all_reads_together(self, instance):
         """A read may be slow. The next read gets only the time that is left."""
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.clock.advance(PAST_SECONDS - 1)
@@ -64,19 +62,19 @@ class TestTheOwnerBefore:
 
         assert instance.past.seconds == [PAST_SECONDS, 1]
 
-    def test_not_if_there_is_no_previous_owner(self, instance):
+    def test_the_instance_does_not_wait_if_there_is_no_previous_owner(self, instance):
         self.before(instance)
         instance.send(1000, 5, **KNOWN)
 
         assert instance.steps.count("past") == 1
 
-    def test_not_if_the_other_claim_is_newer(self, instance):
+    def test_the_instance_does_not_wait_if_the_other_claim_is_newer(self, instance):
         instance.past.past = Past(claimed("host:1/a.1", "host:3/c.1"), {"c": sent([0], "sending", claim="host:3/c.1")})
         instance.send(200, 5, **KNOWN)
 
         assert instance.steps.count("past") == 1
 
-    def test_not_if_a_newer_claim_is_known(self, instance):
+    def test_the_instance_does_not_wait_if_a_newer_claim_is_known(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.claims.claim("host:3/c.1")
         with pytest.raises(Superseded):
@@ -84,7 +82,7 @@ class TestTheOwnerBefore:
 
         assert instance.steps == ["claim", "read back", "past", "begin", "yielded"]
 
-    def test_not_if_the_service_stops(self, instance):
+    def test_the_instance_does_not_wait_if_the_service_stops(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.stop.ask()
         with pytest.raises(CallAgain):

@@ -20,7 +20,7 @@ def instance():
 
 class TestBeforeItSends:
     @pytest.mark.parametrize("call", [KNOWN, AGAIN, KNOWN | AGAIN], ids=["known", "redelivered", "both"])
-    def test_it_has_read_back_its_claim_and_then_everything_on_record(self, instance, call):
+    def test_an_instance_reads_back_its_claim_and_then_everything_on_record(self, instance, call):
         instance.send(200, 5, **call)
 
         assert instance.steps == ["claim", "read back", "past", "begin", "send", "sent"]
@@ -37,7 +37,7 @@ class TestBeforeItSends:
 
         assert instance.steps == ["begin", "send", "sent", "claim"]
 
-    def test_a_new_run_is_not_sent_before_stops_and_failures_are_read(self, instance):
+    def test_a_new_run_is_not_sent_before_the_record_of_runs_is_read(self, instance):
         instance.claims.reads = False
         with pytest.raises(DeliveryFailed, match="the record of runs was not read"):
             instance.send(200, 5)

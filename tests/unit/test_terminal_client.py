@@ -138,7 +138,7 @@ class TestExitCode:
         assert main(["ping", "1000", "100", "--api", api.url]) == 2
         assert capsys.readouterr() == ("", "Not now.\n")
 
-    def test_2_when_it_is_not_our_api(self, api, capsys):
+    def test_2_when_the_server_is_not_our_api(self, api, capsys):
         api.responses["/ping/1000/100"] = [(404, {}, "<html>")]
 
         assert main(["ping", "1000", "100", "--api", api.url]) == 2

@@ -61,5 +61,5 @@ def test_the_timelines_of_several_instances_add_up(several):
     assert total.step >= max(counted(*moments).step for moments in several)
 
 
-def test_the_sum_of_none_is_empty():
+def test_the_sum_of_no_timelines_is_empty():
     assert Timeline.sum([]).messages == []

@@ -204,7 +204,7 @@ class TestCannotTell:
         assert verify("--kafka", "there:9092") == 2
         assert self.told(capsys).startswith("Kafka at there:9092 does not answer (NoBrokersAvailable()).")
 
-    def test_2_if_it_is_another_kafka(self, stack, capsys):
+    def test_2_if_kafka_has_no_such_topic(self, stack, capsys):
         del stack.topics.messages[PING]
 
         assert verify() == 2

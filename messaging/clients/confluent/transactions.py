@@ -95,7 +95,7 @@ class ConfluentTransactionalProducer:
                 time.sleep(ROOM_SLEEP)
 
     def _rejected(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the messages that had no room. Note a refused one. Raises Aborted or Fenced for any other error."""
+        """Return the messages that had no room. Note a refusal. Raises Aborted or Fenced for any other error."""
         again = []
         for message in messages:
             error = message.pop("_error", None)

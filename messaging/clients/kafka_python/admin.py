@@ -45,7 +45,8 @@ class KafkaPythonAdmin:
                 return False
             except InvalidReplicationFactorError as error:
                 raise TooFewBrokers(
-                    f"REPLICATION_FACTOR must be at most the number of Kafka brokers that run, not {topic.replicas}."
+                    f"REPLICATION_FACTOR is {topic.replicas}, but fewer Kafka brokers are running."
+                    " Lower it, or start more brokers."
                 ) from error
         return True
 

@@ -1,4 +1,4 @@
-"""Finds a message that Kafka refuses. The whole transaction fails, and Kafka does not say because of which message."""
+"""Finds a message that Kafka refuses. The whole transaction fails, and Kafka does not name the message."""
 
 import logging
 from collections.abc import Iterator, Sequence

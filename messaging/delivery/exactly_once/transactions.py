@@ -23,10 +23,10 @@ STOP_SECONDS = 1
 """The timeout of one step at Kafka, in seconds, once the sending has to stop."""
 
 MOST_MESSAGES = 10_000
-"""The most messages of a transaction. If it is aborted, they are sent again."""
+"""The maximum number of messages in a transaction. If it is aborted, they are sent again."""
 
 MOST_BYTES = 16 * 2**20
-"""The most bytes of a transaction. More might not be acknowledged within KAFKA_SECONDS."""
+"""The maximum number of bytes in a transaction. More might not be acknowledged within KAFKA_SECONDS."""
 
 LOOK_SECONDS = 0.2
 """How often a pause checks whether the sending must stop, in seconds."""
@@ -60,7 +60,7 @@ class Transactions:
         self._is_open = False
         self._begun = 0.0
         self._sent = 0
-        """How many messages of the run are committed, with those of earlier senders."""
+        """How many messages of the run are committed, including those of earlier senders."""
         self.first_sent: int | None = None
         """The time in the stamp of the first message, in microseconds since the epoch."""
         self.failed = BitMap()

@@ -27,7 +27,7 @@ class AdminContract:
         assert len(reader.partitions(name)) == 3
 
     def test_more_replicas_than_brokers_raise_too_few_brokers(self, admin, reader, name):
-        with pytest.raises(TooFewBrokers, match=r"REPLICATION_FACTOR must be at most .*, not 3"):
+        with pytest.raises(TooFewBrokers, match="REPLICATION_FACTOR is 3, but fewer Kafka brokers are running"):
             admin.create(Topic(name, 1, 3))
 
         assert list(reader.partitions(name)) == []

@@ -9,7 +9,7 @@ from tests.clients.kit import messages_of, numbers, poll_until_given, receive, s
 
 
 class ConsumerContract:
-    def test_it_gets_all_partitions_and_then_their_messages_from_the_first_on(self, new_topic, producer, join):
+    def test_a_consumer_gets_all_partitions_and_then_all_their_messages(self, new_topic, producer, join):
         topic = new_topic(partitions=2)
         send_numbers(producer, topic, range(100), partitions=2)
         consumer = join(topic)
@@ -25,7 +25,7 @@ class ConsumerContract:
             assert [message.offset for message in mine] == list(range(50))
             assert numbers(mine) == list(range(partition, 100, 2))
 
-    def test_it_consumes_several_topics(self, new_topic, producer, join):
+    def test_a_consumer_receives_messages_of_several_topics(self, new_topic, producer, join):
         topics = [new_topic(), new_topic()]
         for topic in topics:
             send_numbers(producer, topic, range(10))
@@ -40,7 +40,7 @@ class ConsumerContract:
         until(poll)
         assert set(counts.values()) == {10}
 
-    def test_what_was_committed_does_not_come_again_and_the_rest_does(self, new_topic, producer, join):
+    def test_committed_messages_do_not_come_again_and_the_others_do(self, new_topic, producer, join):
         # Given a consumer that has received 100 messages and committed 40
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(100))

@@ -40,7 +40,7 @@ class OutageContract:
                 with pytest.raises(Unavailable):
                     make()
 
-    def test_waits_for_acknowledgements_end_in_time_while_kafka_is_frozen(self, brokers, new_topic, producer):
+    def test_a_wait_for_acknowledgements_ends_in_time_while_kafka_is_frozen(self, brokers, new_topic, producer):
         # Given a frozen Kafka
         topic = new_topic()
         send_numbers(producer, topic, range(10))
@@ -48,7 +48,7 @@ class OutageContract:
             # When messages are handed over
             delivery = producer.send(topic, [None] * 10, [b"v"] * 10, [0] * 10)
 
-            # Then waits for their acknowledgements end in time and return False
+            # Then each wait for their acknowledgements ends in time and returns False
             with within(4):
                 assert not delivery.wait(0.5)
                 assert not producer.flush(1)

@@ -118,7 +118,7 @@ class ProducerContract:
         assert {index: type(error) for index, error in delivery.failures.items()} == {1: TooLarge}
         assert [message.value for message in read_all(reader, topic)] == [b"small", b"also small"]
 
-    def test_a_failure_says_why_and_if_sending_the_message_again_may_help(self, new_topic, producer):
+    def test_a_failure_says_its_reason_and_whether_sending_the_message_again_may_help(self, new_topic, producer):
         delivery = producer.send(new_topic(options=LIMIT), [None], [bytes(300_000)], [0])
 
         assert delivery.wait(20)

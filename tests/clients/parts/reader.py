@@ -30,7 +30,7 @@ class ReaderContract:
         topic = new_topic(partitions=2)
         assert len(reader.partitions(topic)) == 2
 
-    def test_asked_for_no_partitions_it_returns_no_offsets(self, reader):
+    def test_a_reader_returns_no_offsets_if_it_is_asked_for_no_partitions(self, reader):
         assert reader.ends([]) == reader.beginnings([]) == reader.offsets_at([], 0) == {}
 
     def test_a_question_for_the_ends_of_an_unknown_partition_raises_unavailable(self, new_topic, reader):
@@ -41,7 +41,7 @@ class ReaderContract:
         with pytest.raises(Unavailable):
             reader.beginnings([Partition(f"no-{missing.topic}", 0)])
 
-    def test_it_reads_each_partition_from_its_offset_on(self, new_topic, producer, reader):
+    def test_a_reader_reads_each_partition_from_a_given_offset_on(self, new_topic, producer, reader):
         # Given ten messages in each of two partitions
         topic = new_topic(partitions=2)
         send_numbers(producer, topic, range(20), partitions=2)
@@ -87,7 +87,7 @@ class ReaderContract:
         until(poll)
         assert list(values.values()) == [list(range(10)), list(range(10, 20))]
 
-    def test_its_position_is_the_offset_of_the_next_message(self, new_topic, producer, reader):
+    def test_the_position_of_a_reader_is_the_offset_of_the_next_message(self, new_topic, producer, reader):
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(10))
         reader.assign({partition: 3})
@@ -96,7 +96,7 @@ class ReaderContract:
         receive(reader, 7)
         assert reader.position(partition) == 10
 
-    def test_it_goes_on_with_messages_that_come_later(self, new_topic, producer, reader):
+    def test_a_reader_goes_on_with_messages_that_come_later(self, new_topic, producer, reader):
         topic = new_topic()
         reader.assign({Partition(topic, 0): 0})
         assert messages_of(reader.poll(0.1)) == []
@@ -104,7 +104,7 @@ class ReaderContract:
             send_numbers(producer, topic, range(start, start + 10))
             assert numbers(receive(reader, 10)) == list(range(start, start + 10))
 
-    def test_it_can_be_assigned_other_partitions_later(self, new_topic, producer, reader):
+    def test_a_reader_can_be_assigned_other_partitions_later(self, new_topic, producer, reader):
         first, second = new_topic(), new_topic()
         send_numbers(producer, first, range(1000))
         send_numbers(producer, second, range(5))

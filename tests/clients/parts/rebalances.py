@@ -25,7 +25,7 @@ class RebalanceContract:
         """A topic with four partitions."""
         return new_topic(partitions=4)
 
-    def test_a_second_member_takes_half_and_the_first_is_told(self, topic, member):
+    def test_a_second_member_takes_half_and_the_first_is_told_which_partitions_it_loses_and_keeps(self, topic, member):
         # Given a member that has all partitions
         first = member(topic)
         until(lambda: len(first.partitions) == 4)

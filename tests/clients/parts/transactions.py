@@ -1,4 +1,4 @@
-"""The contract of transactions: readers see all their messages or none, and a newer producer fences an older one."""
+"""The contract of transactions: readers see a whole transaction or nothing. A newer producer fences an older one."""
 
 import uuid
 

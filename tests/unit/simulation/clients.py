@@ -10,7 +10,7 @@ Step = Callable[[], None]
 """Lets the other actors run. It does not return if its own actor is killed meanwhile."""
 
 POLL_MESSAGES = 300
-"""The most offsets of a partition that one poll reads."""
+"""The maximum number of offsets that one poll reads from a partition."""
 
 
 class Producer:

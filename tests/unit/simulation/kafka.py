@@ -88,7 +88,7 @@ class Group:
 
 
 class Kafka:
-    """The broker. If `lost` is "before", the next commit has no effect. If it is "after", only its response is lost."""
+    """The broker. If `lost` is "before", the next commit has no effect. If "after", only the response to it is lost."""
 
     def __init__(self) -> None:
         self.clock = Clock()

@@ -18,7 +18,7 @@ RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 MESSAGES = 1000
 
 ROUNDS = 600
-"""The most steps that each process may need after the last fault."""
+"""The maximum number of steps of each process after the last fault."""
 
 View = Callable[[Kafka, str], Mapping[Partition, Sequence[Entry]]]
 """Returns the messages of a topic that a reader sees."""

@@ -150,7 +150,7 @@ export function losses(run) {
   return [
     ["Missing", missing, isOver(run) ? "sent and not arrived" : "sent and on their way"],
     ["Duplicates", sum("duplicates"), "came more than once"],
-    ["Out of order", sum("out_of_order"), "came after a later one"],
+    ["Out of order", sum("out_of_order"), "came after a higher number"],
     ["Failed", sum("failed"), "Kafka did not take them"],
   ];
 }

@@ -68,7 +68,8 @@ function nameAndUnit(name) {
 
 function draw() {
   section.hidden = !newest.length;
-  byId("tiles").replaceChildren(...newest.filter(({ history }) => history.length).map(tile)); // the table has all
+  // The table also shows the metrics without a history.
+  byId("tiles").replaceChildren(...newest.filter(({ history }) => history.length).map(tile));
   drawTable();
 }
 

@@ -120,12 +120,12 @@ export class View {
     const { run, parts } = this;
     const [sign, words] = STATES[run.state];
     const paced = run.rate ? `, ${count(run.rate)} per second` : "";
-    const behind = run.stages.sent.behind_seconds > 0.1 ? ` It is ${seconds(run.stages.sent.behind_seconds)} behind its rate.` : "";
+    const behind = run.stages.sent.behind_seconds > 0.1 ? `The run is ${seconds(run.stages.sent.behind_seconds)} behind its schedule.` : "";
     setText(parts.about, `Run ${run.id.slice(0, 8)}, ${moment(run.created)}, ${run.client}, ${run.delivery}`);
     setText(parts.title, `${plural(run.num_messages, "message")} of ${plural(run.size, "byte")} from ${run.service}${paced}`);
     parts.state.dataset.state = run.stalled ? "failed" : run.state;
     setText(parts.state, `${sign} ${run.stalled ? `stalled at ${STAGES[run.stalled].label}` : words}, ${seconds(elapsed(run, at))}`);
-    setText(parts.reason, `${run.reason ?? ""}${behind}`);
+    setText(parts.reason, [behind, run.reason].filter(Boolean).join(" "));
     parts.stop.hidden = isOver(run);
   }
 
@@ -167,7 +167,7 @@ export class View {
   async stop() {
     this.parts.stop.disabled = true;
     try {
-      this.update(await stopRun(this.id));
+      await stopRun(this.id); // the stream shows the effect, and may already have shown more than this response
       announce("The run is asked to stop.");
     } catch (failure) {
       setText(this.parts.reason, failure.message);

@@ -1,0 +1,42 @@
+"""Blocking calls in native threads, and eventlet's select(), which can wake a greenthread too early."""
+
+import socket
+import time
+
+import eventlet
+import pytest
+from eventlet import tpool
+from eventlet.green import select
+
+from messaging.extensions.starting import in_a_thread
+
+
+@pytest.fixture
+def woken_too_early():
+    """A function that makes a call in a greenthread which eventlet wakes too early, and returns the result."""
+    pairs = [socket.socketpair() for _ in range(2)]
+    for sender, _ in pairs:
+        sender.send(b"1")
+
+    def after_select(call):
+        select.select([receiver for _, receiver in pairs], [], [])  # returns one socket; the other one wakes it again
+        return call()
+
+    tpool.setup()  # otherwise the first call would do it, and would wait a first time for that
+    yield lambda call: eventlet.spawn(after_select, call).wait()
+    tpool.killall()
+    for one in (one for pair in pairs for one in pair):
+        one.close()
+
+
+def test_the_result_of_a_call_is_awaited_even_if_eventlet_wakes_its_greenthread_too_early(woken_too_early):
+    assert woken_too_early(lambda: in_a_thread(lambda: time.sleep(0.1) or "result")) == "result"
+
+
+def test_the_error_of_a_call_is_raised_even_if_eventlet_wakes_its_greenthread_too_early(woken_too_early):
+    def fail():
+        time.sleep(0.1)
+        raise ValueError("failed")
+
+    with pytest.raises(ValueError, match="failed"):
+        woken_too_early(lambda: in_a_thread(fail))

@@ -37,7 +37,7 @@ class Report:
         ]
 
     def __str__(self) -> str:
-        header = "", "old", "new", "ratio", "95 % interval", f"below {WORSE}?"
+        header = "", "old", "new", "ratio", "95 % interval", f"interval below {WORSE}?"
         return "\n".join(
             [
                 f"Medians of {len(self.rounds)} rounds: {self.old.name} ({self.old.commit}, old)"
@@ -46,7 +46,7 @@ class Report:
                 "The ratio is new / old for rates, old / new for latency and CPU. Above 1, the new version is better.",
                 f"sending   one request for {self.messages:,} messages, pong stopped",
                 f"bounce    {self.messages:,} messages, until ping has consumed and committed all answers",
-                f"latency   median of {REQUESTS} requests for one message, one after the other",
+                f"latency   median time of {REQUESTS} requests, one after the other, each for one message",
                 "CPU       of ping and pong during the bounce",
             ]
         )

@@ -28,9 +28,9 @@ class Verdict:
 
     topics: Mapping[str, Figures]
     differences: Sequence[str]
-    """One sentence each. Empty if topics and API agree."""
+    """One text each. Empty if topics and API agree."""
     notes: Sequence[str]
-    """Differences that are allowed, a sentence each."""
+    """Differences that are allowed, one text each."""
 
     @property
     def agrees(self) -> bool:
@@ -93,7 +93,7 @@ def _answered(run: Run, first: str, topic: str, tallies: Mapping[str, Tally]) ->
 
 def _damaged(topic: str, tally: Tally) -> Iterator[str]:
     if tally.changed:
-        yield f"Messages of topic {topic} with another payload than they were sent with: {tally.changed:,}."
+        yield f"Messages of topic {topic} whose payload has changed: {tally.changed:,}."
     if tally.out_of_order:
         yield f"Messages of topic {topic} that are out of order in their partition: {tally.out_of_order:,}."
     if tally.unasked:
@@ -118,7 +118,7 @@ def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
 
 
 def _duplicates(run: Run, tallies: Mapping[str, Tally]) -> Iterator[tuple[str, bool]]:
-    """Yield a sentence for each stage whose duplicates differ from those of its topic, and True if that is allowed.
+    """Yield a text for each stage whose duplicates differ from those of its topic, and True if that is allowed.
 
     A stage that writes may have recorded fewer: a killed process cannot record its last messages, and Kafka may have
     stored messages without acknowledging them. A stage that reads may have recorded more, because uncommitted messages

@@ -21,7 +21,7 @@ class Latencies:
         """How many latencies were negative, because two clocks differ."""
 
     def add(self, latencies: Sequence[int]) -> None:
-        """Count these latencies. A latency costs only a few simple steps. All other work is done once per bucket."""
+        """Count these latencies. To be fast, first group them by the bucket width of the smallest latency."""
         least = min(latencies)
         if least < 0:
             self.negative += sum(latency < 0 for latency in latencies)

@@ -75,7 +75,7 @@ def test_messages_that_fit_are_all_sent_in_their_order(library):
     assert library.sent_again > 0
 
 
-def test_a_message_that_does_not_fit_fails_and_no_other_does(library):
+def test_only_the_message_that_does_not_fit_fails(library):
     library.limit = 3_000
     values = messages(300)
     values[7] = bytes(5_000)
@@ -134,7 +134,7 @@ def test_a_flush_waits_for_the_parts_too(library):
     assert library._accumulator._incomplete.all() == []
 
 
-def test_parts_that_fail_for_another_reason_fail_their_messages(library):
+def test_if_a_part_fails_for_another_reason_its_messages_fail_too(library):
     library.limit = 3_000
     futures = library.send(messages(100))
     batches = library._accumulator._batches[PARTITION]

@@ -102,7 +102,7 @@ def test_a_run_that_is_done_has_sent_exactly_what_is_on_record():
 def test_a_changed_payload_is_a_difference():
     judged = verdict(api(), ping=tally(changed=[3, 4]))
 
-    assert judged.differences == ["Messages of topic ping with another payload than they were sent with: 2."]
+    assert judged.differences == ["Messages of topic ping whose payload has changed: 2."]
     assert judged.topics["ping"].changed == 2
 
 

@@ -15,7 +15,7 @@ from kafka.producer.record_accumulator import ProducerBatch
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
 SMALLEST_BATCH = 1024
-"""The smallest size for new batches, in bytes. Only splitting makes smaller ones."""
+"""The producer's `batch_size` never becomes smaller than this, in bytes. The parts of a split batch may be smaller."""
 
 
 def split_large_batches(producer: KafkaProducer) -> None:

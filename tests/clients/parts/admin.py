@@ -17,7 +17,7 @@ class AdminContract:
     @pytest.fixture
     def name(self, new_topic):
         """The name of a topic that does not exist."""
-        new_topic()  # waits until Kafka creates topics, because an earlier test may have frozen it
+        new_topic()  # waits until Kafka can create topics, because an earlier test may have frozen Kafka
         return f"contract-{uuid.uuid4().hex[:8]}"
 
     def test_a_topic_is_created_once_and_then_left_as_it_is(self, admin, reader, name):
@@ -26,7 +26,7 @@ class AdminContract:
 
         assert len(reader.partitions(name)) == 3
 
-    def test_more_replicas_than_brokers_raise_too_few_brokers(self, admin, reader, name):
+    def test_a_topic_with_more_replicas_than_brokers_is_refused(self, admin, reader, name):
         with pytest.raises(TooFewBrokers, match="REPLICATION_FACTOR is 3, but fewer Kafka brokers are running"):
             admin.create(Topic(name, 1, 3))
 

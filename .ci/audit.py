@@ -1,6 +1,6 @@
 """`make audit`: looks for known vulnerabilities of the installed packages. Exit code 1 if there are any.
 
-If none of the services that pip-audit asks can be reached, it says so and exits with 0.
+If none of the services that pip-audit asks can be reached, this program says so and exits with 0.
 """
 
 import json

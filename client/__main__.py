@@ -47,7 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m client", description=about, parents=[options])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for service in SERVICES:
-        begin = commands.add_parser(service, help=f"have {service} send messages", parents=[options])
+        begin = commands.add_parser(service, help=f"tell {service} to send messages", parents=[options])
         begin.add_argument("num_messages", type=int)
         begin.add_argument("size", type=int, help="size of each message, in bytes")
         begin.add_argument("--rate", type=int, metavar="N", help="N messages per second; default: as fast as possible")

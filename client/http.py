@@ -80,7 +80,7 @@ class Api:
                 for event in self._events(url, last_event_id):
                     if event.get("event") == "end":
                         return
-                    if "retry" not in event:  # even a server that is stopping sends this event first
+                    if "retry" not in event:  # even a server that is stopping sends "retry" first
                         broken_at = None
                     if event.get("event") == "run":
                         last_event_id = event["id"]

@@ -55,7 +55,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="print a list of objects instead")
+    parser.add_argument("--json", action="store_true", help="print a JSON list to stdout, and the screen to stderr")
     parser.add_argument("--svg", metavar="FILE", type=Path, help="also save a picture of the screen in FILE")
     return parser.parse_args(arguments)
 

@@ -20,7 +20,7 @@ def port_from(settings: Mapping[str, str], name: str, default: int) -> int:
 def free_port() -> int:
     """Return a free port below 32768. Linux uses higher ports for outgoing connections.
 
-    While a broker with such a port restarts, Linux could give the port to a client that tries to reach the broker.
+    While a broker with a higher port restarts, Linux could give the port to a client that tries to reach the broker.
     """
     return next(port for port in iter(lambda: random.randrange(10_000, 32_768), None) if is_free(port))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .ports import HOST
 
 NAMEKO_RUN = (sys.executable, "-m", "nameko", "run", "--config", "config.yml")
-"""Runs a nameko service; its module follows."""
+"""The command to run a nameko service, without its last argument: the service's module."""
 PING = (*NAMEKO_RUN, "ping")
 PONG = (*NAMEKO_RUN, "pong")
 API = (sys.executable, "-m", "gunicorn", "--config", "api/gunicorn.conf.py", "api:create_app()")

@@ -12,7 +12,7 @@ from local.ports import HOST, free_port
 class RabbitMQContainer(Broker):
     """The first process of the container is the server itself, so signals reach the server as without Docker.
 
-    When this process ends, the container stays, with its port and its data.
+    When the server ends, the container stays, with its port and its data.
     """
 
     name = "RabbitMQ"

@@ -38,7 +38,7 @@ def follow_run(run_id: str) -> Response:
     streams = resources().streams
     seen = parse_last_event_id(request.headers.get("Last-Event-ID"))
     if streams.is_told(run, seen):
-        return Response(status=204)  # an EventSource stops reconnecting only after this status
+        return Response(status=204)  # this status tells an EventSource not to reconnect
     events = streams.open(run, seen)
     response = Response(events, mimetype=MIMETYPE)
     response.call_on_close(streams.close)

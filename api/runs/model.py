@@ -56,7 +56,7 @@ class Run:
     """The request for the run. None until a record contains it."""
     _offsets: list[int] = field(default_factory=lambda: [0, 0])
     _numbers: dict[str, BitMap] = field(default_factory=dict)
-    """A cache of the numbers that each stage has seen. A change of the stage empties it."""
+    """A cache of the numbers that each stage has seen. A change of a stage removes its numbers."""
     _outcome: tuple[RunState, str | None] | None = None
 
     @property

@@ -87,7 +87,7 @@ class TotalsKeeper:
         self._kept: dict[UUID, _Kept] = {}
 
     def begin(self, oldest: int | None, any_dropped: bool) -> None:
-        """Take in the state at this process's start: when its oldest run was created, and if older ones exist.
+        """Take in what the history shows: when the oldest kept run was created, and if older runs were dropped.
 
         Gunicorn may start a process long after the API. Such a process may not know all runs since the API started.
         """

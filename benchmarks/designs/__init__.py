@@ -16,7 +16,7 @@ from local.ports import HOST, free_port
 from local.runner import get
 from local.services import API, NAMEKO_RUN, PING, PONG, api_address
 
-# nameko imports eventlet, which warns that it is deprecated. It must be imported in the main thread. Otherwise Python
+# nameko imports eventlet, which warns that it is deprecated. This import must run in the main thread. Otherwise Python
 # would wait forever at exit.
 with warnings.catch_warnings(action="ignore"):
     from nameko.standalone.rpc import ServiceRpcProxy

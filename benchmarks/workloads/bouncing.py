@@ -74,7 +74,7 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
 
 
 def measure_scaling(site: Site) -> Section:
-    """Compare a bounce of LARGE messages with bounces of MESSAGES messages. Delivery is exactly once."""
+    """Compare a bounce of 10 million messages (LARGE) with bounces of a million (MESSAGES), with exactly-once."""
     start = partial(Ours, client=CONFLUENT, delivery=EXACTLY_ONCE, MAX_MESSAGES=str(LARGE))
     with running(site, start) as services:
         bounce(services, MESSAGES)

@@ -48,7 +48,7 @@ def with_address(name: str, arguments: list[str], brokers: Brokers) -> list[str]
         return ["--bootstrap-server", brokers.kafka.address, *arguments]
     option = "--producer-props"  # this command has no --bootstrap-server, and only its last --producer-props counts
     arguments = arguments if option in arguments else [*arguments, option]
-    position = arguments.index(option) + 1
+    position = len(arguments) - arguments[::-1].index(option)
     return [*arguments[:position], f"bootstrap.servers={brokers.kafka.address}", *arguments[position:]]
 
 

@@ -69,7 +69,7 @@ def has_rabbitmq() -> bool:
 
 
 def has_jars() -> bool:
-    """Return True if the jars match pom.xml. `fetch_jars` copies pom.xml last, so all jars are there if the copy is."""
+    """Return True if the jars match pom.xml. `fetch_jars` copies it last, so if the copy exists, all jars exist."""
     copy = JARS / POM.name
     return copy.exists() and filecmp.cmp(POM, copy, shallow=False)
 

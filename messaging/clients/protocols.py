@@ -199,7 +199,7 @@ class Admin(Protocol):
     """Manages topics and groups, and knows the brokers."""
 
     def create(self, topic: Topic) -> bool:
-        """Create a topic. If it exists, do not change it and return False. Raises TooFewBrokers, Unavailable."""
+        """Create a topic. If it exists, leave it unchanged and return False. Raises TooFewBrokers, Unavailable."""
 
     def delete(self, topic: str) -> None:
         """Delete a topic if it exists. Kafka may need a moment until it can be created again. Raises Unavailable."""

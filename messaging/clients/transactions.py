@@ -69,7 +69,7 @@ class TransactionalProducer(Protocol):
 
 class TransactionalClient(Client, Protocol):
     """A client whose library has transactions. Its readers see committed messages only, but their ends include
-    uncommitted messages. So a reader's position reaches an end once no transaction before it is open.
+    uncommitted messages. So a reader reaches an end only when all transactions before that end are closed.
     """
 
     def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> TransactionalProducer:

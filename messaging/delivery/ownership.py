@@ -25,7 +25,7 @@ FROZEN_SECONDS = 1
 
 CLAIM_SECONDS = 0.1
 """A run whose id only its call knows may be unclaimed for this long, in seconds. Most small runs are over by then.
-Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time while the client waits."""
+Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time during the sending."""
 
 
 class Claims(Protocol):

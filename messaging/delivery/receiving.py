@@ -36,7 +36,7 @@ class Receiving(Protocol):
         """Return the messages in parts, to handle one after the other."""
 
     def has_room(self, cost: int, seconds: float) -> bool:
-        """Wait for room for answers of this many bytes, but no longer than this. Return True if there is room."""
+        """Wait at most `seconds` for room for answers of `cost` bytes. Return True if there is room."""
 
     def handled(self, fetched: Fetched, batch: Batch, answers: Any, epoch: int) -> None:
         """Note a handler's result for messages that were polled in this epoch."""

@@ -166,7 +166,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             super().handle_message(*self._waiting.popleft())
 
     def leave_waiting_calls(self) -> None:
-        """Leave the calls that have not begun to the next instance. nameko would reply "no such method"."""
+        """Leave the waiting calls to the next instance. nameko would reply "no such method"."""
         while self._waiting:
             self.queue_consumer.leave_message(self._waiting.popleft()[1])
 

@@ -25,7 +25,7 @@ STARTUP_SECONDS = 120
 RETRY_SECONDS = 2
 
 EARLY_SECONDS = 0.01
-"""The pause between two looks for a result, if eventlet woke the greenthread too early."""
+"""The pause between two checks for a result, if eventlet woke the greenthread too early."""
 
 # At exit, eventlet would wait until all of its native threads are idle, however long that takes. While Kafka is frozen,
 # a call of librdkafka may take a minute. The threads are daemons, so Python ends without them.
@@ -57,8 +57,8 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
     def wait() -> T:
         tpool.execute(note)
         # `execute` may return too early: eventlet's select() wakes its greenthread once for each of kafka-python's
-        # sockets that is ready. The later ones come while this greenthread waits for something else (eventlet issue
-        # 551).
+        # sockets that is ready. The later wake-ups come while this greenthread waits for something else (eventlet
+        # issue 551).
         while not results and not errors:
             time.sleep(EARLY_SECONDS)
         if errors:

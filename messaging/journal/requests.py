@@ -27,7 +27,7 @@ CLAIM = "claim"
 STOP = "stop"
 """A user wants the sending to end."""
 FAILED = "failed"
-"""The call could not be queued. It counts only if the run was neither queued nor claimed before."""
+"""The call could not be queued. This record counts only if the run was neither queued nor claimed before."""
 INCOMPLETE = "incomplete"
 """Messages are missing, and nothing is under way any more."""
 KINDS = ACCEPTED, QUEUED, CLAIM, STOP, FAILED, INCOMPLETE

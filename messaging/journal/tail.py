@@ -24,7 +24,7 @@ Start = Callable[[Reader], Mapping[Partition, int]]
 
 
 class Tail:
-    """Hands every record to `apply` while it runs. A foreign record is logged and left out."""
+    """Hands every record to `apply`. A foreign record is logged and left out."""
 
     def __init__(self, client: Client, start: Start, apply: Apply):
         self._client = client

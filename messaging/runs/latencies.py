@@ -21,7 +21,7 @@ class Latencies:
         """How many latencies were negative, because two clocks differ."""
 
     def add(self, latencies: Sequence[int]) -> None:
-        """Count these latencies. To be fast, first group them by the bucket width of the smallest latency."""
+        """Count these latencies. For speed, first group them in steps as wide as the smallest one's bucket."""
         least = min(latencies)
         if least < 0:
             self.negative += sum(latency < 0 for latency in latencies)
@@ -31,7 +31,7 @@ class Latencies:
         self.longest = max(self.longest, _within(max(latencies)))
 
     def percentiles(self, fractions: Iterable[float]) -> list[float]:
-        """Return one latency in ms per fraction: for 0.9, at least 90 % of all latencies are not longer.
+        """Return one latency in ms per fraction. For 0.9, at least 90 % of all latencies are as long or shorter.
 
         The fractions must ascend.
         """

@@ -1,4 +1,4 @@
-"""Finds messages that came out of order: after one with a higher number of the same run and partition."""
+"""Finds messages that came out of order: after a message of the same run and partition with a higher number."""
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise

@@ -87,7 +87,7 @@ def _presence(states: Sequence[tuple[str, Stage]], partitions: int) -> dict[str,
         instance: Timeline.sum(stage.timeline for other, stage in states if other == instance)
         for instance in sorted({instance for instance, stage in states if stage.messages})
     }
-    # Blocks go to all partitions in turn. So among the messages of two turns, each instance gets some.
+    # Blocks go to all partitions in turn. So within two rounds over all partitions, each instance gets messages.
     found = find_presence(timelines, 2 * BLOCK_MESSAGES * partitions)
     return {
         instance: [{"from": _iso_of(begin), "to": _iso_of(end)} for begin, end in spans]

@@ -15,7 +15,7 @@ class StubbornService:
     def handle(self, batch):
         attempt = next(ATTEMPTS, "work")
         if attempt == "slow":
-            time.sleep(7)  # longer than max_poll_interval_ms, which is 6 s with confluent-kafka
+            time.sleep(7)  # longer than max_poll_interval_ms, which consumer_options raises to 6 s for confluent-kafka
         if attempt == "fail":
             raise RuntimeError("on purpose")
         print("handled", *(value.decode() for value in batch.values), flush=True)

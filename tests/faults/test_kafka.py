@@ -35,7 +35,7 @@ def test_kafka_frozen(trial, seconds):
     assert waited < 25
     assert answer.status_code == 504, answer.text  # the run has begun, and continues when Kafka does
     trial.follow(link(answer))
-    # With exactly-once, a run that begins while Kafka is frozen may fail before it sends anything. It has a reason.
+    # With exactly-once, a run that begins while Kafka is frozen may fail, with a reason, before it sends anything.
     trial.finish(("done", "failed") if EXACTLY_ONCE else ("done",), seconds=120)
     assert not trial.strangers, "a run was sent, but no client was told"
 

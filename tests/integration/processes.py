@@ -102,7 +102,7 @@ class Stack:
         return self._processes[-1]
 
     def heal(self) -> None:
-        """Let brokers and one instance of each service run. End all other instances. Wait until the stack is idle."""
+        """Resume or start brokers, ping, pong and the API. End all other instances. Wait until the stack is idle."""
         for broker in self.brokers:
             broker.resume()
         self.brokers.start()

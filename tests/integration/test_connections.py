@@ -72,7 +72,7 @@ def test_a_request_with_a_body_is_refused_before_its_body_comes(port, body, expe
     assert b'"status": 413' in problem
 
 
-def test_a_request_with_an_empty_body_is_like_one_without(port):
+def test_a_request_with_an_empty_body_is_like_one_without_a_body(port):
     answers = ask(port, ALIVE[:-2] + b"Content-Length: 0\r\n\r\n")
 
     assert answers.startswith(b"HTTP/1.1 200 ")

@@ -78,7 +78,7 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", "", NUMBER.sub("0", re.sub(r"[0-9a-f]{8}-(?:…|[0-9a-f-]{27})", "ID", text)))
 
 
-def test_every_curl_without_an_id_in_the_documents_succeeds(stack):
+def test_every_documented_curl_without_an_id_succeeds(stack):
     for command in sorted({command for document in DOCUMENTS for command in document.commands}):
         if command.startswith("curl ") and "…" not in command and "-…" not in command and not UUID.search(command):
             answer = curl(stack, f"{command.partition(' | ')[0]} -i")

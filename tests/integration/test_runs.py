@@ -40,7 +40,7 @@ def test_a_run_of_pong_has_two_stages(stack):
 
 def test_one_idempotency_key_is_one_run(stack, ledger):
     key = str(uuid.uuid4())
-    with ThreadPoolExecutor(8) as pool:  # at both of the API's processes
+    with ThreadPoolExecutor(8) as pool:  # so that both API processes get requests
         answers = list(pool.map(lambda _: post(stack, "/ping/300/10", **{"Idempotency-Key": key}), range(16)))
     other = post(stack, "/ping/301/10", **{"Idempotency-Key": key})
     again = stack.request("GET", "/ping/300/10", headers={"Idempotency-Key": key})

@@ -156,7 +156,7 @@ def test_a_service_that_has_never_run_is_503(calls, proxy):
     assert "ping is not running" in refused(calls.queue, asked()).detail
 
 
-def test_absent_rabbitmq_is_503_without_the_password(calls, pool):
+def test_absent_rabbitmq_is_503_and_the_problem_does_not_contain_the_password(calls, pool):
     pool.error = ConnectionRefusedError("refused")
     problem = refused(call, calls)
 

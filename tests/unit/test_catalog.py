@@ -59,7 +59,7 @@ def test_only_the_id_of_a_run_that_is_no_longer_kept_is_remembered():
     assert ids(catalog.newest(9)) == [new.request.run]
 
 
-def test_a_run_is_shown_once_a_record_has_its_request():
+def test_a_run_is_shown_as_soon_as_a_record_has_its_request():
     catalog = Catalog(10)
     records = Records(asked())
     apply(catalog, records.stage("ping_received", seen([1])))

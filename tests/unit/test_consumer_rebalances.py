@@ -86,7 +86,7 @@ def test_a_batch_fetched_before_a_rebalance_is_neither_handled_nor_committed_aft
     # When the group takes the partitions away while the handler works on the first batch
     service.turn(3)
 
-    # Then the second batch is dropped, and its new owner gets it
+    # Then the second batch is dropped, because the new owner of its partition gets it
     assert service.handled == [10]
     assert service.consumer.committed == []
 

@@ -72,7 +72,7 @@ def test_service_pong_is_killed_at_a_third_of_the_answers_and_service_ping_at_tw
     assert (result.run, result.kills) == (RUN, 2)
 
 
-def test_the_time_ends_with_the_last_answer_and_not_after_the_quiet_seconds():
+def test_the_measured_time_ends_with_the_last_answer_and_not_after_the_quiet_seconds():
     services = FakeServices()
     result = bounced(services, FakeWatcher())
 

@@ -1,7 +1,8 @@
 """An accepted run is carried out, even if requests with one key come in any order that hypothesis finds.
 
-Requests, the reading of each API process, the janitor and the service are greenlets of one thread. They switch whenever
-one of them uses RabbitMQ or the journal. All timeouts are 0: a record that has not arrived yet counts as missing.
+Requests, API processes that read the journal, the janitor and the service are greenlets of one thread. They switch
+whenever one of them uses RabbitMQ or the journal. All timeouts are 0: a record that has not arrived yet counts as
+missing.
 """
 
 from collections.abc import Callable, Sequence
@@ -124,7 +125,10 @@ class World:
 
 
 def play(world: World, turns: list[Callable[[], None]], lives: int = 100) -> None:
-    """Run all of these in an order that the world chooses. The first one dies at its turn number `lives`."""
+    """Run `turns` as greenlets, in an order that the world chooses.
+
+    The first one is killed after `lives` - 1 steps.
+    """
     alive = [greenlet(turn) for turn in turns]
     first = alive[0]
     while alive:

@@ -37,7 +37,7 @@ def test_without_a_key_the_client_gets_the_figures_and_the_api_writes_no_record(
     assert topics.kinds(request.run) == []
 
 
-def test_with_a_key_the_run_is_on_record_before_the_service_begins_and_as_queued_after_that(api, topics, calls):
+def test_with_a_key_the_run_is_on_record_before_the_call_and_on_record_as_queued_after_it(api, topics, calls):
     request = new_run()
     calls.on_call = lambda request: before.extend(topics.kinds(request.run))
     before = []

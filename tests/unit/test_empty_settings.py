@@ -48,7 +48,7 @@ def test_the_api_listens_at_its_default_port(empty):
     assert runpy.run_path(str(ROOT / "api/gunicorn.conf.py"))["bind"] == "127.0.0.1:8000"
 
 
-def test_the_api_listens_at_the_port_in_the_file(empty, monkeypatch):
+def test_the_api_listens_at_the_port_that_is_set(empty, monkeypatch):
     monkeypatch.setenv("API_PORT", "8001")
 
     assert runpy.run_path(str(ROOT / "api/gunicorn.conf.py"))["bind"] == "127.0.0.1:8001"

@@ -59,7 +59,7 @@ def test_the_answered_time_is_when_the_acknowledgement_came_although_the_next_po
     assert state.latencies.percentiles([1.0]) == pytest.approx([8.8], rel=0.01)
 
 
-def test_the_commit_policy_tells_the_journal_when_the_acknowledgement_came():
+def test_the_checkpoints_tell_the_journal_when_the_acknowledgement_came():
     times = []
 
     class Noting(Journal):

@@ -112,7 +112,7 @@ class TestWhichAreKept:
     def kept(self, history: History) -> list[str]:
         return [value.decode() for _, _, _, value in history.records()]
 
-    def test_the_runs_whose_first_record_is_the_newest_are_kept(self):
+    def test_a_run_is_as_old_as_its_first_record_and_the_oldest_runs_are_dropped(self):
         history = History(2)
         self.add(history, "a", "b", "aqueued", "c", "bqueued", "aclaim")
 

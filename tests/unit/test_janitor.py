@@ -95,7 +95,7 @@ class TestRunsThatWereNeverQueued:
         assert topics.kinds(records.request.run) == ["accepted", "queued", "failed"]
         assert shown(process, records)[0] == "accepted"
 
-    def test_each_run_is_failed_once_although_every_process_looks(self, topics, janitor, put):
+    def test_a_run_gets_one_record_of_failure_although_every_process_has_a_janitor(self, topics, janitor, put):
         other = Process(topics, FakeCalls(), stalled_after=STALLED_AFTER)
         records = put()
         other.store.find(records.request.run)

@@ -74,7 +74,7 @@ def test_a_failure_has_the_index_of_its_message_and_is_one_of_our_errors(deliver
     assert "too late" in str(delivery.failures[1])
 
 
-def test_too_large_is_refused_for_good_and_a_timeout_is_not(delivery, requests):
+def test_a_message_that_is_too_large_is_refused_for_good_and_one_that_timed_out_is_not(delivery, requests):
     requests[0].failure(KafkaTimeoutError())
     requests[1].failure(MessageSizeTooLargeError())
     requests[2].success(STORED)

@@ -83,6 +83,11 @@ PERF = "kafka-producer-perf-test"
             "--producer-props acks=all --topic x",
             "--producer-props bootstrap.servers=here:9092 acks=all --topic x",
         ),
+        (
+            PERF,
+            "--producer-props acks=0 --producer-props acks=all",
+            "--producer-props acks=0 --producer-props bootstrap.servers=here:9092 acks=all",
+        ),
         (PERF, "--producer-props bootstrap.servers=there:1", "--producer-props bootstrap.servers=there:1"),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_line_has_the_id_of_its_run_and_the_traceback_of_its_error(lines):
     assert line["exc_info"].endswith("ValueError: first\nsecond")
 
 
-def test_gunicorn_logs_as_it_does_by_default():
+def test_gunicorn_keeps_its_own_format_by_default():
     assert gunicorn_config(None) == {}
 
 

@@ -19,7 +19,7 @@ SECOND = 1_000_000
 
 
 class Out(Topic):
-    """Notes when each block is sent. That takes `takes_seconds`, plus 5 s if the block contains message `stalls_at`."""
+    """Notes when each block is sent. A send takes `takes_seconds`, and 5 s more if it contains message `stalls_at`."""
 
     def __init__(self, clock: WallClock, stalls_at: int | None = None, takes_seconds: float = 0, **options):
         super().__init__(**options)

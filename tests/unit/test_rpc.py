@@ -167,7 +167,7 @@ class TestHowManyRun:
         assert all(message.fate == ["acknowledged"] for message in unknown)
         assert sorted(service.running) == [1]
 
-    def test_a_call_that_had_to_wait_is_not_a_new_call(self, service):
+    def test_a_call_that_had_to_wait_counts_as_delivered_before(self, service):
         """Its connection may have been lost meanwhile, and another instance may have the call."""
         service.deliver(*messages(CALLS_AT_ONCE + 1))
         service.end(0)

@@ -1,4 +1,7 @@
-"""While an instance sends a run, it notices newer claims, stops and failures, even if they came while it was frozen."""
+"""While an instance sends a run, it notices newer claims, failures and requests to stop.
+
+It notices them even if they came while it was frozen.
+"""
 
 import pytest
 
@@ -84,7 +87,7 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """The instance claims the run while it sends it, or at its end. Another one may come before or after this claim."""
+    """The instance claims the run while it sends it, or at its end. Another claim may come before or after this one."""
 
     def test_a_short_run_is_claimed_at_its_end(self, instance):
         instance.send(600, 5)

@@ -108,7 +108,7 @@ class TestAPastThatCannotBeRead:
             instance.past.error = error
         return instance
 
-    def test_puts_a_queued_call_back(self, unreadable):
+    def test_an_unreadable_past_puts_a_queued_call_back(self, unreadable):
         with pytest.raises(CallAgain):
             unreadable.send(1000, 5, queued=True, **KNOWN)
 
@@ -116,7 +116,7 @@ class TestAPastThatCannotBeRead:
         assert unreadable.writer.outcomes == {}, "another instance may send the run"
 
     @pytest.mark.parametrize("call", [KNOWN, AGAIN], ids=["known", "redelivered"])
-    def test_fails_a_call_whose_client_waits(self, unreadable, call):
+    def test_an_unreadable_past_fails_a_call_whose_client_waits(self, unreadable, call):
         with pytest.raises(DeliveryFailed, match="Kafka does not answer"):
             unreadable.send(1000, 5, **call)
 
@@ -124,7 +124,7 @@ class TestAPastThatCannotBeRead:
         assert unreadable.writer.outcomes[RUN] == "failed"
         assert "Kafka does not answer" in unreadable.writer.reason
 
-    def test_is_ignored_by_an_instance_after_a_newer_claim(self, instance):
+    def test_an_unreadable_past_is_ignored_after_a_newer_claim(self, instance):
         instance.past.on_read = lambda: instance.claims.claim("host:2/b.1")
         instance.past.error = Unavailable("gone")
         with pytest.raises(Superseded):

@@ -69,7 +69,7 @@ def test_a_run_that_is_taken_over_keeps_its_start(instance, call, outcome):
     assert instance.wall_clock.at - start == pytest.approx(9.9 * SECOND, abs=SECOND / 10)
 
 
-def test_of_several_starts_on_record_the_first_one_counts(instance):
+def test_of_several_starts_on_record_the_earliest_one_counts(instance):
     start = instance.wall_clock.at - 3 * SECOND
     states = {"b": begun([0], "sending", start + SECOND), "c": begun([1], "sending", start)}
     instance.past.past = Past(states=states)

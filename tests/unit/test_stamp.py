@@ -71,7 +71,7 @@ def test_a_foreign_key_has_no_time_and_does_not_affect_the_times_of_others(forei
     assert words([mine[0], foreign]) is None
 
 
-def test_keys_of_31_and_33_bytes_are_foreign_although_they_are_as_long_as_two_stamps():
+def test_keys_of_31_and_33_bytes_are_foreign_although_together_they_are_as_long_as_two_stamps():
     assert list(sent_times([b"x" * 31, b"x" * 33])) == [None, None]
 
 

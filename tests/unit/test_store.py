@@ -130,7 +130,7 @@ def test_a_change_wakes_the_threads_that_wait_for_it(topics):
 
 
 @pytest.mark.parametrize("step", ["queued", "claim", "failed", "stop"])
-def test_a_wait_for_a_run_to_be_under_way_ends_once_it_is_under_way_or_over(topics, step):
+def test_the_wait_for_a_run_ends_once_the_run_is_under_way_or_over(topics, step):
     store, request = store_of(topics), new_run()
     run = accept(store, request)
     assert not store.wait_until_under_way(run, 0.01)

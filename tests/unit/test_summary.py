@@ -57,7 +57,7 @@ def test_instances_that_vanish_and_appear_are_shown():
     assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
 
 
-def test_only_sent_messages_can_be_missing_but_in_stage_sent_any_message_can():
+def test_the_first_stage_may_miss_any_message_and_later_stages_only_messages_that_were_sent():
     assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
     assert summarize([state(range(10))], None, 100).missing == 90
 

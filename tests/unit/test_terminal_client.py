@@ -183,7 +183,7 @@ class TestFollowing:
         with pytest.raises(Refused, match=r"did not come back \(Full.\). The run goes on without it: .*/runs/1"):
             self.follow(api, [])
 
-    def test_a_stream_that_sends_only_retry_counts_as_broken(self, api, monkeypatch):
+    def test_a_stream_that_sends_only_retry_is_treated_as_broken(self, api, monkeypatch):
         monkeypatch.setattr("client.http.RECONNECT_SECONDS", 0.05)
         api.responses["/runs/1/events"] = [(200, {}, stream())]
 

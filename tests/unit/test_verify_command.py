@@ -107,7 +107,7 @@ class TestArguments:
 
 
 class TestAgrees:
-    def test_0_with_a_table(self, stack, capsys):
+    def test_exit_code_is_0_and_a_table_is_printed(self, stack, capsys):
         assert verify("--api", "http://api") == 0
 
         printed = capsys.readouterr()
@@ -121,7 +121,7 @@ class TestAgrees:
         assert set(stack.asked) == {f"http://api/runs/{RUN}"}
         assert stack.reader.closed
 
-    def test_0_with_one_json_object(self, stack, capsys):
+    def test_exit_code_is_0_and_one_json_object_is_printed(self, stack, capsys):
         assert verify("--json") == 0
 
         printed = capsys.readouterr()
@@ -133,11 +133,11 @@ class TestAgrees:
         }  # fmt: skip
         assert printed.err == ""
 
-    def test_0_once_the_last_records_have_come(self, stack):
+    def test_exit_code_is_0_once_the_last_records_have_come(self, stack):
         stack.runs = [run(), run(distinct=0), *[run(distinct=2)] * 3, run()]
         assert verify() == 0
 
-    def test_0_once_the_last_messages_have_come(self, stack):
+    def test_exit_code_is_0_once_the_last_messages_have_come(self, stack):
         missing = [stack.topics.messages[PING].pop()]
         stack.meanwhile = lambda: missing and stack.topics.add("ping", 0, missing.pop())
 
@@ -145,7 +145,7 @@ class TestAgrees:
 
 
 class TestDiffers:
-    def test_1_with_a_sentence_for_each_difference(self, stack, capsys):
+    def test_exit_code_is_1_and_each_difference_has_a_sentence(self, stack, capsys):
         stack.topics.messages[PING] = messages(1, 0, 2, 2)
 
         assert verify() == 1
@@ -154,7 +154,7 @@ class TestDiffers:
         assert "- Messages that Kafka has acknowledged: 4. Topic ping holds 3." in sentences
         assert "- Messages of topic ping that are out of order in their partition: 1." in sentences
 
-    def test_1_with_one_json_object(self, stack, capsys):
+    def test_exit_code_is_1_and_one_json_object_is_printed(self, stack, capsys):
         stack.topics.messages[PING] = messages(0)
 
         assert verify("--json") == 1
@@ -162,7 +162,7 @@ class TestDiffers:
         assert told["agrees"] is False
         assert len(told["differences"]) == 2
 
-    def test_1_if_a_stalled_run_has_lost_messages(self, stack):
+    def test_exit_code_is_1_if_a_stalled_run_has_lost_messages(self, stack):
         stack.runs = [run("bouncing", stalled="ping_received")]
         stack.topics.messages[PING] = messages(0)
 
@@ -176,13 +176,13 @@ class TestCannotTell:
         return printed.err
 
     @pytest.mark.parametrize("state", ["accepted", "sending", "bouncing"])
-    def test_2_while_the_run_goes_on(self, stack, capsys, state):
+    def test_exit_code_is_2_while_the_run_goes_on(self, stack, capsys, state):
         stack.runs = [run(state)]
 
         assert verify() == 2
         assert self.told(capsys) == f"Run {RUN} is {state}. Verify it when it is over.\n"
 
-    def test_2_if_the_run_is_stalled_and_nothing_is_wrong_so_far(self, stack, capsys):
+    def test_exit_code_is_2_if_the_run_is_stalled_and_nothing_is_wrong_so_far(self, stack, capsys):
         stack.runs = [run("sending", stalled="sent")]
 
         assert verify("--json") == 2
@@ -192,45 +192,45 @@ class TestCannotTell:
         ("error", "words"),
         [(Refused("There is no such run."), "There is no such run."), (Unreachable("x"), "does not answer (x).")],
     )
-    def test_2_if_the_api_does_not_know_the_run_or_does_not_answer(self, stack, capsys, error, words):
+    def test_exit_code_is_2_if_the_api_does_not_know_the_run_or_does_not_answer(self, stack, capsys, error, words):
         stack.runs = [error]
 
         assert verify() == 2
         assert words in self.told(capsys)
 
-    def test_2_if_kafka_does_not_answer(self, stack, capsys):
+    def test_exit_code_is_2_if_kafka_does_not_answer(self, stack, capsys):
         stack.kafka_error = Unavailable("NoBrokersAvailable()")
 
         assert verify("--kafka", "there:9092") == 2
         assert self.told(capsys).startswith("Kafka at there:9092 does not answer (NoBrokersAvailable()).")
 
-    def test_2_if_kafka_has_no_such_topic(self, stack, capsys):
+    def test_exit_code_is_2_if_kafka_has_no_such_topic(self, stack, capsys):
         del stack.topics.messages[PING]
 
         assert verify() == 2
         assert "has no topic ping" in self.told(capsys)
 
-    def test_2_if_kafka_has_deleted_messages(self, stack, capsys):
+    def test_exit_code_is_2_if_kafka_has_deleted_messages(self, stack, capsys):
         stack.topics.deleted[PING] = 1
 
         assert verify() == 2
         assert self.told(capsys) == f"Kafka has deleted messages that may belong to run {RUN}, in ping/0.\n"
 
-    def test_2_if_kafka_deletes_messages_meanwhile(self, stack, capsys):
+    def test_exit_code_is_2_if_kafka_deletes_messages_meanwhile(self, stack, capsys):
         stack.topics.messages[PING].pop()
         stack.meanwhile = lambda: stack.topics.deleted.update({PING: 1})
 
         assert verify() == 2
         assert "Kafka has deleted messages" in self.told(capsys)
 
-    def test_2_if_a_setting_is_wrong(self, stack, capsys, monkeypatch):
+    def test_exit_code_is_2_if_a_setting_is_wrong(self, stack, capsys, monkeypatch):
         monkeypatch.setenv("MAX_SIZE", "many")
 
         assert verify() == 2
         assert self.told(capsys).startswith("MAX_SIZE must be a whole number")
 
 
-def test_130_when_the_user_presses_ctrl_c(stack, capsys):
+def test_exit_code_is_130_when_the_user_presses_ctrl_c(stack, capsys):
     stack.kafka_error = KeyboardInterrupt()
 
     assert verify() == 130

@@ -52,7 +52,7 @@ def test_an_extra_copy_counts_as_twice_and_never_as_out_of_order():
     assert counted(message(0, 1), message(0, 2), message(0, 1)) == {"messages": 3, "distinct": 2, "twice": 1}
 
 
-def test_a_first_copy_after_a_higher_number_of_its_partition_is_out_of_order():
+def test_a_first_copy_after_a_higher_number_in_its_partition_is_out_of_order():
     assert counted(message(0, 2), message(0, 1))["out_of_order"] == 1
     assert counted(message(0, 3), message(0, 1), message(0, 2))["out_of_order"] == 2
     assert "out_of_order" not in counted(message(0, 2), message(1, 1))

@@ -36,7 +36,7 @@ COMMON: dict[str, object] = {
 }
 
 SHORTEST_SESSION = 6000
-"""Kafka's group.min.session.timeout.ms. With a shorter one, librdkafka would try to join the group for ever."""
+"""Kafka's group.min.session.timeout.ms. With a shorter timeout, librdkafka would try to join the group for ever."""
 
 CONSUMER_DEFAULTS: Mapping[str, object] = COMMON | {
     "fetch.queue.backoff.ms": 5,  # 1 s by default, but the queue is empty much sooner

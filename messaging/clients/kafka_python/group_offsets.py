@@ -1,4 +1,4 @@
-"""Asks for the offsets that a group has committed, with kafka-python, without joining the group."""
+"""Uses kafka-python to ask which offsets a group has committed, without joining the group."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -48,7 +48,7 @@ class KafkaPythonDelivery:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            with suppress(KafkaError):  # the future has failed, which `failures` shows, or time is up
+            with suppress(KafkaError):  # time is up, or the future has failed, which `failures` shows
                 self._futures[self._known].get(timeout=left)
         return True
 

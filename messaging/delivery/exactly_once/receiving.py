@@ -183,7 +183,7 @@ class ExactlyOnce:
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit the offsets after transaction markers. Otherwise the markers would look like unhandled messages."""
+        """Commit offsets that follow transaction markers. Otherwise the markers would look like unhandled messages."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)

@@ -117,7 +117,7 @@ class TransactionalSender(RunSender):
         return Transactions(producer, self._topic, blocks, counts, sent, Hints(ownership), self._clock)
 
     def _given_up(self, error: ClientError, ownership: Ownership) -> Exception:
-        """Return the exception for the call. This instance writes nothing more, because it may not be the owner."""
+        """Return the exception for the call. This instance writes nothing more, because another may own the run now."""
         log.warning("this instance stops sending: %s", error)
         if isinstance(error, Fenced) and self._journal.claims.catch_up(PAST_SECONDS) and ownership.superseded:
             return Superseded()

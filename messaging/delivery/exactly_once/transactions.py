@@ -120,7 +120,8 @@ class Transactions:
 
     def _commit(self, sender: Sender) -> None:
         """Commit everything so far. After an abort, try again with the same stamps and a new state key."""
-        for pause in PAUSES:
+        for pause in (0, *PAUSES):
+            self._sleep(pause)
             try:
                 self._conclude(sender)
                 return
@@ -131,7 +132,6 @@ class Transactions:
                 self._abort(error)
                 if self._stop.overdue:
                     break
-            self._sleep(pause)
         raise Unavailable("Kafka did not commit a transaction of the run")
 
     def _sleep(self, seconds: float) -> None:

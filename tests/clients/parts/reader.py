@@ -54,7 +54,9 @@ class ReaderContract:
         assert sorted(message[:2] for message in messages) == [*((0, offset) for offset in range(4, 10)), (1, 9)]
         assert numbers(message for message in messages if message.partition == 0) == [8, 10, 12, 14, 16, 18]
 
-    def test_columns_have_equal_lengths_and_come_with_the_next_offset_of_partitions(self, new_topic, producer, reader):
+    def test_a_poll_returns_columns_of_equal_length_and_the_next_offset_of_each_partition(
+        self, new_topic, producer, reader
+    ):
         topic = new_topic(partitions=2)
         send_numbers(producer, topic, range(6), partitions=2)
         reader.assign({Partition(topic, 0): 0, Partition(topic, 1): 0})

@@ -144,7 +144,7 @@ class Consumer:
 
 
 class Reader:
-    """Reads only committed messages, of partitions that it chooses. Its ends include uncommitted messages."""
+    """Reads only committed messages, of partitions that it chooses. `ends` counts uncommitted messages too."""
 
     def __init__(self, kafka: Kafka, step: Step):
         self.kafka = kafka

@@ -18,7 +18,7 @@ RUN = UUID("3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 MESSAGES = 1000
 
 ROUNDS = 600
-"""The maximum number of steps of each process after the last fault."""
+"""`finish` waits for the end of the run for at most this many steps of each process."""
 
 View = Callable[[Kafka, str], Mapping[Partition, Sequence[Entry]]]
 """Returns the messages of a topic that a reader sees."""

@@ -29,7 +29,7 @@ class Resources:
     recorder: Recorder
     keeper: TotalsKeeper
     description: Mapping[str, Any]
-    """The OpenAPI description, as JSON."""
+    """The OpenAPI description, with the limits from the settings."""
 
     def begin(self, api_started: int) -> None:
         """Start the threads that connect, read the journal, end lost runs and compute metrics. Each worker calls this.

@@ -1,7 +1,8 @@
 """`make run`: runs the brokers, ping, pong and the API until Ctrl-C, with their logs on one screen.
 
 Only one can run at a time in a folder. If brokers of this folder already run, from `python3 -m local start` or from a
-`make run` that was killed, it uses them and stops them at its end. A service that ends by itself is started again.
+`make run` that was killed, the new one uses them and stops them at its end. A service that ends by itself is started
+again.
 """
 
 import os

@@ -35,7 +35,7 @@ PRODUCER_BYTES = Metric(
 )  # fmt: skip
 PRODUCER_FAILED = Metric(
     "pingpong_producer_failed_messages_total", COUNTER, PRODUCER,
-    "Messages and answers of a service that Kafka has not acknowledged and that are not sent again.", ("service",),
+    "Messages and answers of a service that Kafka did not acknowledge, for all instances together.", ("service",),
 )  # fmt: skip
 PRODUCER_REPEATED = Metric(
     "pingpong_producer_repeated_messages_total", COUNTER, PRODUCER,

@@ -1,4 +1,4 @@
-"""Calls to ping and pong for the rest of the API: make a service send and wait for its figures, or queue the call."""
+"""Calls to ping and pong for the rest of the API. A caller waits for the service's figures, or only queues the call."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

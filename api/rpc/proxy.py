@@ -30,7 +30,7 @@ POLL_SECONDS = 0.1
 
 
 class _NoReply:
-    """Replaces nameko's listener for replies. RabbitMQ drops the reply, because no queue has this name."""
+    """Replaces nameko's listener for replies. RabbitMQ drops the reply, because no queue is named `nobody`."""
 
     routing_key = "nobody"
 
@@ -127,7 +127,7 @@ class ProxyPool:
         self.timeout = timeout
         """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """Each proxy with the time of its last use. The proxy used last is used next, so the others become idle."""
+        """Each proxy with the time of its last use. The newest is taken first, so surplus ones stay unused."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:

@@ -238,7 +238,7 @@ class Client(Protocol):
 
 
 class Waiting(Protocol):
-    """Makes a blocking call of a library, directly or so that other greenthreads continue meanwhile."""
+    """Makes a blocking call of a library: directly, or in a way that lets other greenthreads continue."""
 
     def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
         """Return what `call` returns. Raises Unavailable after this many seconds, if the call can be interrupted."""

@@ -1,5 +1,6 @@
 """The record of runs in Kafka: what each run asked for, and what happened. The API and the services write and read it.
 
 It has two compacted topics. `run-requests` says what each run asks for, who sends it, and if it was stopped. This topic
-is small, and every process reads it. `run-states` has the counts of each stage. Only the API reads the whole topic.
+is small, and every process reads it. `run-states` has the counts of each stage. The API reads those of all runs that it
+keeps. A sender reads only those of its run.
 """

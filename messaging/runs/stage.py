@@ -46,7 +46,7 @@ class Stage:
     def add(
         self, numbers: Sequence[int], size: int, partitions: Sequence[int], sent_times: Sequence[int], at: int
     ) -> None:
-        """Count messages, in their order, that came or were acknowledged at this time. The columns have equal length.
+        """Count messages in their order. All came or were acknowledged at time `at`. The columns have equal length.
 
         `size` is the size of all payloads together, in bytes.
         """

@@ -7,7 +7,7 @@ from tests.integration.memory import children, peak
 from tests.integration.processes import eventually
 
 MOST = 512 * 2**20
-"""The most memory that a process may use, in bytes. A container in docker-compose.yml has twice that."""
+"""The maximum memory of a process, in bytes. A container in docker-compose.yml has twice that."""
 
 
 def test_large_messages_and_many_runs(trial):

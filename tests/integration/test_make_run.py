@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 @contextmanager
 def runner(folder: Path, log: str | None = "log", **settings: str):
-    """Run `python -m local run`. `make run` does only this if everything is installed."""
+    """Run `python -m local run`. If everything is installed, `make run` does nothing else."""
     ports = {name: str(free_port()) for name in ("API_PORT", "KAFKA_PORT", "RABBITMQ_PORT")}
     command = [sys.executable, "-m", "local", "run"]
     process = LoggedProcess(command, os.environ | ports | settings, folder / log if log else None, folder=folder)

@@ -45,7 +45,7 @@ def test_a_run_that_has_not_begun_is_not_behind(records):
     assert behind(records, START + 60 * SECOND, records.sent("failed", reason="it did not begin")) == 0
 
 
-def test_a_run_is_behind_by_how_late_its_newest_message_was_acknowledged(records):
+def test_a_run_is_behind_by_the_delay_of_its_newest_acknowledged_message(records):
     stage = seen(range(31), at=START + 5 * SECOND)  # message 30 was due 3 s after the start
 
     assert behind(records, START + 5 * SECOND, records.sent("sending", stage, start=START)) == 2
@@ -58,7 +58,7 @@ def test_a_run_that_keeps_its_rate_is_behind_by_the_time_that_an_acknowledgement
     assert behind(records, START + 3 * SECOND + 900_000, record) == 0.004
 
 
-def test_if_the_next_message_is_over_1_s_late_the_run_is_behind_by_its_delay(records):
+def test_if_the_next_message_is_over_1_s_late_the_run_is_behind_by_the_delay_of_that_message(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     for outcome in "sending", "yielded":
         record = records.sent(outcome, stage, start=START)

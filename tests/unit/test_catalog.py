@@ -69,7 +69,7 @@ def test_a_run_is_shown_as_soon_as_a_record_has_its_request():
     assert catalog.get(records.request.run).view(CREATED, 30).stages["ping_received"].messages == 1
 
 
-def test_only_the_newest_runs_without_a_request_are_remembered():
+def test_of_the_runs_without_a_request_only_the_newest_are_remembered():
     catalog = Catalog(2)
     strangers = [Records(asked(created=CREATED + number)) for number in range(3)]
     for records in strangers:

@@ -179,7 +179,7 @@ def test_forgotten_batches_are_never_committed(checkpoints, journal):
     assert passed(checkpoints) == {P1: 5}
 
 
-def test_a_batch_that_is_not_ours_to_commit_commits_nothing(checkpoints, journal):
+def test_a_batch_whose_partitions_were_taken_away_commits_nothing(checkpoints, journal):
     answers = Answers(done=True)
     checkpoints.add(batch(10), {}, answers)
 

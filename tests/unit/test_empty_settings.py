@@ -65,7 +65,7 @@ def test_the_terminal_client_looks_for_kafka_at_its_default_port(empty, monkeypa
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="no docker-compose here")
-def test_docker_compose_has_the_defaults_of_the_file(tmp_path):
+def test_the_defaults_in_docker_compose_yml_are_those_in_dot_env(tmp_path):
     configs = []
     others = {name: value for name, value in os.environ.items() if name not in names()}
     for text in (ROOT / ".env").read_text(), "\n".join(f"{name}=" for name in names()):

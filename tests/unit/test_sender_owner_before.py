@@ -54,7 +54,7 @@ class TestTheOwnerBefore:
         assert YIELD_SECONDS <= instance.clock.now - started <= YIELD_SECONDS + 1
         assert numbers(instance) == [*range(1, 1000)]
 
-    def test_the_instance_waits_no_longer_than_the_timeout_of_all_reads_together(self, instance):
+    def test_all_reads_together_have_one_timeout(self, instance):
         """A read may be slow. The next read gets only the time that is left."""
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.clock.advance(PAST_SECONDS - 1)

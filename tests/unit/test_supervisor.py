@@ -96,7 +96,7 @@ def test_only_failures_in_a_row_count():
     assert len(watched.started) == 16
 
 
-def test_a_service_that_got_ready_and_ended_between_two_looks_counts_as_ready():
+def test_a_service_that_got_ready_and_ended_between_two_checks_counts_as_ready():
     watched = Watched()
     for _ in range(ATTEMPTS):
         watched.ready = True

@@ -118,7 +118,7 @@ def test_an_owner_that_is_alive_yields_and_nothing_is_sent_twice(monkeypatch, br
     assert len(new.out.messages) < MESSAGES // 2 + 1000
 
 
-def test_if_the_owner_has_no_claim_only_messages_not_on_record_are_sent_again(monkeypatch, broker, start, pool):
+def test_only_messages_not_on_record_are_sent_again_if_the_owner_has_no_claim(monkeypatch, broker, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.CLAIM_SECONDS", 60)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send)
@@ -136,7 +136,7 @@ def test_if_the_owner_has_no_claim_only_messages_not_on_record_are_sent_again(mo
     assert claims_of(broker) == 1
 
 
-def test_if_the_owner_is_dead_only_messages_not_on_record_are_sent_again(monkeypatch, start, pool):
+def test_only_messages_not_on_record_are_sent_again_if_the_owner_is_dead(monkeypatch, start, pool):
     monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 0.2)
     old, new = start(stop_after=MESSAGES // 2), start()
     first = pool.submit(old.send, created=CREATED)

@@ -24,7 +24,7 @@ PING = Partition("ping", 0)
 
 
 def run(state="done", stalled=None, distinct=COUNT) -> Run:
-    """Return a run of pong. `distinct` messages are on record as sent, and the same number as received."""
+    """Return a run of pong. `distinct` is the number of messages on record, both as sent and as received."""
     stage = {
         "messages": distinct, "distinct": distinct, "duplicates": 0, "missing": 0, "failed": 0, "byte_rate": None,
         "message_rate": None, "latency_ms": None,

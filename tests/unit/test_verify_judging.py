@@ -125,7 +125,7 @@ def test_a_stage_with_another_count_of_distinct_messages_is_a_difference(stage):
 
 
 class TestDuplicates:
-    def test_equal_duplicates_on_record_and_in_the_topics_agree(self):
+    def test_a_run_agrees_if_the_record_and_the_topics_have_the_same_number_of_duplicates(self):
         twice = tally([0, *range(COUNT)])
         stages = {name: {"duplicates": 1} for name in STAGES["ping"]}
 

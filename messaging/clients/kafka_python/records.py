@@ -69,7 +69,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             key = None if size < 0 else buffer[pos : (pos := pos + size)]
             size, pos = _varint(buffer, pos)
             value = None if size < 0 else buffer[pos : (pos := pos + size)]
-            if pos >= end:  # at least the number of headers follows
+            if pos >= end:  # the number of headers must follow
                 raise CorruptRecordException(f"a record ends at {pos}, not before {end}")
             pos = end
             messages.append(Message(base_offset + delta, partition, key, value))

@@ -55,7 +55,7 @@ class ConsumerContract:
         # Then the messages that were not committed come again
         assert numbers(receive(second, 60)) == list(range(40, 100))
 
-    def test_leaving_commits_nothing(self, new_topic, producer, join, reader, group):
+    def test_leaving_a_group_commits_nothing(self, new_topic, producer, join, reader, group):
         topic = new_topic()
         send_numbers(producer, topic, range(10))
         consumer = join(topic)

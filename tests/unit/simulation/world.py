@@ -77,7 +77,7 @@ class World:
         self.kafka.fence(name)
 
     def finish(self, is_over: Callable[[], bool] | None = None) -> None:
-        """Continue without faults until the run is over, and then for 40 rounds more, in which duplicates may come."""
+        """Continue without faults until the run is over. Then do 40 rounds more, because duplicates may come late."""
         is_over = is_over or (lambda: bool(self.queue.answered) and not violations(self.kafka))
         for number in range(ROUNDS):
             self._go_round()

@@ -1,4 +1,4 @@
-// Computes a run's stages, their rates over time, and the marks on the time axis. Nothing here draws.
+// Computes what the page shows of a run: rates over time, marks on the time axis, losses. Nothing here draws.
 
 export const STAGES = {
   sent: { label: "Sent", service: null, dash: [] },
@@ -18,7 +18,7 @@ export const STATES = {
 
 export const PERCENTILES = { p50: "p50", p90: "p90", p99: "p99", p99_9: "p99.9", p99_99: "p99.99", max: "max" };
 
-const EDGE = 0.3; // a shorter part of a step has no meaningful rate
+const EDGE = 0.3; // a step of which less than this share is covered gets no rate
 const STALL_SECONDS = 2;
 const SAME_SECONDS = 2;
 const VERBS = {

@@ -62,6 +62,7 @@ class SentAnswers(Answers):
         self._clock = clock
         self._indices: Sequence[int] = range(len(columns.keys))  # of the messages that are under way
         self._delivery: Delivery | None = hand_over(columns)
+        self._acknowledged_at = 0  # by the deliveries before this one
         self._pause = 0.5
         self._again_at = 0.0
         self.refused: list[int] = []
@@ -70,7 +71,7 @@ class SentAnswers(Answers):
     @property
     def acknowledged_at(self) -> int:
         """When the last acknowledgement arrived, in microseconds since the epoch."""
-        return self._delivery.acknowledged_at if self._delivery else 0
+        return max(self._acknowledged_at, self._delivery.acknowledged_at if self._delivery else 0)
 
     def wait(self, seconds: float) -> bool:
         """Wait until each message was acknowledged or has failed, but no longer than this."""
@@ -99,6 +100,7 @@ class SentAnswers(Answers):
             return True
         log.warning("sending %d messages again in %.1f s: %s", len(temporary), self._pause, failures[temporary[0]])
         self._indices = temporary
+        self._acknowledged_at = self.acknowledged_at
         self._retire()
         return False
 

@@ -13,13 +13,14 @@ class Delivery:
 
     def __init__(self, count: int):
         self._count = count
-        self.acknowledged_at = time.time_ns() // 1000
+        self.acknowledged_at = 0
         self._acknowledged: set[int] = set()
         self._failures: dict[int, ClientError] = {}
 
     def acknowledge(self, *indices: int) -> None:
         """Say that Kafka has acknowledged these messages, or all that have not failed."""
         self._acknowledged |= set(indices or range(self._count)) - set(self._failures)
+        self.acknowledged_at = time.time_ns() // 1000
 
     def fail(self, error: ClientError, *indices: int) -> None:
         """Say that these messages have failed. Without indices, all of them have."""

@@ -166,3 +166,17 @@ def test_failed_answers_take_room_and_hold_up_their_batch_until_they_are_acknowl
     checkpoints.advance()
 
     assert (checkpoints.in_flight, checkpoints.uncommitted({})) == (0, {Partition("pong", 0): 3})
+
+
+def test_the_time_of_the_last_acknowledgement_is_known_even_if_the_messages_sent_again_are_refused(out, answers, clock):
+    # Given answers of which one is acknowledged, and two are sent again
+    out.deliveries[0].acknowledge(0)
+    at = out.deliveries[0].acknowledged_at
+    out.deliveries[0].fail(Unavailable("no leader"), 1, 2)
+    settle_again(answers, clock)
+
+    # When Kafka refuses these two
+    out.deliveries[1].fail(TooLarge("too large"))
+
+    assert answers.settled()
+    assert answers.acknowledged_at == at > 0

@@ -89,3 +89,23 @@ def test_the_time_of_the_last_acknowledgement_is_noted(delivery, requests):
         request.success(STORED)
 
     assert before <= delivery.acknowledged_at <= time.time_ns() // 1000
+
+
+def test_the_time_of_an_acknowledgement_is_noted_even_if_the_last_messages_fail(delivery, requests):
+    before = time.time_ns() // 1000
+    requests[0].success(STORED)
+    assert not delivery.done
+    noted = delivery.acknowledged_at
+    requests[1].failure(KafkaTimeoutError())
+    requests[2].failure(KafkaTimeoutError())
+
+    assert delivery.done
+    assert before <= delivery.acknowledged_at == noted <= time.time_ns() // 1000
+
+
+def test_there_is_no_time_of_an_acknowledgement_if_all_messages_fail(delivery, requests):
+    for request in requests:
+        request.failure(KafkaTimeoutError())
+
+    assert delivery.done
+    assert delivery.acknowledged_at == 0

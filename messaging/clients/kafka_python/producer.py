@@ -26,21 +26,28 @@ class KafkaPythonDelivery:
 
     def __init__(self, futures: Sequence[Future], partitions: Sequence[int]):
         self._futures = futures
-        self.acknowledged_at = 0
+        self._known = 0  # the number of leading futures that are done
+        self._seen_at = 0  # when `done` saw the newest acknowledgement
+        self._acknowledged_at = 0
         # Kafka acknowledges the messages of a partition in the order of sending, so the last one's future is enough.
         for future in dict(zip(partitions, futures, strict=True)).values():
             future.add_callback(self._note_time)
-        self._known = 0  # the number of leading futures that are done
 
     @property
     def done(self) -> bool:
-        futures = self._futures
+        futures, known = self._futures, self._known
         while self._known < len(futures) and futures[self._known].is_done:
             self._known += 1
+        if any(future.exception is None for future in futures[known : self._known]):
+            self._seen_at = time.time_ns() // 1000
         return self._known == len(futures)
 
+    @property
+    def acknowledged_at(self) -> int:
+        return self._acknowledged_at or self._seen_at  # the first one is 0 if the last message of each partition failed
+
     def _note_time(self, _metadata: object) -> None:
-        self.acknowledged_at = time.time_ns() // 1000
+        self._acknowledged_at = time.time_ns() // 1000
 
     def wait(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

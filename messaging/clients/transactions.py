@@ -24,9 +24,9 @@ class TransactionalProducer(Protocol):
     """
 
     def start(self, seconds: float) -> None:
-        """Fence earlier producers of the same id, and abort their open transaction. Call this once, first.
+        """Fence earlier producers of the same id, and abort their open transaction. Call this first.
 
-        Raises Unavailable, Fenced.
+        Raises Fenced, and Unavailable if it may be called again.
         """
 
     def partitions(self, topic: str) -> int:
@@ -68,8 +68,10 @@ class TransactionalProducer(Protocol):
 
 
 class TransactionalClient(Client, Protocol):
-    """A client whose library has transactions. Its readers see committed messages only, but their ends include
-    uncommitted messages. So a reader reaches an end only when all transactions before that end are closed.
+    """A client whose library has transactions. Its readers return committed messages only.
+
+    But the `ends` of a reader also count uncommitted messages. It reaches an end only when all transactions before that
+    end are closed.
     """
 
     def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> TransactionalProducer:

@@ -23,7 +23,7 @@ def limit(brokers, _stack):
 
 
 def test_messages_that_fit(trial):
-    """Kafka takes smaller batches than are sent to it"""
+    """Kafka's limit is smaller than the usual batch"""
     trial.start("ping", 10_000)
     trial.start("pong", 10_000)
     trial.finish()

@@ -61,7 +61,7 @@ def test_of_two_different_requests_at_the_same_time_one_is_422(here, there, topi
     assert calls.queued == [request]
 
 
-def test_of_two_callers_at_the_same_time_one_calls_and_the_other_is_409(here, there, topics, calls, pool):
+def test_of_two_waiting_requests_at_the_same_time_one_sends_and_the_other_is_409(here, there, topics, calls, pool):
     request = new_run()
     with topics.held():
         first = pool.submit(here.send, request, True)

@@ -92,10 +92,14 @@ class TransactionalSender(RunSender):
 
     def _send_on(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:
         sending = self._begin(request, ownership, past)
+
+        def seconds() -> float:
+            return seconds_of(sending.first_sent, self._wall_clock.now(), past)
+
         try:
             sending.send(len(past.sent))
-            seconds = seconds_of(sending.first_sent, self._wall_clock.now(), past)
-            sending.end(DONE, seconds=seconds)
+            # The record is a part of the last transaction. So its time cannot include the commit, but the reply's does.
+            sending.end(DONE, seconds=seconds())
         except (DeliveryFailed, RunStopped) as error:
             outcome, reason, told = self._ended(error, ownership, queued)
             sending.end(outcome, reason)
@@ -105,7 +109,7 @@ class TransactionalSender(RunSender):
         except Exception as error:
             sending.end(FAILED, unexpected(error))
             raise
-        return Figures(request.num_messages, request.size, seconds)
+        return Figures(request.num_messages, request.size, seconds())
 
     def _begin(self, request: Request, ownership: Ownership, past: Past) -> Transactions:
         producer = self._producers[request.run]

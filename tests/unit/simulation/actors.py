@@ -20,7 +20,7 @@ from messaging.journal.counts import Counts, keys_of
 from messaging.journal.past import PastReader
 from messaging.journal.requests import CLAIM, PARTITION, RequestRecord, Standing, decode
 from messaging.runs.batch import Batch
-from messaging.runs.outcome import CallAgain, DeliveryFailed, Superseded
+from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, Superseded
 from messaging.stopping import StopRequest
 from tests.unit.fakes import Delivery
 from tests.unit.simulation.clients import Consumer, Producer, Reader
@@ -137,9 +137,10 @@ class Claims:
 
 @dataclass
 class Message:
-    """A call that waits in RabbitMQ's queue, or that a sender carries out."""
+    """A call that waits in RabbitMQ's queue, or that a sender carries out or has carried out."""
 
     call: Call
+    figures: Figures | None = None
 
 
 @dataclass
@@ -173,7 +174,7 @@ class Sender(Actor):
                 continue
             message = self.message = self.queue.waiting.popleft()
             try:
-                sender.send_run(message.call)
+                message.figures = sender.send_run(message.call)
             except CallAgain:
                 self._give_away(message)
             except Superseded:

@@ -27,7 +27,7 @@ demo: ## kill the services of three designs while they work, and show what is lo
 	@$(VENV)/python -m demo $(ARGS)
 
 test: setup tools ## run all tests, on real brokers (make test ARGS="-k sigterm")
-	@# Some tests run twice: first with the other client and delivery, then with the usual ones.
+	@# Some tests run twice: first with confluent-kafka and exactly-once, then with the defaults.
 	$(if $(ARGS),,KAFKA_CLIENT=confluent-kafka DELIVERY=exactly-once $(PYTEST) $(EXACTLY_ONCE))
 	$(PYTEST) $(ARGS)
 
@@ -52,7 +52,7 @@ format: .venv/locked ## format the code
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## measure the speed of this version and of simpler ones (18 minutes), or of a commit (make bench ARGS="compare HEAD~1")
+bench: setup ## compare the speed of this version with simpler ones (18 minutes), or with a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
 screenshots: setup tools ## take the screenshots in the documents again, from real runs

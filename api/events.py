@@ -32,8 +32,9 @@ class EventStreams:
     def open(self, run: Run, seen: int) -> Iterator[str]:
         """Return `run` events, each with the whole run at that moment, and then `end`. See `openapi.yaml`.
 
-        An event's id is the version of the run. Only versions after `seen` are sent, and stalls. Raises Problem 503 if
-        too many clients listen already. Call `close` when the response ends.
+        An event's id is the version of the run. Only versions after `seen` are sent. If the run stalls, its last
+        version is sent again. Raises Problem 503 if too many clients listen already. Call `close` when the response
+        ends.
         """
         self._places.take()
         return _events(self._store, run, seen)

@@ -70,7 +70,7 @@ def _stack(brokers, tmp_path_factory):
 def stack(_stack):
     """ping, pong and the API of the whole session, ready and idle. They have read their topics to the end."""
     _stack.heal()
-    # A stopped run has ended, but its messages may still be in the topics. The next run would wait behind them.
+    # A stopped run has ended, but its last messages may not be consumed yet. The next run would wait behind them.
     with Ledger(_stack.brokers.kafka_bootstrap) as ledger:
         ledger.wait_until_consumed(60)
     return _stack

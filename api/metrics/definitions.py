@@ -1,4 +1,4 @@
-"""The metrics of the API, in the order of the specification. docs/metrics.md gives their formulas and sources."""
+"""The metrics of the API, in the order of docs/metrics.md, which gives their formulas and sources."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

@@ -31,9 +31,9 @@ class Past:
         self._points: list[tuple[float, int]] = []
 
     def lag_seconds(self, at: float, end: int, committed: int) -> float:
-        """Take in the offsets of one look. Return the seconds since the end offset passed the committed offset.
+        """Take in the offsets of one look. Return the age of the oldest uncommitted message, in seconds.
 
-        If it passed between two looks, assume that messages arrived at a constant rate between them. If it passed
+        If it arrived between two looks, assume that messages arrived at a constant rate between them. If it arrived
         before the first look, return the seconds since the first look, because no more is known.
         """
         self._add(at, end)

@@ -27,7 +27,7 @@ class Batch:
 
     @cached_property
     def words(self) -> tuple[int, ...] | None:
-        """All stamps in one row, see `messaging.runs.stamp.words`; None unless every message has one."""
+        """All stamps in one row, see `messaging.runs.stamp.words`; None unless every message has a stamp."""
         return words(self.keys)
 
     @cached_property

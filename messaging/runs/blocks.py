@@ -1,4 +1,4 @@
-"""The messages of a run, made block by block: each with a payload and a stamp, and each block for one partition."""
+"""Makes the messages of a run, block by block. Each message has a payload and a stamp. Each block has one partition."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ class Blocks:
         return self._due(self._schedule) if self._schedule else self._all()
 
     def make(self, numbers: Sequence[int], partitions: int) -> Block:
-        """Return a block with these numbers, for one of this many partitions."""
+        """Return a block with these numbers, for one of the topic's partitions."""
         run = self._request.run
         # Runs begin at different partitions, so that many small runs spread over all of them.
         partition = (run.int + numbers[0] // BLOCK_MESSAGES) % partitions

@@ -1,4 +1,4 @@
-"""Latencies counted in buckets. A bucket's width is under 1 % of its values. Counts of several instances add up."""
+"""Latencies counted in buckets. A bucket's width is under 1 % of its values. Several instances' counts can be added."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -92,7 +92,7 @@ class Trial:
         """The fault happens within this block. With --repeat, at least one run must still be under way at the end."""
         yield
         self._healed = time.monotonic()
-        # Only a pass with --repeat measures the time to recover.
+        # Otherwise the time to recover would mean nothing. Only a pass with --repeat needs that time.
         assert not self.long or not self.paths or self._any_under_way(), "all runs ended before the fault did"
 
     def _any_under_way(self) -> bool:

@@ -89,7 +89,7 @@ class Stack:
         return self._started(name, *NAMEKO_RUN, name, **environment)
 
     def start_services(self) -> None:
-        """Start ping and pong again, after the old ones have ended."""
+        """Start ping and pong. If they were started before, the old ones must have ended."""
         self.ping, self.pong = self.start_service("ping"), self.start_service("pong")
 
     def stop_services(self) -> list[int]:

@@ -56,7 +56,7 @@ def test_the_newest_runs_are_listed_in_pages(stack):
     assert [run["id"] for run in first["runs"] + second["runs"]] == ids[:0:-1]
 
 
-def test_an_unknown_run_is_404_and_named(stack):
+def test_an_unknown_run_is_404_and_the_response_names_the_run(stack):
     path = f"/runs/{uuid.uuid4()}"
     for answer in stack.get(path), stack.get(f"{path}/events"), stack.request("DELETE", path):
         assert (answer.status_code, answer.json()["instance"]) == (404, path)

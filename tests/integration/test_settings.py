@@ -49,7 +49,7 @@ def container(brokers):
     return SimpleNamespace(config={SETTINGS: replace(loaded, kafka=kafka)})
 
 
-def test_more_copies_than_brokers_fail_at_once(container, caplog):
+def test_more_replicas_than_brokers_fail_at_once(container, caplog):
     topic, started = Topic(f"copies-{uuid4()}", 1, 3), time.monotonic()
 
     with pytest.raises(TooFewBrokers):

@@ -53,7 +53,7 @@ def test_the_interval_of_the_same_rounds_is_always_the_same():
     assert comparison.interval == comparison.interval
 
 
-def test_the_rate_of_a_drain_counts_from_the_first_change():
+def test_the_rate_of_a_drain_is_measured_from_the_first_decrease():
     left = iter([1000, 1000, 600, 200, 0])
     seen = []
 

@@ -1,4 +1,4 @@
-"""How large the batches of a topic may be, and when Kafka is asked again."""
+"""How large the batches of a topic may be, and when Kafka is asked for the limit again."""
 
 import pytest
 from confluent_kafka import KafkaError
@@ -31,7 +31,7 @@ def limits(admin):
     return TopicLimits(lambda: admin)
 
 
-def test_batches_fit_all_topics_and_kafka_is_asked_once(limits, admin):
+def test_batches_fit_all_topics_and_kafka_is_asked_once_for_each_topic(limits, admin):
     assert limits.batch_size(["ping", "pong"], 131_072) == 60_000 - BATCH_OVERHEAD
     assert limits.batch_size(["ping"], 131_072) == 131_072
     assert admin.asked == ["ping", "pong"]

@@ -149,7 +149,7 @@ def test_a_service_that_is_told_to_stop_finishes_its_work_and_commits_it():
     service.stop.ask()
     service.entrypoint.run()
 
-    # Then they are committed before the consumer leaves its group
+    # Then the batch is committed before the consumer leaves its group
     assert service.consumer.events == ["commit", "close"]
     assert service.consumer.confirmed == {P0: 10}
 

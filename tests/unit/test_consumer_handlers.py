@@ -26,7 +26,7 @@ def test_during_a_slow_handler_the_consumer_stays_a_member_and_gets_no_messages(
     # When it works on a batch
     service.entrypoint.turn()
 
-    # Then the consumer was paused and polled all the time, so no message came
+    # Then the consumer polled all the time, but no message came because it was paused
     assert service.consumer.polled_while_paused > 3
     assert service.handled == [10]
     assert service.consumer.events == ["pause", "resume"]
@@ -83,7 +83,7 @@ def test_a_handler_that_raises_gets_the_same_batch_again_until_it_returns(caplog
     assert again == ["0.05 s", "0.1 s", "0.1 s"]
     assert service.consumer.polled_while_paused > 3
 
-    # And it is on record and committed once
+    # And the batch is on record and committed once
     assert service.consumer.committed == [{P0: 10}]
     assert list(map(len, service.journal.received_batches)) == [10]
 

@@ -131,7 +131,7 @@ def test_the_log_names_the_partitions_that_were_given(caplog):
 
 
 def test_the_end_of_a_partition_is_not_committed_before_its_messages():
-    # Given one poll with messages and the end behind them, and a handler that is still at work
+    # Given one poll that returns messages and the end of their partition, and a handler that is still at work
     messages = fetched(range(10))
     service = Service(Consumer(Polled(messages.fetched, reached={P0: 12}), TAKEN, GIVEN), seconds=0.2)
 

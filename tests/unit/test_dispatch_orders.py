@@ -1,6 +1,6 @@
 """An accepted run is carried out, even if requests with one key come in any order that hypothesis finds.
 
-Requests, API processes that read the journal, the janitor and the service are greenlets of one thread. They switch
+Requests, the janitor, the service, and API processes that read the journal are greenlets of one thread. They switch
 whenever one of them uses RabbitMQ or the journal. All timeouts are 0: a record that has not arrived yet counts as
 missing.
 """

@@ -36,7 +36,7 @@ def pool():
         yield pool
 
 
-def test_of_two_requests_at_the_same_time_one_is_queued(here, there, topics, calls, pool):
+def test_two_requests_at_the_same_time_queue_the_run_once(here, there, topics, calls, pool):
     request = new_run()
     with topics.held():
         responses = [pool.submit(process.queue, new_run(run=request.run)) for process in (here, there)]

@@ -32,7 +32,7 @@ def fill(history: History, count: int) -> None:
             history.add((PARTITION, offset, key, bytes(200)))
 
 
-def test_of_100_000_runs_the_newest_are_kept_and_only_the_ids_of_the_others():
+def test_the_newest_of_100_000_runs_are_kept_and_only_the_ids_remain_of_the_others():
     history = History(KEPT)
     fill(history, RUNS)
 

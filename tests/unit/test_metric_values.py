@@ -115,7 +115,7 @@ def test_calls_and_instances_are_counted_per_queue():
     assert of(d.QUEUE_CONSUMERS, values) == {("ping",): 1, ("pong",): 0}
 
 
-def test_pong_produces_its_own_messages_and_its_answers():
+def test_in_a_run_of_ping_the_messages_count_for_ping_and_the_answers_for_pong():
     looks = [totals_look(AT - 10), totals_look(AT, sent=100, pong_received=90, pong_answered=80)]
     values = values_at(AT, (), (), looks)
 

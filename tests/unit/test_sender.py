@@ -151,7 +151,7 @@ class TestTheRecord:
 
 
 class TestUnexpectedErrors:
-    """After an unexpected error, a run is on record as failed and not as sending, with the reason."""
+    """After an unexpected error, the run is on record as failed, with the reason, and not as sending."""
 
     def broken(self, *arguments):
         raise RuntimeError("a bug")

@@ -87,7 +87,10 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """The instance claims the run while it sends it, or at its end. Another claim may come before or after this one."""
+    """The instance claims the run while it sends it, or at the end of the run.
+
+    The claim of another instance may come before or after this claim.
+    """
 
     def test_a_short_run_is_claimed_at_its_end(self, instance):
         instance.send(600, 5)
@@ -114,7 +117,7 @@ class TestARunThatNobodyElseCanKnow:
 
         assert instance.steps == ["begin", "send", "yielded"]
 
-    def test_after_another_claim_the_instance_waits_for_its_own_and_goes_on_if_that_is_newer(self, instance):
+    def test_after_another_claim_the_instance_waits_for_its_own_claim_and_goes_on_if_its_own_is_newer(self, instance):
         self.have_another_claim_come_after_its_own_was_written(instance)
 
         assert instance.send(1000, 5).num_messages == 1000

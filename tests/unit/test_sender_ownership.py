@@ -1,4 +1,4 @@
-"""One owner: one instance at a time sends a run, and it first reads everything on record of the run."""
+"""One instance at a time sends a run. If others may know the run, it first reads everything on record about the run."""
 
 from dataclasses import replace
 

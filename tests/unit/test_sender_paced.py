@@ -62,7 +62,7 @@ def test_a_run_that_is_taken_over_keeps_its_start(instance, call, outcome):
     # When its call comes to this instance
     instance.send(100, 5, rate=10, **call)
 
-    # Then this instance sends the due messages at once, and each other message when it is due
+    # Then this instance sends the due messages at once, and the later messages when they are due
     assert numbers(instance) == [*range(10, 100)]
     assert times(instance) == [start + number * SECOND // 10 for number in range(10, 100)]
     assert instance.writer.start == start
@@ -95,19 +95,19 @@ class TestWhileItWaits:
         instance.wall_clock.on_sleep = lambda: instance.wall_clock.at >= at and what()
 
     @pytest.mark.parametrize(("call", "error"), [({}, RunStopped), (QUEUED, CallAgain)], ids=repr)
-    def test_the_service_is_told_to_stop(self, instance, call, error):
+    def test_sending_ends_if_the_service_is_told_to_stop(self, instance, call, error):
         self.happens(instance, instance.stop.ask)
         with pytest.raises(error):
             instance.send(10, 5, rate=1, **call)
 
         assert numbers(instance) == instance.writer.numbers == [0, 1, 2]
 
-    def test_a_user_stops_the_run(self, instance):
+    def test_sending_ends_if_a_user_stops_the_run(self, instance):
         self.happens(instance, lambda: setattr(instance.claims.standings[RUN], "stopped", True))
         with pytest.raises(RunStopped, match="3 of 10 messages were sent"):
             instance.send(10, 5, rate=1, **KNOWN)
 
-    def test_another_instance_claims_the_run(self, instance):
+    def test_sending_ends_if_another_instance_claims_the_run(self, instance):
         self.happens(instance, lambda: instance.claims.claim("host:2/b.1"))
         with pytest.raises(Superseded):
             instance.send(10, 5, rate=1, **KNOWN)

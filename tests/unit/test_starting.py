@@ -19,10 +19,11 @@ def woken_too_early():
         sender.send(b"1")
 
     def after_select(call):
-        select.select([receiver for _, receiver in pairs], [], [])  # returns one socket; the other one wakes it again
+        # Returns one socket. The other socket wakes the greenthread again.
+        select.select([receiver for _, receiver in pairs], [], [])
         return call()
 
-    tpool.setup()  # otherwise the first call would do it, and would wait a first time for that
+    tpool.setup()  # otherwise the call would do it first, and the early wake-up would end a wait in setup()
     yield lambda call: eventlet.spawn(after_select, call).wait()
     tpool.killall()
     for one in (one for pair in pairs for one in pair):

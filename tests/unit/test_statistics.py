@@ -29,7 +29,7 @@ def batch(count: int, size: int = 10, keys=None, poll_seconds: float = 0.01) -> 
     return Batch("pong", [0] * count, keys, [bytes(size)] * count, poll_seconds)
 
 
-def test_250_messages_make_two_lines_and_50_more_the_third(lines):
+def test_250_messages_make_two_lines_and_50_more_make_the_third(lines):
     stats = TopicStats("pong", 100)
 
     stats.record(batch(250))

@@ -32,7 +32,7 @@ def test_one_instance_has_seen_everything_once():
     assert summary.first == summary.last == iso(NOW)
 
 
-def test_redelivered_messages_are_duplicates_and_unseen_ones_missing():
+def test_redelivered_messages_are_duplicates_and_unseen_messages_are_missing():
     states = [state(range(60), range(50, 70)), state(range(65, 90), instance="b")]
     summary = summarize(states, BitMap(range(100)), 100)
 

@@ -132,7 +132,7 @@ class TestDuplicates:
         assert verdict(api(**stages), twice, twice, exact=True).agrees
 
     @pytest.mark.parametrize("stage", ["sent", "pong_answered"])
-    def test_a_stage_that_writes_may_have_recorded_less_but_not_more(self, stage):
+    def test_a_stage_that_writes_may_record_fewer_duplicates_than_its_topic_holds_but_not_more(self, stage):
         twice = tally([0, *range(COUNT)])
         topic = "pong" if stage == "sent" else "ping"
         reading = {"pong_received" if stage == "sent" else "ping_received": {"duplicates": 1}}
@@ -145,7 +145,7 @@ class TestDuplicates:
         assert not verdict(api(**{stage: {"duplicates": 1}})).agrees
 
     @pytest.mark.parametrize("stage", ["pong_received", "ping_received"])
-    def test_a_stage_that_reads_may_have_recorded_more_but_not_less(self, stage):
+    def test_a_stage_that_reads_may_record_more_duplicates_than_its_topic_holds_but_not_fewer(self, stage):
         topic = stage.removesuffix("_received")
         more = verdict(api(**{stage: {"duplicates": 1}}))
 

@@ -138,7 +138,7 @@ class ReaderContract:
         until(lambda: time.time_ns() // 1_000_000 > between)
         send_numbers(producer, partition.topic, range(3))
 
-        # Then a time gives the offset of the first message since then, or the end
+        # Then each time gives the offset of the first message at or after this time, or the end if there is none
         assert reader.offsets_at([partition], 0) == {partition: 0}
         assert reader.offsets_at([partition], between) == {partition: 3}
         assert reader.offsets_at([partition], between + 3_600_000) == {partition: 6}

@@ -177,7 +177,7 @@ class TransactionContract:
         assert numbers(read_all(reader, topic)) == list(range(1000, 1500))
 
     @pytest.mark.parametrize("size", [5000, 5_000_000])
-    def test_a_message_that_is_too_large_fails_the_commit_and_the_next_transaction_works(
+    def test_a_message_that_is_too_large_makes_the_commit_fail_and_the_next_transaction_works(
         self, new_topic, make, reader, size
     ):
         topic = new_topic(options={"max.message.bytes": "2000"})

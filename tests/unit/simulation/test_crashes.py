@@ -1,6 +1,7 @@
 """The protocol of exactly-once with a crash or a freeze after each step.
 
-Each control breaks one rule of the protocol, and the simulation must find the error. So it finds real mistakes too.
+Each control breaks one rule of the protocol, and the simulation must find the error. This shows that it
+finds real mistakes too.
 """
 
 from itertools import count

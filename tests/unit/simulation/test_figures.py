@@ -1,4 +1,4 @@
-"""The figures that a sender replies, exactly once."""
+"""The figures in the reply of a sender, with exactly-once."""
 
 import time
 

@@ -122,7 +122,7 @@ def violations(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
 
 
 def twice_or_disordered(kafka: Kafka, view: View = Kafka.committed) -> list[str]:
-    """Return the problems that must not exist even before the run is over."""
+    """Return the problems that must not exist at any time, during the run or after it."""
     wrong = []
     for topic in "pong", "ping":
         by_partition = numbers_of(kafka, topic, view)

@@ -167,7 +167,7 @@ export class View {
   async stop() {
     this.parts.stop.disabled = true;
     try {
-      await stopRun(this.id); // the stream shows the effect, and may already have shown more than this response
+      await stopRun(this.id); // ignore the response: the stream may already have shown a newer state
       announce("The run is asked to stop.");
     } catch (failure) {
       setText(this.parts.reason, failure.message);

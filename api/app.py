@@ -21,7 +21,7 @@ from api.rpc.proxy import ProxyPool
 from api.rule import Rule
 from api.runs.catalog import Catalog
 from api.runs.dispatch import Dispatcher
-from api.runs.janitor import Janitor, Lag
+from api.runs.janitor import Janitor, Lag, WaitingCalls
 from api.runs.journal import Journal
 from api.runs.model import Manner
 from api.runs.store import Store
@@ -59,7 +59,13 @@ def make_resources(settings: Settings) -> Resources:
         dispatcher=Dispatcher(store, Calls(pool), settings.runs_pending),
         streams=EventStreams(store),
         readiness=Readiness(broker_checks(settings.amqp_uri, kafka)),
-        janitor=Janitor(store, Lag(kafka), settings.run_stalled, [pool.close_idle]),
+        janitor=Janitor(
+            store,
+            Lag(kafka),
+            WaitingCalls(RabbitLooks(settings.amqp_uri)).may_wait,
+            settings.run_stalled,
+            [pool.close_idle],
+        ),
         recorder=Recorder(
             Probe("Kafka", KafkaLooks(kafka)), Probe("RabbitMQ", RabbitLooks(settings.amqp_uri)), store.totals
         ),

@@ -75,7 +75,7 @@ class Api:
         last_event_id: str | None = None
         broken_at: float | None = None
         while True:
-            reason = "it ended before the run"
+            reason = "it ended before the run was over"
             try:
                 for event in self._events(url, last_event_id):
                     if event.get("event") == "end":

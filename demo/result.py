@@ -25,9 +25,9 @@ class Result:
     lost: int
     """Sent messages that are not in topic ping."""
     twice: int
-    """Extra copies of messages, in both topics."""
+    """The number of extra copies of messages: the sum of both topics."""
     out_of_order: int
-    """Messages that came after a higher number in their partition, in both topics."""
+    """The number of messages that came after a higher number in their partition: the sum of both topics."""
     kills: int
     seconds: float
     """From the request until the last answer, or the last extra copy, has arrived. Kills are included."""

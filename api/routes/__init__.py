@@ -1,1 +1,1 @@
-"""The routes, a blueprint per concern. They translate between HTTP and the rest of the API, and decide nothing else."""
+"""The routes, a blueprint per concern. They only translate between HTTP and the rest of the API."""

@@ -11,7 +11,7 @@ from api.problems import Problem
 from api.rpc.connection import BROKEN
 from api.rpc.errors import NotAnswered, NotTaken, connection_lost, no_rabbitmq, not_finished, not_running
 from api.rpc.proxy import Proxy, ProxyPool
-from messaging.runs.outcome import TooLarge
+from messaging.runs.outcome import StoppedForGood, TooLarge
 from messaging.runs.request import Request
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,9 @@ COMING_SECONDS = 3.5
 Figures = Mapping[str, float]
 """The service's reply. The client gets it unchanged."""
 
-# With this, nameko raises the service's TooLarge here. Otherwise it would raise a RemoteError with only its name.
+# With this, nameko raises the service's own exceptions here. Otherwise it would raise a RemoteError with their names.
 deserialize_to_instance(TooLarge)
+deserialize_to_instance(StoppedForGood)
 
 
 class Calls:
@@ -37,7 +38,7 @@ class Calls:
         """Yield a function that makes the service send and returns its figures: see `api.runs.dispatch.Call`.
 
         The Problem is 503 if RabbitMQ or the service is down or has failed, 504 if there is no reply in time, 400 if
-        Kafka refuses messages of this size.
+        Kafka refuses messages of this size, 409 if a user has stopped the run.
         """
         with self._problems(service), self._pool.proxy(service) as (proxy, is_running):
             if not is_running and not proxy.is_running(service, COMING_SECONDS):
@@ -64,6 +65,8 @@ class Calls:
         except TooLarge as error:
             log.error("%s failed: %s", service, error)
             raise Problem(400, f"{error}.") from None  # the same request would fail again
+        except StoppedForGood as error:
+            raise Problem(409, f"The run was {error}. Its link shows what became of them.") from None
         except RemoteError as error:
             log.error("%s failed: %s", service, error)
             raise not_finished(service, error.value) from None

@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from amqp import Channel
-from amqp.exceptions import AMQPError, NotFound
+from amqp.exceptions import AMQPError, MessageNacked, NotFound
 from kombu import Connection
 from kombu.exceptions import OperationalError
 from nameko.rpc import RPC_QUEUE_TEMPLATE
 
-BROKEN = (OSError, AMQPError, OperationalError)
-"""The errors of a connection to RabbitMQ that fails or is lost."""
+BROKEN = (OSError, AMQPError, OperationalError, MessageNacked)
+"""The errors if a connection to RabbitMQ fails or is lost, or if RabbitMQ does not take a message."""
 
 
 def connect(connection: Connection, seconds: float) -> None:

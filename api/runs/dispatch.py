@@ -65,6 +65,10 @@ class Dispatcher:
         except Problem as problem:
             if may_have_begun:
                 problem.run = request.run
+                if not has_key:
+                    with suppress(Problem):  # if the service has not begun, nobody else puts the run on record
+                        self._store.note(replace(request, created=now()))
+                        self._store.note_queued(request.run, on_disk=False)
             raise
 
     def queue(self, request: Request, wait_seconds: float = 0) -> RunView:
@@ -140,7 +144,7 @@ class Dispatcher:
                 # The run counts as created now. With the time of the request, it would be stalled from the start.
                 self._store.note(replace(request, created=now()))
             if isinstance(problem, NotAnswered):
-                self._store.note_queued(request.run)
+                self._store.note_queued(request.run, on_disk=on_record)
                 return problem
             self._store.fail(request.run, problem.reason)
             run = self._store.get(request.run)

@@ -4,7 +4,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from api.metrics.rabbitmq import RabbitLook
 from api.problems import Problem
+from api.rpc.connection import BROKEN
 from api.runs.store import Store
 from api.runs.view import RunState, Stall
 from messaging.clients.errors import ClientError
@@ -25,10 +27,16 @@ class Janitor:
     """Looks at the stalled runs every PAUSE_SECONDS, in a thread. Several processes may do so at once."""
 
     def __init__(
-        self, store: Store, lag: Callable[[str], int], stalled_after: float, chores: Sequence[Callable[[], object]] = ()
+        self,
+        store: Store,
+        lag: Callable[[str], int],
+        may_wait: Callable[[str], bool],
+        stalled_after: float,
+        chores: Sequence[Callable[[], object]] = (),
     ):
         self._store = store
         self._lag = lag
+        self._may_wait = may_wait
         self._stalled_after = stalled_after
         self._chores = chores
 
@@ -53,8 +61,8 @@ class Janitor:
         for stall in stalled:
             if not stall.is_under_way:
                 self._store.fail(stall.run, f"The run could not be queued within {self._stalled_after} s.")
-            elif _is_lost(stall):
-                self._store.give_up(stall.run, "Its call was lost: the service was killed, and RabbitMQ restarted.")
+            elif _is_lost(stall) and not self._may_wait(stall.service):
+                self._store.give_up(stall.run, "Its call was lost, because RabbitMQ was restarted.")
         bouncing = {stall.run for stall in stalled if stall.state == RunState.BOUNCING}
         ended = {group for group in GROUPS if bouncing and self._lag(group) == 0}
         if not ended:
@@ -74,9 +82,23 @@ class Janitor:
 
 
 def _is_lost(stall: Stall) -> bool:
-    """Return True if no instance sends the run and RabbitMQ has no call for it."""
-    has_sender = stall.is_queued or stall.seconds < LOST_SECONDS
+    """Return True if no instance sends the run and RabbitMQ has no call for it on disk."""
+    has_sender = stall.is_on_disk or stall.seconds < LOST_SECONDS
     return stall.state in (RunState.ACCEPTED, RunState.SENDING) and not has_sender
+
+
+class WaitingCalls:
+    """Asks RabbitMQ if calls to a service wait in its queue. Belongs to one thread."""
+
+    def __init__(self, look: Callable[[], RabbitLook]):
+        self._look = look
+
+    def may_wait(self, service: str) -> bool:
+        """Return False if RabbitMQ says that no call waits."""
+        try:
+            return self._look().queues[service].messages > 0
+        except BROKEN:
+            return True
 
 
 class Lag:

@@ -112,12 +112,12 @@ class Run:
         return self._outcome
 
     def _find_state(self) -> tuple[RunState, str | None]:
-        if self.standing.failed is not None:
-            return RunState.FAILED, self.standing.failed
         senders = self._senders()
         outcomes = {sender.outcome: sender for sender in senders}
         if DONE in outcomes:
             return self._find_arrival()
+        if self.standing.failed is not None:
+            return RunState.FAILED, self.standing.failed
         if FAILED in outcomes:
             return RunState.FAILED, outcomes[FAILED].reason
         if STOPPED in outcomes:
@@ -160,7 +160,9 @@ class Run:
         is_under_way = self.standing.under_way or self.has_begun
         seconds = (now - self.last_change) / 1e6
         missing = self._missing(stage) if stage else 0
-        return Stall(self.id, self.state()[0], is_under_way, self.standing.queued, seconds, stage, missing)
+        return Stall(
+            self.id, self.request.service, self.state()[0], is_under_way, self.standing.on_disk, seconds, stage, missing
+        )
 
     def summary(self, now: int, stalled_after: float) -> RunSummary:
         """Return the run as it is now. `stalled_after` is in seconds."""

@@ -166,9 +166,9 @@ class Store:
         self._write(lambda writer: writer.accept(request, token))
         return token
 
-    def note_queued(self, run_id: UUID) -> None:
+    def note_queued(self, run_id: UUID, on_disk: bool = True) -> None:
         """Put on record that RabbitMQ has the call, without waiting for it."""
-        self._write(lambda writer: writer.queued(run_id))
+        self._write(lambda writer: writer.queued(run_id, on_disk))
 
     def fail(self, run_id: UUID, reason: str) -> None:
         """Put on record that a run was not queued. It has no effect if the run was queued or has begun."""

@@ -82,14 +82,16 @@ class RunView(RunSummary):
 
 
 class Stall(NamedTuple):
-    """A run that is not over and has not changed for a while. `stage` lacks `missing` messages."""
+    """A run that is not over and has not changed for a while. `stage` has not seen all messages."""
 
     run: UUID
+    service: str
     state: RunState
     is_under_way: bool
-    is_queued: bool
-    """True if the run is on record as queued. If it is not, RabbitMQ keeps its call in memory only."""
+    is_on_disk: bool
+    """True if the record says that RabbitMQ has the call on disk."""
     seconds: float
     """How many seconds ago the newest change was."""
     stage: str | None
     missing: int
+    """How many messages `stage` has not seen."""

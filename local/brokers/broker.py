@@ -73,7 +73,10 @@ class Broker:
         self._pid_file.write_text(f"{self._child.pid} {self.port}\n")
 
     def wait(self) -> None:
-        """Wait until it is ready. Raises LocalError if it ends first or takes longer than START_SECONDS."""
+        """Wait until it is ready. If it ends first, start it once more.
+
+        Raises LocalError if it ends again, or does not answer after START_SECONDS.
+        """
         self._wait_once()
         if not self.pid:
             self.launch()  # another program may have taken the port meanwhile

@@ -99,7 +99,7 @@ class Producer(Protocol):
         values: Sequence[bytes | None],
         partitions: Sequence[int],
     ) -> Delivery:
-        """Hand messages over without waiting for Kafka. Raises Unavailable if the client cannot take them."""
+        """Hand messages over; do not wait for acknowledgements. Raises Unavailable if the client cannot take them."""
 
     @property
     def sent_again(self) -> Mapping[str, int]:

@@ -10,8 +10,8 @@ from messaging.runs.outcome import DeliveryFailed
 UNRECORDED = 2500
 """Sending pauses while more than this many acknowledged messages are not on record. A new owner would repeat them.
 
-It would also send the messages in flight again. There are at most 4,096 of them, and one more block of 200. So in all,
-fewer than 10,000 messages come twice."""
+It would also send the messages in flight again: at most 4,096, plus the block of 200 that follows this check. So in
+all, fewer than 10,000 messages come twice."""
 
 KEEP_UP_SECONDS = 120
 """If the record does not catch up within this time, in seconds, the run fails."""

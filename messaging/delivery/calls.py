@@ -15,7 +15,7 @@ from messaging.journal.past import Past
 from messaging.journal.requests import Standing
 from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED
 from messaging.journal.states import Sender as Ended
-from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, Superseded
+from messaging.runs.outcome import CallAgain, DeliveryFailed, Figures, RunStopped, StoppedForGood, Superseded
 from messaging.runs.request import Limits, Request, check_limits
 from messaging.runs.schedule import WALL_CLOCK, Schedule, WallClock
 from messaging.stopping import StopRequest
@@ -124,7 +124,7 @@ class RunSender:
             raise
 
     def _take(self, call: Call, request: Request, ownership: Ownership) -> Past:
-        """Write the claim, and return everything on record of the run. Raises ClientError, CallAgain, Superseded."""
+        """Claim the run, and return everything on record of it. Raises ClientError, CallAgain, Superseded."""
         raise NotImplementedError
 
     def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
@@ -158,8 +158,9 @@ class RunSender:
             return YIELDED, None, CallAgain()
         if ownership.unsure:
             error = DeliveryFailed(f"Kafka does not answer, so this instance must stop sending: {error}")
-        stopped = isinstance(error, RunStopped) and not self._stop.asked
-        return STOPPED if stopped else FAILED, str(error), error
+        if isinstance(error, RunStopped) and not self._stop.asked:
+            return STOPPED, str(error), StoppedForGood(str(error))
+        return FAILED, str(error), error
 
     def _fail(self, request: Request, ownership: Ownership, reason: str) -> None:
         """Put on record that the sending has failed before it began."""
@@ -184,4 +185,4 @@ def _as_before(ended: Ended) -> Figures:
     """Return the figures of a run that has ended before, or raise its error."""
     if ended.outcome == DONE:
         return Figures(ended.request.num_messages, ended.request.size, ended.seconds or 0.001)
-    raise (RunStopped if ended.outcome == STOPPED else DeliveryFailed)(ended.reason)
+    raise (StoppedForGood if ended.outcome == STOPPED else DeliveryFailed)(ended.reason)

@@ -131,14 +131,14 @@ class Ownership:
         if self._claim_by is not None and self._clock() >= self._claim_by:
             self.claim_now()
         claims = self._standing.claims
-        if claims and self.claim not in claims and not self.superseded:  # read on: which claim is newer?
+        if claims and self.claim not in claims and not self.superseded:  # read on to learn which claim is newer
             self.unsure = not self._read_back(PAST_SECONDS)
         self._looked = self._clock()
         return self.is_over or self.unsure
 
     @property
     def is_over(self) -> bool:
-        """True if the service stops, or the records read so far say that this instance must stop sending."""
+        """True if the service stops, or if the records that were read say that this instance must stop sending."""
         is_ended = self._standing.stopped or self._standing.failed is not None
         return self._stop.asked or is_ended or self.superseded
 

@@ -43,7 +43,7 @@ POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
-"""If a handler raises, it gets its batch again after a pause. These are the shortest and the longest, in seconds."""
+"""The shortest and longest pause before a handler that has raised gets its batch again, in seconds."""
 
 
 class Result(NamedTuple):

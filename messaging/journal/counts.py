@@ -70,7 +70,7 @@ class Counts(Counting):
         now = self._clock()
         for name, entry in list(self._entries.items()):
             if entry.large:
-                self._entries[name] = Entry(next(self._keys), Stage(order=entry.stage.order), entry.touched)
+                self._entries[name] = Entry(next(self._keys), entry.stage.successor(), entry.touched)
             elif now - entry.touched > IDLE_SECONDS:
                 del self._entries[name]
 

@@ -30,6 +30,10 @@ FAILED = "failed"
 """The call could not be queued. This record counts only if the run was neither queued nor claimed before."""
 INCOMPLETE = "incomplete"
 """Messages are missing, and nothing is under way any more."""
+IN_MEMORY = "memory "
+"""Field `writer` of a QUEUED record begins with this if RabbitMQ has the call only in memory.
+
+A restart of RabbitMQ then loses the call."""
 KINDS = ACCEPTED, QUEUED, CLAIM, STOP, FAILED, INCOMPLETE
 
 
@@ -87,6 +91,8 @@ class Standing:
 
     This record is a CLAIM if the API did not put the run on record before it called the service."""
     queued: bool = False
+    on_disk: bool = False
+    """True if RabbitMQ has the call on disk."""
     failed: str | None = None
     """Why the run will never be sent."""
     stopped: bool = False
@@ -100,6 +106,7 @@ class Standing:
             self.accepted_by, self.request = record.writer, record.request
         if record.kind == QUEUED:
             self.queued = True
+            self.on_disk |= not record.writer.startswith(IN_MEMORY)
         elif record.kind == CLAIM and record.writer not in self.claims:  # a producer that retries may write it twice
             self.claims.append(record.writer)
         elif record.kind == STOP:

@@ -21,8 +21,8 @@ class RequestsWriter:
     def accept(self, request: Request, writer: str) -> Delivery:
         return self._write(RequestRecord(request.run, requests.ACCEPTED, writer, request))
 
-    def queued(self, run: UUID) -> Delivery:
-        return self._write(RequestRecord(run, requests.QUEUED, str(uuid4())))
+    def queued(self, run: UUID, on_disk: bool) -> Delivery:
+        return self._write(RequestRecord(run, requests.QUEUED, f"{'' if on_disk else requests.IN_MEMORY}{uuid4()}"))
 
     def claim(self, request: Request, writer: str) -> Delivery:
         return self._write(RequestRecord(request.run, requests.CLAIM, writer, request))

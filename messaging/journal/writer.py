@@ -196,7 +196,7 @@ class JournalWriter(Counting):
         if entry is None or entry.closed:
             self._born += 1
             sender = entry.sender if entry else None
-            stage = Stage(order=entry.stage.order) if entry else Stage()
+            stage = entry.stage.successor() if entry else Stage()
             entry = self._entries[name] = Entry(f"{self.process}.{self._born}", stage, sender)
         self.mark += 1
         entry.changed = self.mark

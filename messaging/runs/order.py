@@ -9,8 +9,10 @@ from pyroaring import BitMap
 class Order:
     """Remembers the highest number of each partition, for one run at one instance."""
 
-    def __init__(self, highest: dict[int, int] | None = None):
+    def __init__(self, highest: dict[int, int] | None = None, counted: BitMap | None = None):
         self.highest = {} if highest is None else highest
+        self.counted = BitMap() if counted is None else counted
+        """The numbers in closed states of the same stage."""
 
     def add(self, numbers: Sequence[int], partitions: Sequence[int], seen: BitMap) -> int:
         """Take in messages in the order in which they came; return how many came out of order.
@@ -25,7 +27,8 @@ class Order:
         earlier: set[int] = set()
         for number, partition in zip(numbers, partitions, strict=True):
             highest = self.highest.get(partition, -1)
-            late += number < highest and number not in earlier and number not in seen
+            is_first = number not in earlier and number not in seen and number not in self.counted
+            late += number < highest and is_first
             earlier.add(number)
             self.highest[partition] = max(highest, number)
         return late

@@ -15,6 +15,10 @@ class RunStopped(Exception):
     """A user ended the run, or the service stops. The text says how many messages were sent."""
 
 
+class StoppedForGood(RunStopped):
+    """Nobody will continue the run. Usually a user ended it. Trying again would send a new run."""
+
+
 class CallAgain(Exception):
     """This instance stops, or Kafka does not answer. The call goes back into its queue, and the run continues later."""
 

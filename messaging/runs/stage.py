@@ -66,6 +66,10 @@ class Stage:
             self.first = at
         self.last = max(self.last or at, at)
 
+    def successor(self) -> "Stage":
+        """Return an empty state that continues this one, which has become too large."""
+        return Stage(order=Order(self.order.highest, self.order.counted | self.numbers))
+
     def as_json(self) -> dict[str, object]:
         """Return the state as members of a JSON object, for `from_json`."""
         return {

@@ -27,7 +27,7 @@ def pids(stack) -> list[int]:
     return parents + [child for pid in parents for child in children(pid)]
 
 
-def test_more_who_wait_than_there_is_room_for(trial):
+def test_more_requests_wait_than_there_are_places(trial):
     """300 requests wait for a service that does not answer"""
     stack = trial.stack
     with trial.fault(), ThreadPoolExecutor(300) as pool:

@@ -90,7 +90,7 @@ def set_memory_watermark(rabbitmq, fraction: float) -> None:
     rabbitmq.rabbitmqctl("set_vm_memory_high_watermark", str(fraction))
 
 
-def test_services_stopped_while_it_is_frozen(trial):
+def test_services_stopped_while_rabbitmq_is_frozen(trial):
     """ping and pong stopped by SIGTERM while RabbitMQ is frozen"""
     stack = trial.stack
     trial.start_both()

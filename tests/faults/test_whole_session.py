@@ -7,7 +7,7 @@ from tests.integration.ledger import Ledger
 
 
 @pytest.mark.long
-def test_every_run_of_this_session(stack):
+def test_every_done_run_of_this_session_is_complete(stack):
     path, runs = "/runs?limit=100", []
     while path:
         page = stack.get(path).json()

@@ -7,6 +7,11 @@ HIDE = """hidden => {
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
+DRAWN = """() => new Promise(drawn => {
+    new MutationObserver(() => drawn()).observe(document.querySelector(".losses"), {childList: true});
+})"""
+"""Waits until the page has drawn the run again."""
+
 
 def test_the_charts_mark_when_a_frozen_pong_stalls_and_when_it_goes_on(new_tab, stack):
     with new_tab(allowed=True) as tab:
@@ -80,3 +85,20 @@ def test_a_hidden_tab_keeps_no_stream_open(tab):
 
     tab.page.get_by_role("button", name="Stop").click()
     tab.expect_state("stopped")
+
+
+def test_the_reason_why_a_run_could_not_be_stopped_stays(new_tab, stack):
+    with new_tab(allowed=True) as tab:
+        tab.open()
+        tab.start(1_000_000)
+        stack.brokers.kafka.suspend()
+        tab.page.get_by_role("button", name="Stop").click()
+        reason = tab.page.locator(".reason").first
+        expect(reason).to_contain_text("Kafka")
+        tab.page.evaluate(DRAWN)
+        expect(reason).to_contain_text("Kafka")
+
+        # When the write arrives after all, the run is stopped, and the error is gone
+        stack.brokers.kafka.resume()
+        tab.expect_state("stopped")
+        expect(reason).not_to_contain_text("Kafka")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests.integration.runs import post
+
 STAGES = ["Sent", "Pong received", "Pong answered", "Ping received"]
 
 
@@ -139,3 +141,29 @@ def test_an_unknown_run_is_reported(new_tab):
         tab.open("/?run=3f1c3e9a-5b0c-4f7e-8a35-3d0a5f6f2b11")
 
         expect(tab.page.get_by_role("heading", name="This run cannot be shown")).to_be_visible()
+
+
+def test_no_run_is_missing_in_the_list_after_many_new_runs(tab, stack):
+    tab.open()
+    tab.start(10)
+    older = [post(stack, "/pong/1/1").headers["Location"] for _ in range(14)]
+    tab.start(20)  # reads the list again
+    links = tab.page.locator("#runs li > a:first-child")
+    expect(links.nth(11)).to_have_attribute("href", f"/?run={older[3].split('/')[-1]}")
+    tab.page.get_by_role("button", name="Show older runs").dblclick()
+    expect(links.nth(12)).to_be_visible()
+
+    shown = [link.split("=")[1] for link in links.evaluate_all("all => all.map(each => each.getAttribute('href'))")]
+    newest = [run["id"] for run in stack.get("/runs?limit=100").json()["runs"]]
+    assert len(shown) > 12
+    assert shown == newest[: len(shown)]
+
+
+def test_latencies_have_plain_numbers(tab):
+    tab.open()
+    shown = tab.page.evaluate(
+        "values => import('/static/js/format.js').then(({ milliseconds }) => values.map(milliseconds))",
+        [0, 0.05, 9.96, 99.4, 99.6, 999.4, 1500],
+    )
+
+    assert shown == ["0 ms", "0.050 ms", "10 ms", "99 ms", "100 ms", "999 ms", "1.5 s"]

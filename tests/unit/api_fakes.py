@@ -79,8 +79,8 @@ class Records:
     def accepted(self, token: str = "first") -> RequestRecord:
         return self._asked(requests.ACCEPTED, token, self.request)
 
-    def queued(self) -> RequestRecord:
-        return self._asked(requests.QUEUED)
+    def queued(self, on_disk: bool = True) -> RequestRecord:
+        return self._asked(requests.QUEUED, "" if on_disk else requests.IN_MEMORY)
 
     def claim(self, claim: str = CLAIM) -> RequestRecord:
         return self._asked(requests.CLAIM, claim, self.request)

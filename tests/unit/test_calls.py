@@ -10,7 +10,7 @@ from nameko.exceptions import RemoteError, RpcTimeout, UnknownService, deseriali
 from api.problems import Problem
 from api.rpc.calls import Calls
 from api.rpc.errors import NotAnswered, NotTaken
-from messaging.runs.outcome import DeliveryFailed, TooLarge
+from messaging.runs.outcome import DeliveryFailed, StoppedForGood, TooLarge
 from tests.unit.api_fakes import asked
 
 FIGURES = {"num_messages": 10}
@@ -195,6 +195,14 @@ def test_too_large_messages_are_400_because_they_would_be_too_large_again(calls,
 
     assert (problem.status, problem.detail) == (400, "Kafka does not take messages of 2000000 bytes.")
     assert "ping failed" in caplog.text
+
+
+def test_a_run_that_a_user_has_stopped_is_409_and_not_to_be_tried_again(calls, proxy):
+    proxy.on_answer = deserialize(serialize(StoppedForGood("stopped; 3 of 10 messages were sent")))
+    problem = refused(call, calls)
+
+    assert problem.status == 409
+    assert problem.detail == "The run was stopped; 3 of 10 messages were sent. Its link shows what became of them."
 
 
 def test_a_foreign_remote_error_with_the_name_of_our_exception_is_503(calls, proxy):

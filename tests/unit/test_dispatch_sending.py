@@ -96,11 +96,12 @@ def test_without_the_service_a_request_is_503_and_leaves_no_record(api, topics, 
     assert topics.kinds(request.run) == []
 
 
-def test_a_service_that_fails_is_503_with_a_link(api, calls):
+def test_a_service_that_fails_is_503_and_the_link_leads_to_the_run(api, calls):
     calls.error = Problem(503, "it did not finish")
     request = new_run()
 
     assert refused(503, api.send, request, False).run == request.run
+    assert api.state(request.run) == "accepted", "the link leads to the run"
 
 
 @pytest.mark.parametrize("has_key", [False, True])
@@ -111,6 +112,7 @@ def test_a_run_without_a_reply_in_time_goes_on_and_its_link_leads_to_it(api, top
     assert refused(504, api.send, request, has_key).run == request.run
     assert api.state(request.run) == "accepted"
     assert api.store.get(request.run).standing.queued, "RabbitMQ has the call"
+    assert api.store.get(request.run).standing.on_disk == has_key
 
 
 def test_a_run_without_a_reply_in_time_counts_as_created_at_the_timeout(api, calls):

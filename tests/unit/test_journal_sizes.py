@@ -88,6 +88,18 @@ class TestClosing:
         assert sum(state.messages for state in states) == len(everything)
         assert max(producer.sizes) < LARGEST_STATE + 4 * 20_000
 
+    def test_messages_that_come_again_after_their_state_was_closed_are_not_out_of_order(self, writer, producer, clock):
+        numbers = scattered(0, 150_000)
+        for _ in range(2):
+            writer.received(batch(numbers))
+            clock.advance(1)
+            writer.publish()
+            producer.acknowledge()
+        states = newest(producer).values()
+
+        assert len(states) == 2
+        assert [state.out_of_order for state in states] == [0, 0]
+
     def test_a_closed_state_that_is_not_on_record_is_published_again(self, writer, producer, clock):
         writer.received(batch(scattered(0, 150_000)))
         writer.publish()

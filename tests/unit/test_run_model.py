@@ -236,11 +236,11 @@ def test_a_run_that_was_yielded_goes_on(records):
 def test_a_stall_has_the_waiting_stage_and_its_missing_messages(records):
     run = run_of(records, records.accepted())
     seconds = (SOON - run.last_change) / 1e6
-    assert run.stall(SOON) == Stall(run.id, RunState.ACCEPTED, False, False, seconds, "sent", 10)
+    assert run.stall(SOON) == Stall(run.id, "ping", RunState.ACCEPTED, False, False, seconds, "sent", 10)
 
     apply(records.queued(), run)
-    assert run.stall(SOON) == Stall(run.id, RunState.ACCEPTED, True, True, seconds, "sent", 10)
+    assert run.stall(SOON) == Stall(run.id, "ping", RunState.ACCEPTED, True, True, seconds, "sent", 10)
     apply(records.sent("sent", seen(ALL)), run)
     apply(records.stage("pong_received", seen([1, 2])), run)
     seconds = (SOON - run.last_change) / 1e6
-    assert run.stall(SOON) == Stall(run.id, RunState.BOUNCING, True, True, seconds, "pong_received", 8)
+    assert run.stall(SOON) == Stall(run.id, "ping", RunState.BOUNCING, True, True, seconds, "pong_received", 8)

@@ -8,7 +8,7 @@ from pyroaring import BitMap
 from messaging.clients.errors import Unavailable
 from messaging.journal.past import Past
 from messaging.journal.requests import Standing
-from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, Superseded
+from messaging.runs.outcome import CallAgain, DeliveryFailed, RunStopped, StoppedForGood, Superseded
 from tests.unit.api_fakes import RUN
 from tests.unit.sending_instance import AGAIN, KNOWN, Instance, claimed, numbers, sent
 
@@ -70,7 +70,7 @@ class TestARunThatIsOver:
         assert instance.send(1000, 5, **KNOWN).seconds == 2.5
         assert instance.steps == ["claim", "read back", "past"]
 
-    @pytest.mark.parametrize(("outcome", "error"), [("failed", DeliveryFailed), ("stopped", RunStopped)])
+    @pytest.mark.parametrize(("outcome", "error"), [("failed", DeliveryFailed), ("stopped", StoppedForGood)])
     def test_a_run_that_has_ended_early_is_not_sent_again(self, instance, outcome, error):
         instance.past.past = Past(states={"host:2/b": sent([1], outcome, reason="too bad")})
         with pytest.raises(error, match="too bad"):

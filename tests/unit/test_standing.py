@@ -75,7 +75,8 @@ def test_compaction_changes_nothing(kinds):
     topics = Topics()
     writer = RequestsWriter(lambda: topics)
     for number, kind in enumerate(kinds):
-        extra = {"accept": (REQUEST, f"a{number}"), "claim": (REQUEST, f"c{number}"), "failed": (RUN, f"f{number}")}
+        request, run = (REQUEST, f"{kind} {number}"), (RUN, f"{kind} {number}")
+        extra = {"accept": request, "claim": request, "failed": run, "queued": (RUN, number % 2 == 0)}
         getattr(writer, kind)(*extra.get(kind, (RUN,)))
 
     def read() -> Standing:

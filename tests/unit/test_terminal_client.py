@@ -168,7 +168,7 @@ class TestFollowing:
         assert len(self.follow(api, warnings)) == 2
         assert [last_event for _, _, last_event in api.requests] == [None, "7", "7"]
         assert len(warnings) == 1
-        assert warnings[0].startswith("The event stream broke (it ended before the run).")
+        assert warnings[0].startswith("The event stream broke (it ended before the run was over).")
 
     def test_a_broken_stream_is_over_if_the_api_returns_204(self, api):
         api.responses["/runs/1/events"] = [(200, {}, stream(event(7))), (204, {}, "")]

@@ -43,9 +43,13 @@ class ConfluentConsumer:
         """The next offset of each partition after its last poll."""
         callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
         with translated():
-            # This event reports a partition's end, even if only transaction markers lie before it.
+            # An EOF event reports a partition's end, even if only transaction markers lie before it.
             self._consumer = Consumer({**options, **callbacks, "enable.partition.eof": True})
-            waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
+            try:
+                waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
+            except BaseException:
+                waiting(self._consumer.close)  # otherwise its sockets and threads stay until the garbage collector runs
+                raise
             self._consumer.subscribe(
                 list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
             )

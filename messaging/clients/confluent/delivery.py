@@ -73,7 +73,7 @@ class ConfluentDelivery:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            # librdkafka's own wait would need another thread. For each report, the two would compete for Python's GIL.
+            # librdkafka's own wait would need another thread. For each report, both threads would compete for the GIL.
             time.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_SLEEP)
         return True

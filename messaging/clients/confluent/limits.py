@@ -53,7 +53,7 @@ class TopicLimits:
     def is_outgrown(self, topic: str | None, error: KafkaError, key: bytes | None, value: bytes | None) -> bool:
         """Return True if Kafka has refused a message that fits the known limit, so the limit was lowered.
 
-        The next `batch_size` asks for it again.
+        The next call of `batch_size` asks Kafka for the limit again.
         """
         size = len(key or b"") + len(value or b"") + MESSAGE_OVERHEAD
         if error.code() not in TOO_LARGE or topic is None or size > self._known.get(topic, 0):

@@ -44,7 +44,7 @@ def without_events(messages: list[Message], on_event: Callable[[KafkaError, Mess
 def ask_if_answering(consumer: Consumer, waiting: Waiting) -> None:
     """Raise Unavailable if Kafka does not respond.
 
-    librdkafka has reported that all brokers are down. But the report may be as old as the last poll.
+    librdkafka has reported that all brokers are down. But it may have done so before this poll, and Kafka may be back.
     """
     with translated():
         waiting(lambda: consumer.list_topics(timeout=ANSWER_SECONDS))

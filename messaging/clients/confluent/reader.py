@@ -29,10 +29,14 @@ class ConfluentReader:
         self._groups: dict[str, Consumer] = {}
         self._is_down = False
         with translated():
-            # This event tells how far the consumer has read, even if it has read only transaction markers.
+            # An EOF event tells how far the consumer has read, even if it has read only transaction markers.
             self._consumer = Consumer({**options, "enable.partition.eof": True, "error_cb": self._on_error})
             self._asking = Consumer({**options, "isolation.level": "read_uncommitted"})
-            waiting(lambda: self._asking.list_topics(timeout=ANSWER_SECONDS))
+            try:
+                waiting(lambda: self._asking.list_topics(timeout=ANSWER_SECONDS))
+            except BaseException:
+                self.close()  # otherwise sockets and threads stay until the garbage collector runs
+                raise
 
     def assign(self, offsets: Mapping[Partition, int]) -> None:
         self._positions = dict(offsets)

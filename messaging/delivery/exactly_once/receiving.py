@@ -22,7 +22,7 @@ from messaging.runs.batch import Batch
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 0.2
-"""The longest time that a transaction is open while messages arrive, in seconds. `BatchConsumer` calls `commit` too."""
+"""The longest time that a transaction is open while messages arrive, in seconds. A call of `commit` ends it earlier."""
 
 IDLE_SECONDS = 0.02
 """A transaction is committed when no more messages come for this long, in seconds."""

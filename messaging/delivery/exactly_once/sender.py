@@ -98,7 +98,8 @@ class TransactionalSender(RunSender):
 
         try:
             sending.send(len(past.sent))
-            # The record is a part of the last transaction. So its time cannot include the commit, but the reply's does.
+            # The record is a part of the last transaction, so its time excludes the commit. The time in the reply
+            # includes it.
             sending.end(DONE, seconds=seconds())
         except (DeliveryFailed, RunStopped) as error:
             outcome, reason, told = self._ended(error, ownership, queued)

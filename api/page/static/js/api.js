@@ -15,19 +15,33 @@ let ahead = 0;
 /** Return the API's time, in seconds since the epoch. */
 export const now = () => Date.now() / 1000 + ahead;
 
+/** How long the API may take to respond. */
+const READ_MS = 10000;
+const WRITE_MS = 30000;
+
 async function request(method, path) {
-  let response;
+  const signal = AbortSignal.timeout(method === "GET" ? READ_MS : WRITE_MS);
+  let response, text;
   try {
-    response = await fetch(path, { method, headers: { Accept: "application/json" } });
+    response = await fetch(path, { method, headers: { Accept: "application/json" }, signal });
+    text = await response.text();
   } catch {
     throw new Failure(0, "The API does not answer.");
   }
   const date = Date.parse(response.headers.get("Date")) / 1000;
   const difference = date - Date.now() / 1000;
   ahead = Math.abs(difference) > 2 ? difference : 0; // the header Date has only whole seconds
-  const body = await response.json().catch(() => ({}));
+  const body = parsed(text);
   if (!response.ok) throw new Failure(response.status, body.detail ?? `The API answered ${response.status}.`, body);
   return body;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
 }
 
 export const runPath = (id) => `/runs/${encodeURIComponent(id)}`;
@@ -35,7 +49,7 @@ export const eventsPath = (id) => `${runPath(id)}/events`;
 
 export const getRun = (id) => request("GET", runPath(id));
 export const stopRun = (id) => request("DELETE", runPath(id));
-export const listRuns = (path = "/runs?limit=12") => request("GET", path);
+export const listRuns = (path) => request("GET", path);
 export const getReady = () => request("GET", "/readyz");
 export const getMetrics = () => request("GET", "/metrics.json");
 

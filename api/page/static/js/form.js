@@ -25,6 +25,7 @@ export function prepareForm(onStarted) {
 
 /** Start a run and show it. */
 export async function start(asked, onStarted) {
+  if (button.disabled) return; // "Run again" was clicked twice
   say("");
   button.disabled = true;
   try {

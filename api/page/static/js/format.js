@@ -16,7 +16,7 @@ export function milliseconds(value) {
   if (value === null || value === undefined) return NOTHING;
   if (!value) return "0 ms";
   if (value >= 1000) return seconds(value / 1000);
-  return `${value >= 100 ? value.toFixed(0) : value.toPrecision(2)} ms`;
+  return `${value >= 99.5 ? value.toFixed(0) : value.toPrecision(2)} ms`;
 }
 
 export function seconds(value) {

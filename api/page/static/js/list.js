@@ -6,6 +6,9 @@ import { brief, moment } from "./format.js";
 import { STATES } from "./run.js";
 import { address, shown } from "./state.js";
 
+const FIRST = 12;
+const MOST = 100; // the API returns no more at once
+
 const list = byId("runs");
 const older = byId("older");
 let runs = [];
@@ -14,10 +17,12 @@ let next = null;
 /** Read the newest runs again, and keep the older ones that are listed. */
 export async function refreshList() {
   try {
-    const page = await listRuns();
+    const page = await listRuns(`/runs?limit=${Math.min(Math.max(FIRST, runs.length), MOST)}`);
     const known = new Set(page.runs.map((run) => run.id));
     const oldest = page.runs.at(-1)?.created ?? "";
-    const kept = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
+    const older = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
+    // If no listed run is on the page, runs between the page and the listed ones are unknown.
+    const kept = runs.some((run) => known.has(run.id)) ? older : [];
     if (!kept.length) next = page.next;
     runs = [...page.runs, ...kept];
     draw();
@@ -27,6 +32,7 @@ export async function refreshList() {
 }
 
 older.addEventListener("click", async () => {
+  older.disabled = true;
   try {
     const page = await listRuns(next);
     runs = [...runs, ...page.runs];
@@ -34,6 +40,8 @@ older.addEventListener("click", async () => {
     draw();
   } catch {
     // the button is still there
+  } finally {
+    older.disabled = false;
   }
 });
 

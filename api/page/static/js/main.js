@@ -74,5 +74,5 @@ showRuns(shown());
 refreshList();
 watch(refreshList);
 watchMetrics();
-setInterval(() => views.forEach(({ view }) => view.tick()), TICK_MS);
+setInterval(() => document.hidden || views.forEach(({ view }) => view.tick()), TICK_MS);
 setInterval(() => document.hidden || refreshList(), LIST_MS);

@@ -17,7 +17,7 @@ const DISTRIBUTION = {
 export class View {
   /** `speaks`: screen readers announce this run's changes. With two runs on the page, only the first one speaks. */
   constructor(id, { speaks, onStarted }) {
-    Object.assign(this, { id, speaks, onStarted, run: null, samples: { p50: {}, p99: {} }, bars: new Map(), told: null });
+    Object.assign(this, { id, speaks, onStarted, run: null, samples: { p50: {}, p99: {} }, bars: new Map(), told: null, failure: null });
     this.element = h("article", { class: "run", "aria-busy": "true" }, h("p", { class: "card muted" }, "Looking for the run …"));
   }
 
@@ -125,7 +125,7 @@ export class View {
     setText(parts.title, `${plural(run.num_messages, "message")} of ${plural(run.size, "byte")} from ${run.service}${paced}`);
     parts.state.dataset.state = run.stalled ? "failed" : run.state;
     setText(parts.state, `${sign} ${run.stalled ? `stalled at ${STAGES[run.stalled].label}` : words}, ${seconds(elapsed(run, at))}`);
-    setText(parts.reason, [behind, run.reason].filter(Boolean).join(" "));
+    setText(parts.reason, [isOver(run) ? null : this.failure, behind, run.reason].filter(Boolean).join(" "));
     parts.stop.hidden = isOver(run);
   }
 
@@ -166,11 +166,13 @@ export class View {
 
   async stop() {
     this.parts.stop.disabled = true;
+    this.failure = null;
     try {
       await stopRun(this.id); // ignore the response: the stream may already have shown a newer state
       announce("The run is asked to stop.");
     } catch (failure) {
-      setText(this.parts.reason, failure.message);
+      this.failure = failure.message;
+      this.draw();
       this.parts.stop.disabled = false;
     }
   }

@@ -1,0 +1,49 @@
+"""What the janitor asks Kafka and RabbitMQ: how far a group is behind, and if calls wait."""
+
+from types import SimpleNamespace
+
+from api.metrics.rabbitmq import RabbitLook
+from api.rpc.connection import Queue
+from api.runs.janitor import Lag, WaitingCalls
+from messaging.clients.errors import Unavailable
+from messaging.clients.protocols import Partition
+
+PARTITIONS = Partition("ping", 0), Partition("ping", 1)
+
+
+def lag_of(committed, ends=(10, 10), beginnings=(0, 0), partitions=PARTITIONS) -> int:
+    reader = SimpleNamespace(
+        partitions=lambda topic: partitions,
+        committed=lambda group, asked: dict(zip(asked, committed, strict=True)),
+        ends=lambda asked: dict(zip(asked, ends, strict=True)),
+        beginnings=lambda asked: dict(zip(asked, beginnings, strict=True)),
+    )
+    return Lag(SimpleNamespace(reader=lambda: reader))("ping")
+
+
+def test_the_lag_is_the_number_of_messages_that_the_group_has_not_committed():
+    assert lag_of([10, 10]) == 0
+    assert lag_of([10, 7]) == 3
+    assert lag_of([0, 0]) == 20
+
+
+def test_deleted_messages_do_not_count():
+    assert lag_of([0, 10], beginnings=(10, 4)) == 0
+
+
+def test_an_unknown_lag_is_not_zero():
+    def away():
+        raise Unavailable("gone")
+
+    assert Lag(SimpleNamespace(reader=away))("ping") > 0
+    assert lag_of([], ends=[], beginnings=[], partitions=()) > 0
+
+
+def test_calls_may_wait_if_they_are_in_the_queue_or_rabbitmq_does_not_answer():
+    queues = {"ping": Queue(0, 1), "pong": Queue(2, 0)}
+    calls = WaitingCalls(lambda: RabbitLook(0, queues))
+
+    def away():
+        raise OSError("gone")
+
+    assert [calls.may_wait("ping"), calls.may_wait("pong"), WaitingCalls(away).may_wait("ping")] == [False, True, True]

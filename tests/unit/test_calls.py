@@ -4,7 +4,7 @@ import logging
 from contextlib import contextmanager
 
 import pytest
-from amqp.exceptions import ConnectionForced
+from amqp.exceptions import ConnectionForced, MessageNacked
 from nameko.exceptions import RemoteError, RpcTimeout, UnknownService, deserialize, serialize
 
 from api.problems import Problem
@@ -164,7 +164,9 @@ def test_absent_rabbitmq_is_503_and_the_problem_does_not_contain_the_password(ca
     assert "secret" not in problem.detail
 
 
-@pytest.mark.parametrize("error", [TimeoutError(), BlockingIOError(), ConnectionForced("gone")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), BlockingIOError(), ConnectionForced("gone"), MessageNacked()], ids=repr
+)
 def test_a_call_that_rabbitmq_does_not_confirm_is_not_taken(calls, proxy, error):
     proxy.on_call = error
 

@@ -226,6 +226,10 @@ def test_a_run_whose_call_was_not_queued_has_failed_regardless_of_later_records(
     assert run.state() == ("failed", "not queued")
 
 
+def test_a_run_that_was_sent_although_its_call_was_given_up_is_done_in_the_end(records):
+    assert run_of(records, records.accepted(), records.failed("lost"), *complete(records)[1:]).state() == ("done", None)
+
+
 def test_a_run_that_was_yielded_goes_on(records):
     yielded = records.sent("yielded", seen([1]), writer="host:1/a")
     assert run_of(records, records.accepted(), yielded).state() == (RunState.SENDING, None)

@@ -15,9 +15,9 @@ REFUSALS = {403: "ForeignSite", 413: "ContentTooLarge", 421: "MisdirectedRequest
 
 
 def check(answer: requests.Response) -> requests.Response:
-    """Return the response. Raises AssertionError unless its status, headers, content type and JSON are described.
+    """Return the response. Raises AssertionError unless its status, content type and JSON are described.
 
-    Does not read the events of a stream.
+    It must also have the headers that are described. Does not read the events of a stream.
     """
     method, path = answer.request.method, urlsplit(answer.url).path
     where = f"{method} {path} answered {answer.status_code}"

@@ -31,7 +31,7 @@ def test_a_run_without_a_rate_has_no_behind_seconds():
     assert "behind_seconds" not in run.view(START, STALLED_AFTER).as_json()["stages"]["sent"]
 
 
-def test_only_stage_sent_of_a_paced_run_has_behind_seconds_and_the_run_has_its_rate(records):
+def test_the_json_of_a_paced_run_has_its_rate_and_only_stage_sent_has_behind_seconds(records):
     run = Run(records.request.run)
     apply(records.sent("sent", seen(range(100)), start=START), run)
     members = run.view(START, STALLED_AFTER).as_json()
@@ -51,7 +51,7 @@ def test_a_run_is_behind_by_the_delay_of_its_newest_acknowledged_message(records
     assert behind(records, START + 5 * SECOND, records.sent("sending", stage, start=START)) == 2
 
 
-def test_a_run_that_keeps_its_rate_is_behind_by_the_time_that_an_acknowledgement_takes(records):
+def test_if_a_run_keeps_its_rate_its_delay_is_only_that_of_the_acknowledgement(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     record = records.sent("sending", stage, start=START)
 
@@ -69,13 +69,13 @@ def test_if_the_next_message_is_over_1_s_late_the_run_is_behind_by_the_delay_of_
 
 
 @pytest.mark.parametrize("outcome", ["sent", "stopped", "failed"])
-def test_behind_seconds_does_not_change_after_the_end_of_a_run(records, outcome):
+def test_behind_seconds_does_not_change_after_the_sending_has_ended(records, outcome):
     stage = seen(range(100), at=START + 12_900_000)  # message 99 was due 9.9 s after the start
 
     assert behind(records, START + 3600 * SECOND, records.sent(outcome, stage, start=START)) == 3
 
 
-def test_the_first_start_on_record_counts(records):
+def test_the_delay_is_measured_from_the_earliest_start_on_record(records):
     begun = records.sent("yielded", seen(range(10), at=START + SECOND), start=START, writer="host:1/a")
     later = seen(range(10, 21), at=START + 4 * SECOND)
     taken_over = records.sent("sending", later, start=START + 1, writer="host:2/b")

@@ -83,7 +83,7 @@ def test_answers_that_need_no_broker_are_as_described(app, method, path):
     check(response_to(method, path, given.status_code, given.headers, given.data))
 
 
-def test_the_limits_of_the_settings_are_described(monkeypatch):
+def test_the_description_contains_the_limits_from_the_settings(monkeypatch):
     monkeypatch.setenv("MAX_MESSAGES", "20")
     monkeypatch.setenv("MAX_SIZE", "2000")
     parameters = create_app().test_client().get("/openapi.json").json["components"]["parameters"]
@@ -106,7 +106,7 @@ def test_the_description_allows_the_keys_that_the_api_accepts_and_no_others(key)
     assert bool(re.search(described, key)) == is_accepted(key)
 
 
-def test_the_page_names_every_path_and_every_schema(app):
+def test_the_docs_page_names_every_path_and_every_schema(app):
     page = app.test_client().get("/docs").text
 
     assert all(path in page for path in DESCRIPTION["paths"])

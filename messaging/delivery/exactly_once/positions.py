@@ -6,7 +6,7 @@ from messaging.clients.protocols import Fetched, Partition
 
 
 class Positions:
-    """The committed offset of each partition from which messages have arrived, and the ends that were reached."""
+    """The known committed offset of each partition, and the ends that were reached since the last `commit_ends`."""
 
     def __init__(self) -> None:
         self.committed: dict[Partition, int] = {}

@@ -17,7 +17,7 @@ REFUSALS = {403: "ForeignSite", 413: "ContentTooLarge", 421: "MisdirectedRequest
 def check(answer: requests.Response) -> requests.Response:
     """Return the response. Raises AssertionError unless its status, content type and JSON are described.
 
-    It must also have the headers that are described. Does not read the events of a stream.
+    It must also have the required headers. Does not read the events of a stream.
     """
     method, path = answer.request.method, urlsplit(answer.url).path
     where = f"{method} {path} answered {answer.status_code}"
@@ -47,7 +47,7 @@ def check_problem(answer: requests.Response, problem: dict, where: str) -> None:
     assert problem["status"] == answer.status_code, f"{where}, but its body has another status"
     if "Link" in answer.headers:
         link = f'<{problem.get("instance")}>; rel="describedby"'
-        assert answer.headers["Link"] == link, f"{where} with another Link than its instance"
+        assert answer.headers["Link"] == link, f"{where} and its Link is not the `instance` in its body"
 
 
 def expected(method: str, path: str, status: int) -> dict | None:

@@ -87,7 +87,7 @@ def test_a_hidden_tab_keeps_no_stream_open(tab):
     tab.expect_state("stopped")
 
 
-def test_the_reason_why_a_run_could_not_be_stopped_stays(new_tab, stack):
+def test_the_page_keeps_showing_why_a_run_could_not_be_stopped(new_tab, stack):
     with new_tab(allowed=True) as tab:
         tab.open()
         tab.start(1_000_000)
@@ -98,7 +98,7 @@ def test_the_reason_why_a_run_could_not_be_stopped_stays(new_tab, stack):
         tab.page.evaluate(DRAWN)
         expect(reason).to_contain_text("Kafka")
 
-        # When the write arrives after all, the run is stopped, and the error is gone
+        # When Kafka takes the record that stops the run after all, the error is gone
         stack.brokers.kafka.resume()
         tab.expect_state("stopped")
         expect(reason).not_to_contain_text("Kafka")

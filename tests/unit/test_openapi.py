@@ -143,7 +143,7 @@ def test_a_response_that_is_as_described_passes():
         ("without Allow", response_to("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
         ("'instance' is a required", problem(422)),
         ("is not valid|does not match", problem(422, instance="/pong/1/1")),
-        ("with another Link than its instance", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
+        ("and its Link is not the `instance` in its body", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
         ("with a body", response_to("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
     ],
 )

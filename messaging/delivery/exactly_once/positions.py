@@ -40,7 +40,7 @@ class Positions:
             self._reached.pop(partition, None)
 
     def read_again(self) -> Mapping[Partition, int]:
-        """Return the offsets to continue from. Forget these partitions' ends: they will be reached again."""
+        """Return the committed offsets, to continue from them. Forget the ends of their partitions."""
         self._reached = {p: end for p, end in self._reached.items() if p not in self.committed}
         return self.committed
 

@@ -38,6 +38,12 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
     raise AssertionError(f"not within {seconds} s: {what or condition} {error or ''}")
 
 
+def all_serve(port: int) -> bool:
+    """Return True if each process of an API serves runs. A process that still reads earlier runs may respond 503."""
+    url = f"http://127.0.0.1:{port}/runs?limit=1"
+    return all(requests.get(url, timeout=60).ok for _ in range(8))  # by chance, each process gets some of them
+
+
 def link(answer: requests.Response) -> str:
     """Return the path of the run in the header Link of a response."""
     return answer.headers["Link"].split(">")[0][1:]
@@ -141,3 +147,4 @@ class Stack:
 
     def wait_until_ready(self) -> None:
         eventually(lambda: self.get("/readyz").status_code == 200, what="the stack is not ready")
+        eventually(lambda: all_serve(self.port), what="the API still reads earlier runs")

@@ -4,7 +4,7 @@ import json
 
 import requests
 
-from tests.integration.processes import eventually
+from tests.integration.processes import all_serve, eventually
 
 
 def test_both_consumers_log_a_line_per_hundred_messages(fresh_stack, ledger):
@@ -50,8 +50,9 @@ def test_every_line_can_be_json(fresh_stack, ledger):
     ping = fresh_stack.start_service("ping", LOG_FORMAT="json")
     port, api = fresh_stack.start_api(LOG_FORMAT="json")
     fresh_stack.wait_until_ready()
-    eventually(lambda: requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200)
-    assert requests.get(f"http://127.0.0.1:{port}/pong/100/10", timeout=60).status_code == 200
+    eventually(lambda: all_serve(port))
+    answer = requests.get(f"http://127.0.0.1:{port}/pong/100/10", timeout=60)
+    assert answer.status_code == 200, answer.text
     ledger.wait_until_consumed()
     eventually(lambda: "total=100 " in ping.log)
     api.terminate()

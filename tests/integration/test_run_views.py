@@ -7,7 +7,7 @@ import uuid
 import requests
 
 from tests.integration.ledger import produce
-from tests.integration.processes import eventually
+from tests.integration.processes import all_serve, eventually
 from tests.integration.runs import assert_complete, finished, post, run_of
 
 
@@ -38,7 +38,7 @@ def test_any_api_knows_every_run_even_after_a_restart(stack):
     answer = post(stack, "/ping/5000/10")
     run = finished(stack, answer)
     port, _ = stack.start_api()
-    eventually(lambda: requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok)
+    eventually(lambda: all_serve(port))
     assert requests.get(f"http://127.0.0.1:{port}/runs/{run['id']}", timeout=10).json() == run
 
     stack.api.popen.send_signal(signal.SIGKILL)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from tests.integration.processes import eventually, link
+from tests.integration.processes import all_serve, eventually, link
 from tests.integration.runs import assert_complete, finished, post, run_of
 
 PING_STAGES = ["sent", "pong_received", "pong_answered", "ping_received"]
@@ -81,7 +81,7 @@ def test_the_number_of_runs_at_a_time_is_limited(stack):
     stack.ping.terminate()
     port, _ = stack.start_api(RUNS_PENDING="2", RUN_STALLED="60")
     url = f"http://127.0.0.1:{port}/ping/10/10"
-    eventually(lambda: requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok)
+    eventually(lambda: all_serve(port))
     answers = [requests.post(url, timeout=10) for _ in range(3)]
     stack.start_service("ping")
 

@@ -51,7 +51,7 @@ def test_a_run_is_behind_by_the_delay_of_its_newest_acknowledged_message(records
     assert behind(records, START + 5 * SECOND, records.sent("sending", stage, start=START)) == 2
 
 
-def test_if_a_run_keeps_its_rate_its_delay_is_only_that_of_the_acknowledgement(records):
+def test_a_run_that_keeps_its_rate_is_behind_only_by_the_delay_of_the_acknowledgement(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     record = records.sent("sending", stage, start=START)
 

@@ -77,7 +77,7 @@ def test_the_description_has_every_route_of_the_api_and_no_other(app):
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs", "/healthz", "/ping/0/1", "/runs/42", "/nothing"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
-def test_answers_that_need_no_broker_are_as_described(app, method, path):
+def test_responses_that_need_no_broker_are_as_described(app, method, path):
     given = app.test_client().open(path, method=method)
 
     check(response_to(method, path, given.status_code, given.headers, given.data))
@@ -143,7 +143,10 @@ def test_a_response_that_is_as_described_passes():
         ("without Allow", response_to("PUT", "/ping/1/1", 405, {"Cache-Control": "no-store"}, b"")),
         ("'instance' is a required", problem(422)),
         ("is not valid|does not match", problem(422, instance="/pong/1/1")),
-        ("and its Link is not the `instance` in its body", problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"')),
+        (
+            "and its Link is not the `instance` in its body",
+            problem(503, Link=f'</runs/{RUN["id"]}>; rel="describedby"'),
+        ),
         ("with a body", response_to("OPTIONS", "/runs", 200, {"Cache-Control": "no-store", "Allow": "GET"}, b"no")),
     ],
 )

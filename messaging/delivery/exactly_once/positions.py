@@ -6,7 +6,7 @@ from messaging.clients.protocols import Fetched, Partition
 
 
 class Positions:
-    """The known committed offset of each partition, and the ends that were reached since the last `commit_ends`."""
+    """The known committed offset of each partition, and the partition ends reached since the last `commit_ends`."""
 
     def __init__(self) -> None:
         self.committed: dict[Partition, int] = {}
@@ -19,7 +19,7 @@ class Positions:
                 self.committed.setdefault(Partition(fetched.topic, number), offset)
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Note that these offsets were committed. Leave out partitions that this consumer has lost meanwhile."""
+        """Remember these offsets as committed, except for partitions that this consumer has lost meanwhile."""
         self.committed.update((p, offset) for p, offset in offsets.items() if p in self.committed)
 
     def reach(self, ends: Mapping[Partition, int]) -> None:

@@ -1,5 +1,7 @@
 """Puts the API together: the settings, the shared objects, and the routes."""
 
+from functools import partial
+
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
@@ -21,7 +23,7 @@ from api.rpc.proxy import ProxyPool
 from api.rule import Rule
 from api.runs.catalog import Catalog
 from api.runs.dispatch import Dispatcher
-from api.runs.janitor import Janitor, Lag, WaitingCalls
+from api.runs.janitor import Janitor, Lag, waiting_calls
 from api.runs.journal import Journal
 from api.runs.model import Manner
 from api.runs.store import Store
@@ -62,7 +64,7 @@ def make_resources(settings: Settings) -> Resources:
         janitor=Janitor(
             store,
             Lag(kafka),
-            WaitingCalls(RabbitLooks(settings.amqp_uri)).may_wait,
+            partial(waiting_calls, RabbitLooks(settings.amqp_uri)),
             settings.run_stalled,
             [pool.close_idle],
         ),

@@ -9,7 +9,7 @@ from nameko.exceptions import RemoteError, RpcTimeout, UnknownService, deseriali
 
 from api.problems import Problem
 from api.rpc.connection import BROKEN
-from api.rpc.errors import NotAnswered, NotTaken, connection_lost, no_rabbitmq, not_finished, not_running
+from api.rpc.errors import ConnectionLost, NotAnswered, NotTaken, no_rabbitmq, not_finished, not_running
 from api.rpc.proxy import Proxy, ProxyPool
 from messaging.runs.outcome import StoppedForGood, TooLarge
 from messaging.runs.request import Request
@@ -85,7 +85,7 @@ def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[]
     try:
         figures: Figures = reply.result()
     except BROKEN as error:
-        raise connection_lost(request.service, error) from None
+        raise ConnectionLost(request.service, error) from None
     return figures
 
 

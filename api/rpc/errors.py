@@ -39,6 +39,17 @@ class NotAnswered(Problem):
         )
 
 
+class ConnectionLost(Problem):
+    """RabbitMQ had taken a call, and the connection was lost before the reply. The service may still get the call."""
+
+    def __init__(self, service: str, error: Exception):
+        super().__init__(
+            503,
+            f"The connection to RabbitMQ was lost while {service} was sending ({explain(error)}). The run may go on:"
+            " see its link.",
+        )
+
+
 def not_running(service: str) -> Problem:
     return Problem(503, f"{service} is not running. Start it with `docker-compose up {service}`, or `make run`.")
 
@@ -48,14 +59,6 @@ def no_rabbitmq(uri: str, error: Exception) -> Problem:
         503,
         f"RabbitMQ does not answer at {sanitize_url(uri)} ({explain(error)}). Start it with"
         " `docker-compose up rabbit`, or `make run`.",
-    )
-
-
-def connection_lost(service: str, error: Exception) -> Problem:
-    return Problem(
-        503,
-        f"The connection to RabbitMQ was lost while {service} was sending ({explain(error)}). The run may go on: see"
-        " its link.",
     )
 
 

@@ -93,10 +93,12 @@ class Catalog:
         return runs[:limit]
 
     def unfinished(self, now: int, stalled_after: float) -> int:
-        """Count the runs that wait to begin, and those that make progress."""
+        """Count the runs that wait to begin, and those that make progress.
+
+        A stalled run whose call is only in RabbitMQ's memory does not count, because the call may be lost.
+        """
         return sum(
-            not run.is_over and (not run.has_begun or not run.is_stalled(now, stalled_after))
-            for run in self._runs.values()
+            not run.is_over and (not run.is_stalled(now, stalled_after) or _waits(run)) for run in self._runs.values()
         )
 
     def totals(self, now: int, stalled_after: float) -> RunTotals:
@@ -118,3 +120,7 @@ def _foreign_records_logged(topic: str, offset: int) -> Iterator[None]:
         yield
     except Exception as error:  # many types are possible: the record may be from another program or another version
         log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error, extra={"topic": topic})
+
+
+def _waits(run: Run) -> bool:
+    return not run.has_begun and (run.standing.on_disk or not run.standing.queued)

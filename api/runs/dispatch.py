@@ -13,7 +13,7 @@ from typing import Protocol
 from api.places import Places
 from api.problems import Problem
 from api.rpc.calls import Figures
-from api.rpc.errors import NEW_KEY, NotAnswered, NotTaken, TakenAllTheSame
+from api.rpc.errors import NEW_KEY, ConnectionLost, NotAnswered, NotTaken, TakenAllTheSame
 from api.runs.model import Run
 from api.runs.store import KAFKA_SECONDS, Store, now
 from api.runs.view import RunView
@@ -58,17 +58,13 @@ class Dispatcher:
                     self._accept_only_once(request)
                 may_have_begun = True
                 return call(request, has_key, lambda: self._note_taken(request, has_key))
-        except (NotTaken, NotAnswered) as lost:
+        except (NotTaken, NotAnswered, ConnectionLost) as lost:
             problem = self._note_lost_call(request, lost, has_key)
             problem.run = request.run
             raise problem from None
         except Problem as problem:
             if may_have_begun:
                 problem.run = request.run
-                if not has_key:
-                    with suppress(Problem):  # if the service has not begun, nobody else puts the run on record
-                        self._store.note(replace(request, created=now()))
-                        self._store.note_queued(request.run, on_disk=False)
             raise
 
     def queue(self, request: Request, wait_seconds: float = 0) -> RunView:
@@ -137,13 +133,15 @@ class Dispatcher:
             with suppress(Problem):  # the service's claim says the same
                 self._store.note_queued(request.run)
 
-    def _note_lost_call(self, request: Request, problem: NotTaken | NotAnswered, on_record: bool) -> Problem:
+    def _note_lost_call(
+        self, request: Request, problem: NotTaken | NotAnswered | ConnectionLost, on_record: bool
+    ) -> Problem:
         """Put the run on record, so that its link leads somewhere. Return the Problem for the client."""
         with suppress(Problem):  # without Kafka the service cannot send anything either
             if not on_record:
                 # The run counts as created now. With the time of the request, it would be stalled from the start.
                 self._store.note(replace(request, created=now()))
-            if isinstance(problem, NotAnswered):
+            if isinstance(problem, NotAnswered | ConnectionLost):
                 self._store.note_queued(request.run, on_disk=on_record)
                 return problem
             self._store.fail(request.run, problem.reason)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from api.metrics.rabbitmq import RabbitLook
 from api.problems import Problem
@@ -19,8 +19,8 @@ PAUSE_SECONDS = 2
 LOST_SECONDS = 300
 """A run without a change for this many seconds has no sender: even without Kafka, sending fails after 150 s."""
 
-GROUPS = "ping", "pong"
-"""The consumer groups. Each reads the topic of its name."""
+SERVICES = GROUPS = "ping", "pong"
+"""The services, which are also the consumer groups. Each reads the topic of its name."""
 
 
 class Janitor:
@@ -30,13 +30,13 @@ class Janitor:
         self,
         store: Store,
         lag: Callable[[str], int],
-        may_wait: Callable[[str], bool],
+        waiting: Callable[[], Collection[str]],
         stalled_after: float,
         chores: Sequence[Callable[[], object]] = (),
     ):
         self._store = store
         self._lag = lag
-        self._may_wait = may_wait
+        self._waiting = waiting
         self._stalled_after = stalled_after
         self._chores = chores
 
@@ -61,8 +61,8 @@ class Janitor:
         for stall in stalled:
             if not stall.is_under_way:
                 self._store.fail(stall.run, f"The run could not be queued within {self._stalled_after} s.")
-            elif _is_lost(stall) and not self._may_wait(stall.service):
-                self._store.give_up(stall.run, "Its call was lost, because RabbitMQ was restarted.")
+        if any(map(_is_lost, stalled)):
+            self._end_lost_runs()
         bouncing = {stall.run for stall in stalled if stall.state == RunState.BOUNCING}
         ended = {group for group in GROUPS if bouncing and self._lag(group) == 0}
         if not ended:
@@ -71,6 +71,13 @@ class Janitor:
         for stall in self._store.stalled():
             if stall.run in bouncing and stall.state == RunState.BOUNCING:
                 self._give_up(stall, ended)
+
+    def _end_lost_runs(self) -> None:
+        waiting = self._waiting()
+        self._store.catch_up()  # a sender may have put something on record meanwhile
+        for stall in self._store.stalled():
+            if _is_lost(stall) and stall.service not in waiting:
+                self._store.give_up(stall.run, "Its call was lost, because RabbitMQ was restarted.")
 
     def _give_up(self, stall: Stall, ended: set[str]) -> None:
         group = (stall.stage or "").partition("_")[0]
@@ -87,18 +94,12 @@ def _is_lost(stall: Stall) -> bool:
     return stall.state in (RunState.ACCEPTED, RunState.SENDING) and not has_sender
 
 
-class WaitingCalls:
-    """Asks RabbitMQ if calls to a service wait in its queue. Belongs to one thread."""
-
-    def __init__(self, look: Callable[[], RabbitLook]):
-        self._look = look
-
-    def may_wait(self, service: str) -> bool:
-        """Return False if RabbitMQ says that no call waits."""
-        try:
-            return self._look().queues[service].messages > 0
-        except BROKEN:
-            return True
+def waiting_calls(look: Callable[[], RabbitLook]) -> Collection[str]:
+    """Return the services whose calls wait in RabbitMQ, or all if RabbitMQ does not answer."""
+    try:
+        return [service for service, queue in look().queues.items() if queue.messages]
+    except BROKEN:
+        return SERVICES
 
 
 class Lag:

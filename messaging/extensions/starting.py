@@ -62,7 +62,7 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
         while not results and not errors:
             time.sleep(EARLY_SECONDS)
         if errors:
-            raise errors[0]
+            raise errors.pop()  # a list with the error would be a cycle that keeps all that the call refers to
         return results[0]
 
     return green(wait, seconds)

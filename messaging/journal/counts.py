@@ -112,7 +112,7 @@ class SentCounts:
     def committed(self) -> None:
         """Note that the transaction was committed. A large state is closed."""
         if self._entry.large:
-            self._entry = Entry(next(self._keys), Stage(order=self._entry.stage.order))
+            self._entry = Entry(next(self._keys), self._entry.stage.successor())
 
     def aborted(self) -> None:
         """Drop everything. Committed states remain valid."""

@@ -107,3 +107,9 @@ class TestRunsUnderWay:
 
         assert catalog.unfinished(self.LATER, 30) == 2
         assert len(catalog.stalled(self.LATER, 30)) == 2
+
+    def test_a_stalled_run_whose_call_may_be_lost_does_not_count(self):
+        catalog = Catalog(10)
+        apply(catalog, add(catalog).queued(on_disk=False))
+
+        assert [catalog.unfinished(at, 30) for at in (CREATED, self.LATER)] == [1, 0]

@@ -97,7 +97,7 @@ class World:
         process.journal.read()
 
     def tidy_up(self, process: Process) -> None:
-        Janitor(process.store, lambda group: 1, lambda service: False, 0).look()
+        Janitor(process.store, lambda group: 1, list, 0).look()
 
     def serve(self) -> None:
         """An instance takes a call: it claims the run, and sends it if that is allowed."""

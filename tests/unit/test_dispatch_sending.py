@@ -3,7 +3,7 @@
 import pytest
 
 from api.problems import Problem
-from api.rpc.errors import NotAnswered
+from api.rpc.errors import ConnectionLost, NotAnswered
 from tests.unit.api_fakes import Records, Topics, asked, seen
 from tests.unit.api_processes import FIGURES, LOST, FakeCalls, Process, new_run, refused
 
@@ -96,12 +96,21 @@ def test_without_the_service_a_request_is_503_and_leaves_no_record(api, topics, 
     assert topics.kinds(request.run) == []
 
 
-def test_a_service_that_fails_is_503_and_the_link_leads_to_the_run(api, calls):
+def test_a_service_that_fails_is_503_with_a_link_and_the_api_writes_no_record(api, topics, calls):
     calls.error = Problem(503, "it did not finish")
     request = new_run()
 
     assert refused(503, api.send, request, False).run == request.run
-    assert api.state(request.run) == "accepted", "the link leads to the run"
+    assert topics.kinds(request.run) == []
+
+
+def test_a_run_whose_connection_was_lost_is_on_record(api, calls):
+    calls.error = ConnectionLost("ping", OSError("gone"))
+    request = new_run()
+
+    assert refused(503, api.send, request, False).run == request.run
+    assert api.state(request.run) == "accepted"
+    assert not api.store.get(request.run).standing.on_disk
 
 
 @pytest.mark.parametrize("has_key", [False, True])

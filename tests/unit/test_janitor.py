@@ -32,13 +32,13 @@ def waiting():
     return set()
 
 
-def nothing_waits(service):
-    return False
+def nothing_waits():
+    return []
 
 
 @pytest.fixture
 def janitor(process, lag, waiting):
-    return Janitor(process.store, lag.__getitem__, waiting.__contains__, STALLED_AFTER)
+    return Janitor(process.store, lag.__getitem__, lambda: waiting, STALLED_AFTER)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from api.metrics.rabbitmq import RabbitLook
 from api.rpc.connection import Queue
-from api.runs.janitor import Lag, WaitingCalls
+from api.runs.janitor import Lag, waiting_calls
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Partition
 
@@ -39,11 +39,9 @@ def test_an_unknown_lag_is_not_zero():
     assert lag_of([], ends=[], beginnings=[], partitions=()) > 0
 
 
-def test_calls_may_wait_if_they_are_in_the_queue_or_rabbitmq_does_not_answer():
-    queues = {"ping": Queue(0, 1), "pong": Queue(2, 0)}
-    calls = WaitingCalls(lambda: RabbitLook(0, queues))
-
+def test_the_services_whose_calls_wait_are_known_or_all_if_rabbitmq_does_not_answer():
     def away():
         raise OSError("gone")
 
-    assert [calls.may_wait("ping"), calls.may_wait("pong"), WaitingCalls(away).may_wait("ping")] == [False, True, True]
+    assert waiting_calls(lambda: RabbitLook(0, {"ping": Queue(0, 1), "pong": Queue(2, 0)})) == ["pong"]
+    assert waiting_calls(away) == ("ping", "pong")

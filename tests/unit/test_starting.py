@@ -1,13 +1,17 @@
 """Blocking calls in native threads, and eventlet's select(), which can wake a greenthread too early."""
 
+import gc
 import socket
 import time
+import weakref
+from contextlib import suppress
 
 import eventlet
 import pytest
 from eventlet import tpool
 from eventlet.green import select
 
+from local.waiting import wait_until
 from messaging.extensions.starting import in_a_thread
 
 
@@ -32,6 +36,25 @@ def woken_too_early():
 
 def test_the_result_of_a_call_is_awaited_even_if_eventlet_wakes_its_greenthread_too_early(woken_too_early):
     assert woken_too_early(lambda: in_a_thread(lambda: time.sleep(0.1) or "result")) == "result"
+
+
+def test_an_error_keeps_nothing_until_the_garbage_collector_runs():
+    class Client:
+        def connect(self):
+            raise ValueError("no answer")
+
+    client = Client()
+    left = weakref.ref(client)
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            in_a_thread(client.connect)
+        del client
+        wait_until(lambda: left() is None, 5)
+        assert left() is None
+    finally:
+        gc.enable()
+        tpool.killall()
 
 
 def test_the_error_of_a_call_is_raised_even_if_eventlet_wakes_its_greenthread_too_early(woken_too_early):

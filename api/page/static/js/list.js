@@ -20,9 +20,9 @@ export async function refreshList() {
     const page = await listRuns(`/runs?limit=${Math.min(Math.max(FIRST, runs.length), MOST)}`);
     const known = new Set(page.runs.map((run) => run.id));
     const oldest = page.runs.at(-1)?.created ?? "";
-    const older = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
+    const others = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
     // If no listed run is on the page, runs between the page and the listed ones are unknown.
-    const kept = runs.some((run) => known.has(run.id)) ? older : [];
+    const kept = runs.some((run) => known.has(run.id)) ? others : [];
     if (!kept.length) next = page.next;
     runs = [...page.runs, ...kept];
     draw();

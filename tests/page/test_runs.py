@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from local.waiting import wait_until
 from tests.integration.runs import post
 
 STAGES = ["Sent", "Pong received", "Pong answered", "Ping received"]
@@ -63,10 +64,14 @@ def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
 
     tab.page.route("**/runs/*", hold_delete)
     tab.open()
-    tab.start(1_000_000)
-    with tab.page.expect_request_finished(lambda request: request.url.endswith("/events"), timeout=60_000):
-        tab.page.get_by_role("button", name="Stop").click()
+    tab.page.get_by_label("Messages per second").fill("100")  # so few messages are on their way when it is stopped
+    tab.start(10_000)
+    ended = []
+    for event in "requestfinished", "requestfailed":  # the API or the page closes the stream first
+        tab.page.on(event, lambda request: request.url.endswith("/events") and ended.append(request))
+    tab.page.get_by_role("button", name="Stop").click()
     tab.expect_state("stopped")
+    assert wait_until(lambda: ended or tab.page.wait_for_timeout(100), 60)
 
     # Then the run stays stopped
     ((route, response),) = held

@@ -58,7 +58,7 @@ class Topic:
 
 
 class TopicProducer(nameko_kafka.KafkaProducer):
-    """Injects a `Topic`. Options are kafka-python's. They override KAFKA_PRODUCER in the configuration."""
+    """Injects a `Topic`. Options are kafka-python's, and override KAFKA_PRODUCER. Exactly-once ignores them."""
 
     stopping = Stopping()
     journal = RunJournal()
@@ -80,7 +80,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(name)  # ask now: in an outage, the first question could take a minute
+            producer.partitions(name)  # the client remembers this; in an outage it could not ask
             return producer
 
         self._producer = self.metrics.metered(self._connected(make), name)

@@ -106,13 +106,13 @@ def test_messages_that_are_refused_at_the_second_attempt_count_as_refused_too(ou
     assert answers.refused == [0, 2]
 
 
-def test_messages_that_the_client_does_not_take_again_are_kept_until_it_does(out, answers, clock):
+def test_failed_messages_are_kept_while_the_client_cannot_take_them_again(out, answers, clock):
     # Given one message that failed for good, and one that failed for a temporary reason
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)
     out.deliveries[0].fail(Unavailable("too late"), 2)
 
-    # When the client does not take the second one again
+    # When the client cannot take the message with the temporary failure yet
     out.down = True
     for _ in range(3):
         settle_again(answers, clock)
@@ -168,7 +168,7 @@ def test_failed_answers_take_room_and_hold_up_their_batch_until_they_are_acknowl
     assert (checkpoints.in_flight, checkpoints.uncommitted({})) == (0, {Partition("pong", 0): 3})
 
 
-def test_the_time_of_the_last_acknowledgement_is_known_even_if_the_messages_sent_again_are_refused(out, answers, clock):
+def test_the_time_of_the_last_acknowledgement_is_kept_if_the_second_attempt_is_refused(out, answers, clock):
     # Given answers of which one is acknowledged, and two are sent again
     out.deliveries[0].acknowledge(0)
     at = out.deliveries[0].acknowledged_at

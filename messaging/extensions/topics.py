@@ -122,7 +122,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def stop(self) -> None:
         if self._producer is not None:
-            self._producer.close(CLOSE_SECONDS)  # the senders have waited for all acknowledgements
+            self._producer.close(CLOSE_SECONDS)  # the senders have waited as long as the stop allows
 
     kill = stop
 

@@ -42,7 +42,7 @@ def test_the_messages_are_the_same_as_from_kafka_python(seed, compression):
     assert [(m.key, m.value) for m in expected] == [(key, value) for key, value, _ in messages]
 
 
-def test_many_messages_have_their_offsets():
+def test_each_message_of_a_large_batch_has_the_right_offset():
     data = build([(b"k" * 32, b"v" * 100, [])] * 20_000)
 
     assert [message.offset for message in read_batch(DefaultRecordBatch(data), 0)] == list(range(20_000))

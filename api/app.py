@@ -12,7 +12,7 @@ from api.guards import refuse_body, refuse_foreign_host, refuse_foreign_site
 from api.headers import protect
 from api.metrics.kafka import KafkaLooks
 from api.metrics.probe import Probe
-from api.metrics.rabbitmq import RabbitLooks
+from api.metrics.rabbitmq import RabbitLooks, waiting_calls
 from api.metrics.recorder import Recorder
 from api.problems import register_problems
 from api.readiness import Readiness, broker_checks
@@ -23,7 +23,7 @@ from api.rpc.proxy import ProxyPool
 from api.rule import Rule
 from api.runs.catalog import Catalog
 from api.runs.dispatch import Dispatcher
-from api.runs.janitor import Janitor, Lag, waiting_calls
+from api.runs.janitor import Janitor, Lag
 from api.runs.journal import Journal
 from api.runs.model import Manner
 from api.runs.store import Store

@@ -1,13 +1,13 @@
 """A look at RabbitMQ: the calls that wait for ping and pong, and the instances that take them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from kombu import Connection
 
 from api.readiness import SERVICES
-from api.rpc.connection import Queue, connect, look_at_queue
+from api.rpc.connection import BROKEN, Queue, connect, look_at_queue
 
 ANSWER_SECONDS = 2
 """How long RabbitMQ may take for one answer."""
@@ -48,3 +48,11 @@ class RabbitLooks:
         if self._connection is not None:
             self._connection.collect(0.1)
         self._connection = None
+
+
+def waiting_calls(look: Callable[[], RabbitLook]) -> Collection[str]:
+    """Return the services whose calls wait in RabbitMQ, or all if RabbitMQ does not answer."""
+    try:
+        return [service for service, queue in look().queues.items() if queue.messages]
+    except BROKEN:
+        return SERVICES

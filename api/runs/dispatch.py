@@ -141,7 +141,7 @@ class Dispatcher:
             if not on_record:
                 # The run counts as created now. With the time of the request, it would be stalled from the start.
                 self._store.note(replace(request, created=now()))
-            if isinstance(problem, NotAnswered | ConnectionLost):
+            if not isinstance(problem, NotTaken):
                 self._store.note_queued(request.run, on_disk=on_record)
                 return problem
             self._store.fail(request.run, problem.reason)

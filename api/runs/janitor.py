@@ -4,9 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 
-from api.metrics.rabbitmq import RabbitLook
 from api.problems import Problem
-from api.rpc.connection import BROKEN
 from api.runs.store import Store
 from api.runs.view import RunState, Stall
 from messaging.clients.errors import ClientError
@@ -19,8 +17,8 @@ PAUSE_SECONDS = 2
 LOST_SECONDS = 300
 """A run without a change for this many seconds has no sender: even without Kafka, sending fails after 150 s."""
 
-SERVICES = GROUPS = "ping", "pong"
-"""The services, which are also the consumer groups. Each reads the topic of its name."""
+GROUPS = "ping", "pong"
+"""The consumer groups. Each reads the topic of its name."""
 
 
 class Janitor:
@@ -92,14 +90,6 @@ def _is_lost(stall: Stall) -> bool:
     """Return True if no instance sends the run and RabbitMQ has no call for it on disk."""
     has_sender = stall.is_on_disk or stall.seconds < LOST_SECONDS
     return stall.state in (RunState.ACCEPTED, RunState.SENDING) and not has_sender
-
-
-def waiting_calls(look: Callable[[], RabbitLook]) -> Collection[str]:
-    """Return the services whose calls wait in RabbitMQ, or all if RabbitMQ does not answer."""
-    try:
-        return [service for service, queue in look().queues.items() if queue.messages]
-    except BROKEN:
-        return SERVICES
 
 
 class Lag:

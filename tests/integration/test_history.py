@@ -43,19 +43,12 @@ def newest(stack: Stack) -> str | None:
     return runs[0]["id"] if runs else None
 
 
-def succeeds(stack: Stack, path: str) -> bool:
-    response = stack.get(path)
-    assert response.status_code == 200, response.text
-    return True
-
-
 def memory(stack: Stack) -> dict[str, int]:
     """Return the memory of each process after some requests, in bytes."""
     stack.wait_until_ready()
     for _ in range(4):
         for path in "/ping/100/100", "/pong/100/100", "/runs":
-            # An API process may still be reading the earlier runs, although the other one is ready.
-            eventually(lambda path=path: succeeds(stack, path))
+            assert stack.get(path).status_code == 200
     workers = children(stack.api.pid)
     return {
         "ping": resident(stack.ping.pid),

@@ -1,10 +1,10 @@
-"""What the janitor asks Kafka and RabbitMQ: how far a group is behind, and if calls wait."""
+"""The janitor asks Kafka how far a group is behind, and RabbitMQ which services have waiting calls."""
 
 from types import SimpleNamespace
 
-from api.metrics.rabbitmq import RabbitLook
+from api.metrics.rabbitmq import RabbitLook, waiting_calls
 from api.rpc.connection import Queue
-from api.runs.janitor import Lag, waiting_calls
+from api.runs.janitor import Lag
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Partition
 

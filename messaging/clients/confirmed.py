@@ -1,8 +1,11 @@
 """Remembers the commits that Kafka has confirmed."""
 
+import logging
 from collections.abc import Mapping
 
 from messaging.clients.protocols import Partition
+
+log = logging.getLogger(__name__)
 
 
 class Confirmed:
@@ -13,6 +16,7 @@ class Confirmed:
         self._numbers: dict[Partition, int] = {}
         self._last = 0
         self._forgotten = 0
+        self._reason: str | None = None  # why the last commit failed
 
     def next_commit(self) -> int:
         """Return the number of a new commit."""
@@ -23,10 +27,17 @@ class Confirmed:
         """Note the offsets that Kafka has confirmed. Ignore a forgotten commit, and partitions with a newer commit."""
         if commit <= self._forgotten:
             return
+        self._reason = None
         for partition, offset in offsets.items():
             if commit > self._numbers.get(partition, 0):
                 self._numbers[partition] = commit
                 self.offsets[partition] = offset
+
+    def refused(self, reason: str) -> None:
+        """Log why a commit failed, but not the same reason again: in an outage, several commits fail each second."""
+        if reason != self._reason:
+            log.warning("offsets were not committed, the next commit has them too: %s", reason)
+        self._reason = reason
 
     def forget(self) -> None:
         """Forget all commits so far, even those that Kafka confirms later."""

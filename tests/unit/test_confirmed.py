@@ -34,3 +34,13 @@ def test_commits_from_before_a_rebalance_do_not_count_even_if_they_are_confirmed
 
     confirmed.add(confirmed.next_commit(), {P0: 5})
     assert confirmed.offsets == {P0: 5}
+
+
+def test_the_same_reason_is_logged_again_only_after_a_confirmed_commit(caplog):
+    confirmed = Confirmed()
+    for reason in ("not ready", "not ready", "timed out", "timed out"):
+        confirmed.refused(reason)
+    confirmed.add(confirmed.next_commit(), {P0: 10})
+    confirmed.refused("timed out")
+
+    assert [record.args for record in caplog.records] == [("not ready",), ("timed out",), ("timed out",)]

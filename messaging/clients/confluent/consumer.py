@@ -1,6 +1,5 @@
 """A member of a consumer group with librdkafka. It returns rebalances as data."""
 
-import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,6 @@ from messaging.clients.confluent.messages import ask_if_answering, columns, end_
 from messaging.clients.confluent.partitions import ours, theirs
 from messaging.clients.errors import ClientError, Unavailable
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
-
-log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3
 CLOSE_SECONDS = 1
@@ -126,7 +123,7 @@ class ConfluentConsumer:
             with translated():
                 self._begin_commit(offsets)
         except ClientError as error:
-            log.warning("offsets were not committed, the next commit has them too: %s", error)
+            self._confirmed.refused(str(error))
 
     def _begin_commit(self, offsets: Mapping[Partition, int]) -> None:
         asked = self._confirmed.next_commit(), dict(offsets)
@@ -205,4 +202,4 @@ class ConfluentConsumer:
         """Log the errors that callbacks have noted. Callbacks must not log."""
         errors, self._commit_errors = self._commit_errors, []
         if errors:
-            log.warning("offsets were not committed, the next commit has them too: %s", errors[0].str())
+            self._confirmed.refused(errors[0].str())

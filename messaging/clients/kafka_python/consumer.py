@@ -1,6 +1,5 @@
 """A member of a consumer group with kafka-python. It returns rebalances as data."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ from messaging.clients.kafka_python.quiet import stop_measuring
 from messaging.clients.kafka_python.reader import fetch
 from messaging.clients.kafka_python.records import read_faster
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
-
-log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1
 
@@ -110,7 +107,7 @@ class KafkaPythonConsumer:
 
         def on_commit(_: object, response: object) -> None:
             if isinstance(response, Exception):
-                log.warning("offsets were not committed, the next commit has them too: %r", response)
+                self._confirmed.refused(repr(response))
             else:
                 self._confirmed.add(number, offsets)
 

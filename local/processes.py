@@ -53,10 +53,12 @@ class Process:
     def running(self) -> bool:
         return self.popen.poll() is None
 
-    @property
-    def exit_code(self) -> int | None:
-        """Negative if a signal ended it. None while it runs."""
-        return self.popen.poll()
+    def ending(self) -> str | None:
+        """Return how it ended, such as `by signal 9`. None while it runs."""
+        code = self.popen.poll()
+        if code is None:
+            return None
+        return f"with exit code {code}" if code >= 0 else f"by signal {-code}"
 
     def lines(self) -> Iterator[str]:
         """Return an iterator over the lines that the process prints until it ends."""

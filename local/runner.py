@@ -1,8 +1,8 @@
 """`make run`: runs the brokers, ping, pong and the API until Ctrl-C, with their logs on one screen.
 
 Only one can run at a time in a folder. If brokers of this folder already run, from `python3 -m local start` or from a
-`make run` that was killed, the new one uses them and stops them at its end. A service that ends by itself is started
-again.
+`make run` that was killed, the new one uses them and stops them at its end. A service or a broker that ends by itself
+is started again.
 """
 
 import os
@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from . import LocalError
 from .brokers import DATA, Brokers
+from .brokers.broker import Broker
 from .ports import HOST, free_port, port_from, why_not_free
 from .processes import Process
 from .services import API, PING, PONG, api_address, environment
@@ -52,7 +53,7 @@ def run() -> int:
         with brokers:
             for broker in brokers:
                 say(f"  {broker.name} at {broker.address}, log in {os.path.relpath(broker.log)}")
-            problem = run_services(settings | brokers.environment, port)
+            problem = run_services(settings | brokers.environment, port, [keeper(broker) for broker in brokers])
             say("Stopping the brokers ...")
         if problem:
             raise LocalError(problem)
@@ -62,20 +63,21 @@ def run() -> int:
     return 0
 
 
-def run_services(settings: dict[str, str], port: int) -> str | None:
-    """Run ping, pong and the API until a signal comes. If a service never gets ready, return a sentence about it."""
+def run_services(settings: dict[str, str], port: int, brokers: list[Supervisor[Broker]]) -> str | None:
+    """Run ping, pong and the API until a signal comes. If one never gets ready, or a broker, return the reason."""
     signals: SimpleQueue[int] = SimpleQueue()
     on_signals(lambda number, _: signals.put(number))
     say("Starting ping, pong and the API ...")
     services = [supervisor(name, environment(settings | api_address(port)), port) for name in SERVICES]
     for service in services:
         service.start()
+    watched: list[Supervisor[Broker] | Supervisor[Service]] = [*brokers, *services]
     Thread(target=say_hello, args=(port,), daemon=True).start()
     try:
         # If a signal arrives just before a wait, Python handles it only after the wait. So the waits are short.
         while not comes(signals, WATCH_SECONDS):
-            for service in services:
-                service.watch()
+            for each in watched:
+                each.watch()
         problem = None
     except LocalError as error:
         problem = str(error)
@@ -103,6 +105,20 @@ def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["S
         return get(port, "/healthz", 1)[0] == 200
 
     return Supervisor(name, launch, api_is_ready if name == "api" else health_file.exists, say)
+
+
+def keeper(broker: Broker) -> Supervisor[Broker]:
+    """Return the supervisor that starts this broker again if it ends. The broker runs already."""
+
+    def launch() -> Broker | None:
+        if not broker.can_start():
+            return None
+        broker.launch()
+        return broker
+
+    supervisor = Supervisor(broker.name, launch, broker.ready, say)
+    supervisor.process = broker
+    return supervisor
 
 
 def comes(signals: SimpleQueue[int], seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Keeps a service running: restarts it when it ends by itself, and gives up if it never gets ready."""
+"""Keeps a service or a broker running: restarts it when it ends by itself, and gives up if it never gets ready."""
 
 import time
 from collections.abc import Callable
@@ -8,17 +8,16 @@ from . import LocalError
 
 RESTART_SECONDS = 1
 ATTEMPTS = 3
-"""The supervisor gives up after a service has ended this many times in a row before it was ready."""
+"""The supervisor gives up after a process has ended this many times in a row before it was ready."""
 
 
 class Running(Protocol):
     """A process that was started."""
 
     @property
-    def pid(self) -> int: ...
-    @property
-    def exit_code(self) -> int | None:
-        """Negative if a signal ended it. None while it runs."""
+    def pid(self) -> int | None: ...
+    def ending(self) -> str | None:
+        """Return how it ended, such as `by signal 9`. None while it runs."""
 
     def last_words(self) -> str:
         """Return the last line that the process has printed. Call this after its end."""
@@ -28,16 +27,16 @@ P = TypeVar("P", bound=Running)
 
 
 class Supervisor(Generic[P]):
-    """Watches one service. `launch` starts it. `is_ready` returns True if the newest start has succeeded.
+    """Watches one process. `launch` starts it, or returns None if that is not possible yet.
 
-    Call `start` and `watch` in a thread that lives as long as the service, because Linux ends a service when the thread
-    that started it ends.
+    `is_ready` returns True if the newest start has succeeded. Call `start` and `watch` in a thread that lives as long
+    as the process, because Linux ends a service when the thread that started it ends.
     """
 
     def __init__(
         self,
         name: str,
-        launch: Callable[[], P],
+        launch: Callable[[], P | None],
         is_ready: Callable[[], bool],
         say: Callable[[str], object],
         clock: Callable[[], float] = time.monotonic,
@@ -49,27 +48,27 @@ class Supervisor(Generic[P]):
         self._clock = clock
         self._failures = 0
         self._start_at = 0.0
+        self._was_ready = False
         self.process: P | None = None
         """None before its first start, and between two starts."""
 
     def start(self) -> None:
         self.process = self._launch()
         self._was_ready = False
-        self._say(f"  {self.name}, process {self.process.pid}")
+        if self.process:
+            self._say(f"  {self.name}, process {self.process.pid}")
 
     def watch(self) -> None:
-        """Check the service once. Restart it RESTART_SECONDS after its end. Raises LocalError when giving up."""
+        """Check the process once. Restart it RESTART_SECONDS after its end. Raises LocalError when giving up."""
         if not self.process:
             if self._clock() >= self._start_at:
                 self.start()
             return
         self._was_ready = self._was_ready or self._is_ready()
-        code = self.process.exit_code
-        if code is not None:
-            self._has_ended(self.process, code)
+        if how := self.process.ending():
+            self._has_ended(self.process, how)
 
-    def _has_ended(self, process: P, code: int) -> None:
-        how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
+    def _has_ended(self, process: P, how: str) -> None:
         self._failures = 0 if self._was_ready else self._failures + 1
         if self._failures == ATTEMPTS:
             raise LocalError(

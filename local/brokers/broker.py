@@ -57,6 +57,19 @@ class Broker:
             return self._child.pid if self._child.running else None
         return self._pid if self._pid and self._owns(self._pid) else None
 
+    def ending(self) -> str | None:
+        """Return how it ended, such as `by signal 9`. None while it runs."""
+        if self.pid:
+            return None
+        return self._child.ending() if self._child else "cause unknown"
+
+    def last_words(self) -> str:
+        return f"see {self.log}"
+
+    def can_start(self) -> bool:
+        """Return True if `launch` would not have to wait for anything."""
+        return True
+
     def start(self) -> None:
         """Start it, unless it runs already, and wait until it is ready. Raises LocalError."""
         self.launch()

@@ -77,11 +77,17 @@ class Kafka(Broker):
         super().__init__(directory, wanted_port)
         self.zookeeper = zookeeper
 
+    def can_start(self) -> bool:
+        # While a crashed Kafka is still registered, a new one ends with NodeExistsException.
+        try:
+            return self.zookeeper.ready() and "/brokers/ids/1" not in self.zookeeper.ask("dump")
+        except OSError:
+            return False  # ZooKeeper has just ended
+
     def launch(self) -> None:
         if not self.pid:
             self.zookeeper.start()
-            # While a crashed Kafka is still registered, a new one ends with NodeExistsException.
-            wait_until(lambda: "/brokers/ids/1" not in self.zookeeper.ask("dump"), START_SECONDS)
+            wait_until(self.can_start, START_SECONDS)
         super().launch()
 
     def command(self) -> list[str]:

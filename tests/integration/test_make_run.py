@@ -18,6 +18,8 @@ from local.ports import free_port
 from tests.integration.processes import LoggedProcess, eventually
 
 SERVICES = "ping", "pong", "api"
+BROKERS = {"ZooKeeper": "QuorumPeerMain", "Kafka": "kafka.Kafka", "RabbitMQ": "beam.smp"}
+"""A word in the command line of each broker."""
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_only_one_runner_works_at_a_time_and_leaves_no_process_behind(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_service_that_is_killed_is_started_again_until_ctrl_c(folder):
+def test_a_service_or_a_broker_that_is_killed_is_started_again_until_ctrl_c(folder):
     port = free_port()
     with runner(folder, API_PORT=str(port)) as process:
         eventually(lambda: "Ctrl-C ends everything" in process.log, 60, "the first messages are not sent")
@@ -112,13 +114,20 @@ def test_a_service_that_is_killed_is_started_again_until_ctrl_c(folder):
         eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
         assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
 
-        os.kill(int(starts("pong", process)[-1]), signal.SIGKILL)
-        eventually(lambda: process.log.count("pong ended by itself") == 2)
+        for name in BROKERS.values():
+            os.kill(pid_of(name, folder), signal.SIGKILL)
+        eventually(lambda: all(len(starts(name, process)) == 1 for name in BROKERS), 60, "not all brokers start again")
+        eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
+        assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
+
+        pongs = starts("pong", process)
+        os.kill(int(pongs[-1]), signal.SIGKILL)
+        eventually(lambda: process.log.count("pong ended by itself") == len(pongs))
         process.popen.send_signal(signal.SIGINT)  # while pong waits for its next start
         began = time.monotonic()
         assert end_of(process) == 0
         assert time.monotonic() - began < 10
-        assert len(starts("pong", process)) == 2
+        assert starts("pong", process) == pongs
     assert not processes_of(folder)
 
 

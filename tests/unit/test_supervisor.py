@@ -1,17 +1,23 @@
-"""The supervisor restarts a service that ends by itself, and gives up if it never gets ready."""
+"""The supervisor restarts a process that ends by itself, and gives up if it never gets ready."""
 
+import sys
 from dataclasses import dataclass
 
 import pytest
 
 from local import LocalError
+from local.processes import Process
 from local.supervisor import ATTEMPTS, RESTART_SECONDS, Supervisor
+from local.waiting import wait_until
 
 
 @dataclass
 class FakeProcess:
     pid: int
-    exit_code: int | None = None
+    how: str | None = None
+
+    def ending(self) -> str | None:
+        return self.how
 
     def last_words(self) -> str:
         return f"the last words of {self.pid}"
@@ -24,18 +30,21 @@ class Watched:
         self.started: list[FakeProcess] = []
         self.said: list[str] = []
         self.ready = False
+        self.can_start = True
         self.now = 0.0
         self.supervisor = Supervisor("ping", self._launch, lambda: self.ready, self.said.append, lambda: self.now)
         self.supervisor.start()
 
-    def _launch(self) -> FakeProcess:
+    def _launch(self) -> FakeProcess | None:
+        if not self.can_start:
+            return None
         self.ready = False
         self.started.append(FakeProcess(len(self.started) + 1))
         return self.started[-1]
 
-    def end(self, exit_code: int) -> None:
+    def end(self) -> None:
         """End the newest process, and let the time pass until the next start."""
-        self.started[-1].exit_code = exit_code
+        self.started[-1].how = "with exit code 1"
         self.supervisor.watch()
         self.now += RESTART_SECONDS
         self.supervisor.watch()
@@ -54,17 +63,16 @@ def test_a_service_that_runs_is_not_restarted():
     assert watched.said == ["  ping, process 1"]
 
 
-@pytest.mark.parametrize(("code", "how"), [(0, "with exit code 0"), (-9, "by signal 9")])
-def test_a_service_that_ends_is_started_again_after_a_second(code, how):
+def test_a_service_that_ends_is_started_again_after_a_second():
     watched = Watched()
     watched.get_ready()
-    watched.started[0].exit_code = code
+    watched.started[0].how = "by signal 9"
     watched.supervisor.watch()
     watched.now = RESTART_SECONDS - 0.1
     watched.supervisor.watch()
 
     assert (len(watched.started), watched.supervisor.process) == (1, None)
-    assert watched.said[-1] == f"ping ended by itself, {how}. It is started again in 1 s."
+    assert watched.said[-1] == "ping ended by itself, by signal 9. It is started again in 1 s."
 
     watched.now = RESTART_SECONDS
     watched.supervisor.watch()
@@ -76,8 +84,8 @@ def test_a_service_that_ends_is_started_again_after_a_second(code, how):
 def test_a_service_that_never_gets_ready_is_given_up_with_its_last_words():
     watched = Watched()
     for _ in range(ATTEMPTS - 1):
-        watched.end(1)
-    watched.started[-1].exit_code = 2
+        watched.end()
+    watched.started[-1].how = "with exit code 2"
 
     reason = "ping ended 3 times before it was ready, .* it ended with exit code 2: the last words of 3"
     with pytest.raises(LocalError, match=reason):
@@ -88,10 +96,10 @@ def test_a_service_that_never_gets_ready_is_given_up_with_its_last_words():
 def test_only_failures_in_a_row_count():
     watched = Watched()
     for _ in range(5):
-        watched.end(1)
-        watched.end(1)
+        watched.end()
+        watched.end()
         watched.get_ready()
-        watched.end(1)
+        watched.end()
 
     assert len(watched.started) == 16
 
@@ -100,6 +108,26 @@ def test_a_service_that_got_ready_and_ended_between_two_checks_counts_as_ready()
     watched = Watched()
     for _ in range(ATTEMPTS):
         watched.ready = True
-        watched.end(1)
+        watched.end()
 
     assert len(watched.started) == ATTEMPTS + 1
+
+
+def test_a_process_that_cannot_start_yet_is_started_as_soon_as_it_can():
+    watched = Watched()
+    watched.get_ready()
+    watched.can_start = False
+    watched.end()
+    watched.supervisor.watch()
+    assert len(watched.started) == 1
+
+    watched.can_start = True
+    watched.supervisor.watch()
+    assert len(watched.started) == 2
+
+
+@pytest.mark.parametrize(("code", "how"), [("pass", "with exit code 0"), ("os.kill(os.getpid(), 9)", "by signal 9")])
+def test_a_process_says_how_it_ended(code, how, tmp_path):
+    process = Process([sys.executable, "-c", f"import os; {code}"], {}, tmp_path / "log")
+
+    assert wait_until(process.ending, 10) == how

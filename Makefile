@@ -5,8 +5,8 @@ PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
 # One version, so that the lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
-# Most tests wait half of the time. So three processes run tests, each with its own brokers. --no-loadscope-reorder
-# keeps the folders with the long tests first.
+# Most tests spend half of their time waiting. So three processes run tests, each with its own brokers.
+# --no-loadscope-reorder keeps the folders with the long tests first.
 PYTEST := $(VENV)/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 EXACTLY_ONCE := tests/integration/test_bounce.py tests/faults/test_services.py
 

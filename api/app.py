@@ -77,6 +77,6 @@ def make_resources(settings: Settings) -> Resources:
 
 
 class OrderedJSON(DefaultJSONProvider):
-    """Writes JSON objects with their members in the given order, because the five figures have an order."""
+    """Writes JSON objects with their members in the given order, because the figures in a response have an order."""
 
     sort_keys = False

@@ -34,7 +34,7 @@ class Readiness:
         self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in checks}
 
     def failing(self) -> Failing:
-        """Return the parts that are not ready. Empty if all are. Takes CHECK_SECONDS at most."""
+        """Return the parts that are not ready. Empty if all are ready. Takes CHECK_SECONDS at most."""
         deadline = time.monotonic() + CHECK_SECONDS
         failing: dict[str, str] = {}
         for name, answer in [(name, self._answer(name)) for name in self._checks]:

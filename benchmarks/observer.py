@@ -42,7 +42,7 @@ class Observer:
             return False
 
     def rewind(self, group: str, topic: str, messages: int) -> None:
-        """Set the group's offsets back by this many messages, equally in all partitions."""
+        """Set the group's offsets to this many messages before the topic's end, equally in all partitions."""
         ends = self._reader.ends(self._reader.partitions(topic))
         offsets = {partition: end - messages // len(ends) for partition, end in ends.items()}
 

@@ -11,7 +11,7 @@ from benchmarks.designs.services import Progress, Services
 
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2
-"""After the last answer, nothing must change for this long, in seconds. Until then, extra copies may arrive."""
+"""After the last answer, a bounce ends when nothing has changed for this long, in seconds. Extra copies may be late."""
 STALLED_SECONDS = 90
 
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 2
 
 LOST_SECONDS = 300
-"""A run without a change for this many seconds has no sender: even without Kafka, sending fails after 150 s."""
+"""A run without a change for this many seconds has no sender: a sender gives up if Kafka does not answer for 150 s."""
 
 GROUPS = "ping", "pong"
 """The consumer groups. Each reads the topic of its name."""

@@ -26,7 +26,7 @@ class TransactionalProducer(Protocol):
     def start(self, seconds: float) -> None:
         """Fence earlier producers of the same id, and abort their open transaction. Call this first.
 
-        Raises Fenced, and Unavailable if it may be called again.
+        Raises Fenced or Unavailable. After Unavailable, `start` may be called again.
         """
 
     def partitions(self, topic: str) -> int:

@@ -62,7 +62,7 @@ class SentAnswers(Answers):
         self._clock = clock
         self._indices: Sequence[int] = range(len(columns.keys))  # of the messages that are under way
         self._delivery: Delivery | None = hand_over(columns)
-        self._acknowledged_at = 0  # by the deliveries before this one
+        self._acknowledged_at = 0  # the last acknowledgement of the earlier deliveries
         self._pause = 0.5
         self._again_at = 0.0
         self.refused: list[int] = []

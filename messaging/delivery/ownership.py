@@ -24,7 +24,7 @@ FROZEN_SECONDS = 1
 """If `asked` is not read for longer than this, in seconds, the process may have been frozen and have lost the run."""
 
 CLAIM_SECONDS = 0.1
-"""If a run's id is only in its call, the run may be unclaimed for this long, in seconds. Most small runs are over by
+"""If only one call has a run's id, the run may be unclaimed for this long, in seconds. Most small runs are over by
 then. Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time during the sending."""
 
 

@@ -62,7 +62,7 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
         while not results and not errors:
             time.sleep(EARLY_SECONDS)
         if errors:
-            raise errors.pop()  # a list with the error would be a cycle that keeps all that the call refers to
+            raise errors.pop()  # the list and an error in it would refer to each other, and stay in memory
         return results[0]
 
     return green(wait, seconds)

@@ -31,7 +31,7 @@ class Latencies:
         self.longest = max(self.longest, _within(max(latencies)))
 
     def percentiles(self, fractions: Iterable[float]) -> list[float]:
-        """Return one latency in ms per fraction. For 0.9, at least 90 % of all latencies are as long or shorter.
+        """For each fraction, return a latency in ms. For 0.9, at least 90 % of all latencies are as long or shorter.
 
         The fractions must ascend.
         """

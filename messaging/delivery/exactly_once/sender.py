@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 CLOSE_SECONDS = 1
 
 Connect = Callable[[UUID], TransactionalProducer]
-"""Makes the producer of a run, with an id that is the same at every instance. Raises Unavailable."""
+"""Makes the producer of a run. Its transactional id is the same at every instance. Raises Unavailable."""
 
 
 class TransactionalSender(RunSender):

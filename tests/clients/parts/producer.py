@@ -96,7 +96,7 @@ class ProducerContract:
         assert producer.send(topic, [None] * 1000, [bytes(100)] * 1000, [0] * 1000).wait(20)
         assert (producer.sent_again.get(topic, 0) >= 1) == self.splits_batches
 
-    def test_only_a_message_that_is_too_large_is_refused_if_batches_are_below_the_limit_of_their_topic(
+    def test_with_small_batches_only_the_message_that_is_too_large_is_refused(
         self, client, new_topic, reader, closed_at_once
     ):
         topic = new_topic(options={"max.message.bytes": "2000"})

@@ -138,12 +138,12 @@ class ReaderContract:
         until(lambda: time.time_ns() // 1_000_000 > between)
         send_numbers(producer, partition.topic, range(3))
 
-        # Then each time gives the offset of the first message at or after this time, or the end if there is none
+        # Then the offset for a time is that of the first message at or after it, or the end if there is none
         assert reader.offsets_at([partition], 0) == {partition: 0}
         assert reader.offsets_at([partition], between) == {partition: 3}
         assert reader.offsets_at([partition], between + 3_600_000) == {partition: 6}
 
-    def test_a_group_that_has_committed_nothing_is_at_zero(self, new_topic, reader, group):
+    def test_the_committed_offset_of_a_group_without_commits_is_zero(self, new_topic, reader, group):
         topic = new_topic(partitions=2)
 
         assert reader.committed(group, reader.partitions(topic)) == {Partition(topic, 0): 0, Partition(topic, 1): 0}

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Protocol
 
 from api.places import Places
-from api.problems import Problem
+from api.problems import Problem, no_kafka
 from api.rpc.calls import Figures
 from api.rpc.errors import NEW_KEY, ConnectionLost, NotAnswered, NotTaken, TakenAllTheSame
 from api.runs.model import Run
@@ -96,13 +96,22 @@ class Dispatcher:
 
     def _queue(self, run: Run) -> None:
         """Put the call into the service's queue. A second call is harmless, because it asks for the same run."""
+        failed: str | None = None
         try:
             self._calls.queue(run.request)
-            self._store.note_queued(run.id)
         except NotTaken as problem:  # RabbitMQ may still have the call, but after a 503 nothing may be sent
-            self._store.fail(run.id, problem.reason)
-        if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
-            raise Problem(503, "Kafka does not answer: the record of the run has not come back.")
+            failed = problem.reason
+        try:
+            if failed is None:
+                self._store.note_queued(run.id)
+            else:
+                self._store.fail(run.id, failed)
+            if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
+                raise no_kafka("the record of the run has not come back")
+        except Problem as problem:  # without this record, a service that gets the call may send
+            doubt = Problem(503, f"{problem.detail} The run may go on: see its link.")
+            doubt.run = run.id
+            raise doubt from None
 
     def _wait_until_over(self, run: Run, seconds: float) -> RunView:
         deadline = monotonic() + seconds

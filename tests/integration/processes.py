@@ -41,7 +41,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
 def all_serve(port: int) -> bool:
     """Return True if each process of an API serves runs. A process that still reads earlier runs may respond 503."""
     url = f"http://127.0.0.1:{port}/runs?limit=1"
-    return all(requests.get(url, timeout=60).ok for _ in range(8))  # by chance, each process gets some of them
+    return all(requests.get(url, timeout=60).ok for _ in range(8))  # very likely, each process gets one
 
 
 def link(answer: requests.Response) -> str:

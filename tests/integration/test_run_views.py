@@ -90,7 +90,7 @@ def test_events_show_a_run_until_it_ends(stack):
     assert over.status_code == 204
 
 
-def test_head_of_a_stream_does_not_wait_for_its_events(stack):
+def test_a_head_request_for_a_stream_does_not_wait_for_its_events(stack):
     stack.ping.terminate()
     answer = post(stack, "/ping/10/10")
     head = stack.request("HEAD", answer.headers["Location"] + "/events")

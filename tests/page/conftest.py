@@ -26,7 +26,7 @@ def chromium():
 
 @pytest.fixture
 def new_tab(chromium, stack):
-    """A context manager that opens a tab. It fails after requests to other sites, and after errors unless `allowed`."""
+    """Opens a tab for a `with` block. Requests to other sites fail the test. Errors fail it too, unless `allowed`."""
 
     @contextmanager
     def new_tab(allowed: bool = False, **options):

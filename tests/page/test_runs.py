@@ -64,7 +64,7 @@ def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
 
     tab.page.route("**/runs/*", hold_delete)
     tab.open()
-    tab.page.get_by_label("Messages per second").fill("100")  # so few messages are on their way when it is stopped
+    tab.page.get_by_label("Messages per second").fill("100")  # so that few messages are under way at the stop
     tab.start(10_000)
     ended = []
     for event in "requestfinished", "requestfailed":  # the API or the page closes the stream first

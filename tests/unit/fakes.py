@@ -18,7 +18,7 @@ class Delivery:
         self._failures: dict[int, ClientError] = {}
 
     def acknowledge(self, *indices: int) -> None:
-        """Say that Kafka has acknowledged these messages, or all that have not failed."""
+        """Say that Kafka has acknowledged these messages. Without indices: all that have not failed."""
         self._acknowledged |= set(indices or range(self._count)) - set(self._failures)
         self.acknowledged_at = time.time_ns() // 1000
 

@@ -42,7 +42,7 @@ def test_too_many_bytes_in_all_are_400(client, path, method):
 @pytest.mark.parametrize(
     "path", ["/index.html", "/ping", "/ping/1", "/ping/1/1/1", "/ping//1", "/ping/1//1", "/peng/1/1", "/ping/1/1/"]
 )
-def test_other_paths_are_404_and_name_the_right_ones(client, path):
+def test_other_paths_are_404_and_the_response_names_a_valid_path(client, path):
     response = client.get(path)
 
     assert (response.status_code, response.content_type) == (404, "application/problem+json")
@@ -50,7 +50,7 @@ def test_other_paths_are_404_and_name_the_right_ones(client, path):
 
 
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])
-def test_other_methods_are_405_and_say_which_is_allowed(client, method):
+def test_other_methods_are_405_and_the_response_names_the_allowed_ones(client, method):
     response = client.open("/ping/1/1", method=method)
 
     assert (response.status_code, response.content_type) == (405, "application/problem+json")
@@ -58,7 +58,7 @@ def test_other_methods_are_405_and_say_which_is_allowed(client, method):
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
-def test_a_head_request_to_a_path_that_sends_is_405_and_head_is_not_allowed(client, service):
+def test_a_head_request_to_a_path_that_starts_a_run_is_405_and_the_header_allow_has_no_head(client, service):
     head, options = (client.open(f"/{service}/1/1", method=method) for method in ("HEAD", "OPTIONS"))
 
     assert (head.status_code, head.data) == (405, b"")
@@ -135,7 +135,7 @@ def test_a_query_that_is_empty_or_repeated_or_unknown_is_400(client, path):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_unknown_query_of_a_path_that_sends_is_400(client, method):
+def test_an_unknown_query_of_a_path_that_starts_a_run_is_400(client, method):
     assert client.open("/ping/1/1?num_messages=2", method=method).status_code == 400
 
 
@@ -156,7 +156,7 @@ def test_a_run_of_more_than_25_minutes_is_400(client, method):
     assert "take 1500.1 s, and a run may take at most 1500 s" in response.json["detail"]
 
 
-def test_a_get_that_would_take_longer_than_it_may_wait_is_400_and_says_to_post(client):
+def test_a_get_of_a_run_that_would_take_too_long_is_400_and_the_response_says_to_send_a_post(client):
     response = client.get("/pong/6000/1?rate=100")
 
     assert response.status_code == 400

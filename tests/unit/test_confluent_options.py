@@ -29,7 +29,7 @@ def test_the_session_timeout_is_at_most_max_poll_interval():
     assert consumer_options({"max_poll_interval_ms": "60000"})["session.timeout.ms"] == 10_000
 
 
-def test_session_timeout_and_poll_interval_are_at_least_the_shortest_session():
+def test_the_session_timeout_and_the_poll_interval_are_at_least_6_s():
     made = consumer_options({"max_poll_interval_ms": 3000, "session_timeout_ms": 1000})
 
     assert (made["session.timeout.ms"], made["max.poll.interval.ms"]) == (6000, 6000)

@@ -92,6 +92,18 @@ class TestQueueing:
 
         assert calls.queued == []
 
+    @pytest.mark.parametrize("error", [None, LOST])
+    def test_if_kafka_fails_after_the_call_the_response_says_that_the_run_may_go_on(self, api, topics, calls, error):
+        def fail(request):
+            topics.is_down = True
+
+        calls.on_call, calls.error = fail, error
+        request = new_run()
+        problem = refused(503, api.queue, request)
+
+        assert problem.detail.endswith("The run may go on: see its link.")
+        assert problem.run == request.run
+
     def test_a_run_that_was_stopped_before_it_was_queued_is_not_queued(self, api, topics, calls):
         request = new_run()
         records = Records(request)
@@ -206,7 +218,7 @@ class TestRunsPending:
         over = new_run(service="pong")
         api.queue(over)
         finish(topics, over)
-        stalled = asked()  # of years ago
+        stalled = asked()  # created years ago
         api.queue(stalled)
         topics.add(Records(stalled).sent("sending", seen([1])))
 
@@ -215,7 +227,7 @@ class TestRunsPending:
     def test_runs_that_wait_for_a_service_that_is_down_count_however_long_they_wait(self, topics, calls):
         api = Process(topics, calls, runs_pending=2)
         for _ in range(2):
-            api.queue(asked())  # of years ago
+            api.queue(asked())  # created years ago
         refused(503, api.queue, new_run())
 
         assert len(calls.queued) == 2

@@ -167,7 +167,7 @@ def test_the_client_learns_of_a_lost_call_even_without_kafka(api, topics, calls,
 
 
 def test_a_run_without_a_key_stays_the_same_when_its_id_is_used_as_a_key(topics, calls):
-    # Given a run without a key that was sent
+    # Given a run that was sent without a key
     api = Process(topics, calls)
     request = new_run()
     api.send(request, False)

@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def is_visible(self) -> bool:
-        """True if a reader of committed messages returns this entry when it reaches its offset."""
+        """True if a reader of committed messages that has reached this entry returns it."""
         return not self.is_marker and (self.transaction is None or self.transaction.state == COMMITTED)
 
 

@@ -86,7 +86,7 @@ def test_nothing_is_lost_or_comes_twice_if_a_sender_wakes_after_another_one_took
 
 
 @pytest.mark.parametrize("at", range(30))
-def test_a_call_is_not_lost_if_a_sender_without_a_connection_fences_the_other_one_and_fails(at):
+def test_a_run_is_sent_if_two_senders_have_its_call_and_kafka_loses_a_commit(at):
     # Given a sender that has lost its connection to RabbitMQ, so that another sender gets the same call
     world = World()
     for _ in range(2):

@@ -35,7 +35,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
 
     if value := wait_until(attempt, seconds):
         return value
-    raise AssertionError(f"not within {seconds} s: {what or condition} {error or ''}")
+    raise AssertionError(f"gave up after {seconds} s: {what or condition} {error or ''}")
 
 
 def all_serve(port: int) -> bool:

@@ -154,7 +154,7 @@ def test_a_service_that_is_told_to_stop_finishes_its_work_and_commits_it():
     assert service.consumer.confirmed == {P0: 10}
 
 
-def test_a_service_that_stops_without_kafka_leaves_without_an_error(caplog):
+def test_a_service_that_is_told_to_stop_while_kafka_is_away_ends_without_an_error(caplog):
     service = Service(Consumer(fetched(range(10))))
     service.turn()
     service.consumer.comes(fetched(range(10, 15)))

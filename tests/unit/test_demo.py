@@ -122,7 +122,7 @@ def test_the_json_has_the_members_that_were_promised():
     assert list(json.loads(json.dumps(asdict(result())))) == members.split()
 
 
-def test_the_picture_shows_bars_kills_and_the_table(tmp_path):
+def test_the_picture_shows_the_bars_and_the_kills_and_the_table(tmp_path):
     console = Console(file=io.StringIO(), width=80)
     screen = Screen(console)
     part = screen.begin(DESIGNS[0])

@@ -11,7 +11,7 @@ TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO
 REFUSED = frozenset({KafkaError.INVALID_RECORD})
 
 ERRORS = KafkaException, BufferError, RuntimeError
-"""The errors of librdkafka's calls. A client that is closed, or in use by another thread, raises a RuntimeError."""
+"""The errors of librdkafka's calls. A client that is closed raises a RuntimeError."""
 
 
 def translate(error: KafkaError) -> ClientError:

@@ -56,6 +56,7 @@ def carry_out(command: str, arguments: list[str]) -> int:
     if command in COMMANDS:
         run_command(brokers, command, arguments)
     if command == "stop":
+        brokers.claim()  # `make run` would start them again
         brokers.stop()
         return 0
     if command == "start":

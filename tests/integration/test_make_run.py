@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -89,6 +90,9 @@ def test_only_one_runner_works_at_a_time_and_leaves_no_process_behind(folder):
             assert end_of(second) == 1
             assert len(second.log.splitlines()) == 1, second.log
             assert "already runs in this folder" in second.log
+        stop = [sys.executable, "-m", "local", "stop"]
+        stopped = subprocess.run(stop, cwd=folder, capture_output=True, text=True, timeout=60)
+        assert (stopped.returncode, "already runs in this folder" in stopped.stderr) == (1, True)
         assert first.running
 
         first.kill()

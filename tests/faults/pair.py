@@ -19,7 +19,7 @@ class Pair:
         for user in users(self._rabbitmq):
             address = f"amqp://{user}:{user}@{self._rabbitmq.address}"
             self._users[self._stack.start_service("ping", AMQP_URI=address)] = user
-        eventually(lambda: all(len(process.assigned()) == 2 for process in self._users), what="partitions are not shared")
+        eventually(lambda: all(len(each.assigned()) == 2 for each in self._users), what="partitions are not shared")
         self._stack.wait_until_ready()
 
     def end(self) -> None:

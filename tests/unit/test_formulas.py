@@ -42,7 +42,7 @@ def test_the_lag_of_a_group_that_commits_nothing_grows_with_time():
     assert lags((0, 0, 0), (2, 100, 0), (4, 100, 0), (60, 100, 0)) == [0, 2, 4, 60]
 
 
-def test_a_message_that_came_after_a_pause_is_not_older_than_the_last_look_before_it():
+def test_the_lag_of_a_message_after_a_pause_counts_from_the_last_look_before_the_message():
     assert lags((0, 50, 50), (2, 50, 50), (4, 50, 50), (100, 50, 50), (102, 100, 50)) == [0, 0, 0, 0, 2]
 
 

@@ -55,7 +55,7 @@ def test_the_host_names_in_the_setting_are_served_too(monkeypatch):
 
 @pytest.mark.parametrize(("method", "path"), ACTS)
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "anything"])
-def test_a_page_of_another_site_may_not_send_or_stop(client, method, path, site):
+def test_a_page_of_another_site_may_not_send_or_stop_a_run(client, method, path, site):
     response = client.open(path, method=method, headers={"Sec-Fetch-Site": site})
 
     assert (response.status_code, response.content_type) == (403, "application/problem+json")

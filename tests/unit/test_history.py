@@ -32,7 +32,7 @@ def fill(history: History, count: int) -> None:
             history.add((PARTITION, offset, key, bytes(200)))
 
 
-def test_the_newest_of_100_000_runs_are_kept_and_only_the_ids_remain_of_the_others():
+def test_the_newest_of_100_000_runs_are_kept_and_only_the_ids_of_the_others():
     history = History(KEPT)
     fill(history, RUNS)
 
@@ -85,7 +85,7 @@ def test_only_the_newest_runs_are_decoded(monkeypatch):
     assert len(decoded) == 3 * KEPT
 
 
-def test_states_are_read_from_the_oldest_kept_run_on():
+def test_states_are_read_since_the_creation_of_the_oldest_kept_run():
     topics = Topics()
     for number, run in enumerate(runs(5)):
         topics.add(Records(asked(run=run, created=CREATED + number * 10**6)).accepted())

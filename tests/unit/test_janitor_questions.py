@@ -39,7 +39,7 @@ def test_an_unknown_lag_is_not_zero():
     assert lag_of([], ends=[], beginnings=[], partitions=()) > 0
 
 
-def test_the_services_whose_calls_wait_are_known_or_all_if_rabbitmq_does_not_answer():
+def test_only_services_with_waiting_calls_are_named_but_all_services_if_rabbitmq_does_not_answer():
     def away():
         raise OSError("gone")
 

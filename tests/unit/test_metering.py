@@ -1,4 +1,4 @@
-"""The result of each message of a producer is counted once, however often somebody looks."""
+"""The result of each message of a producer is counted once, however often its delivery is checked."""
 
 import pytest
 

@@ -75,7 +75,7 @@ def test_options_that_are_false_are_kept(client, set_up):
     assert client.producers == [{"acks": 0, "linger_ms": 0}]
 
 
-def test_the_group_is_the_name_of_the_service_unless_an_option_sets_another_for_one_consumer(client, set_up):
+def test_the_group_is_the_name_of_the_service_unless_the_consumer_has_option_group_id(client, set_up):
     set_up(BatchConsumer("a", group_id="mine"))
     set_up(BatchConsumer("b"))
 

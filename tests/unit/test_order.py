@@ -8,7 +8,7 @@ from messaging.runs.order import Order
 
 
 def late(*batches: tuple[list[int], list[int]]) -> int:
-    """Count the messages out of order. Each batch has numbers and their partitions."""
+    """Count the messages that are out of order. Each batch has numbers and their partitions."""
     order, seen, found = Order(), BitMap(), 0
     for numbers, partitions in batches:
         found += order.add(numbers, partitions, seen)

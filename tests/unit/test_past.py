@@ -161,7 +161,7 @@ def test_reading_fails_at_once_if_no_time_is_left(read, sent, seconds):
         read(seconds)
 
 
-def test_a_second_read_waits_for_the_first_one_but_not_longer_than_its_timeout(broker, reader, request_):
+def test_a_second_read_waits_for_the_first_one_but_not_longer_than_its_own_timeout(broker, reader, request_):
     reading, may_go_on = Event(), Event()
     connect = broker.reader
 

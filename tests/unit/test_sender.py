@@ -134,7 +134,7 @@ class TestTheRecord:
         assert UNRECORDED / 2 < max(behind) <= UNRECORDED
         assert len(instance.topic.messages) == 5 * UNRECORDED
 
-    def test_a_run_whose_record_does_not_catch_up_fails_and_its_acknowledged_messages_count(self, instance):
+    def test_a_run_whose_record_does_not_catch_up_fails_and_its_acknowledged_messages_are_counted(self, instance):
         instance.writer.stuck = True
         started = instance.clock.now
         with pytest.raises(DeliveryFailed, match=r"acknowledged 2600 of 20000 .* no record of the run for"):

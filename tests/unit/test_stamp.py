@@ -37,7 +37,7 @@ def test_a_stamp_is_read_back(run, numbers):
 
 
 @given(some.lists(some.none() | some.binary(max_size=40), min_size=1))
-def test_any_key_is_read_without_an_error_and_the_two_readers_agree(keys):
+def test_any_key_is_read_without_an_error_and_words_and_sent_times_agree(keys):
     row, times = words(keys), sent_times(keys)
 
     assert len(times) == len(keys)
@@ -52,7 +52,7 @@ def test_a_whole_column_is_read_at_once():
     assert list(row[3::4]) == sent_times(keys) == [unpack(key)[2] for key in keys]
 
 
-def test_a_column_is_of_one_run_if_all_its_stamps_are():
+def test_a_column_belongs_to_one_run_if_all_its_stamps_have_the_same_run_id():
     mine, other = stamps(RUN, range(2)), stamps(uuid.uuid4().bytes, range(2))
 
     assert is_one_run(words(mine))

@@ -38,7 +38,7 @@ def test_the_result_of_a_call_is_awaited_even_if_eventlet_wakes_its_greenthread_
     assert woken_too_early(lambda: in_a_thread(lambda: time.sleep(0.1) or "result")) == "result"
 
 
-def test_an_error_keeps_nothing_until_the_garbage_collector_runs():
+def test_after_an_error_the_client_is_freed_without_the_garbage_collector():
     class Client:
         def connect(self):
             raise ValueError("no answer")

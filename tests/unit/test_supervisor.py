@@ -1,4 +1,4 @@
-"""The supervisor restarts a process that ends by itself, and gives up if it never gets ready."""
+"""The supervisor restarts a process that ends by itself, and gives up if the process never gets ready."""
 
 import sys
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def test_a_service_that_never_gets_ready_is_given_up_with_its_last_words():
     assert len(watched.started) == ATTEMPTS
 
 
-def test_only_failures_in_a_row_count():
+def test_only_consecutive_failures_count():
     watched = Watched()
     for _ in range(5):
         watched.end()

@@ -58,7 +58,7 @@ def test_a_first_copy_after_a_higher_number_in_its_partition_is_out_of_order():
     assert "out_of_order" not in counted(message(0, 2), message(1, 1))
 
 
-def test_an_extra_copy_in_another_partition_is_not_out_of_order_there():
+def test_a_message_is_not_out_of_order_if_a_copy_is_in_order_in_another_partition():
     for copies in [message(1, 1), message(0, 2), message(0, 1)], [message(0, 2), message(0, 1), message(1, 1)]:
         assert counted(*copies) == {"messages": 3, "distinct": 2, "twice": 1}
 

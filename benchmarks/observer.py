@@ -12,7 +12,7 @@ POLL_SECONDS = 0.02
 
 
 class Observer:
-    """Observes topics and groups over separate connections."""
+    """Observes topics and groups, with connections that only it uses."""
 
     def __init__(self, client: Client):
         self._admin = client.admin()
@@ -63,6 +63,6 @@ class Observer:
 
 
 def must(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait until the condition is true. Raises BenchmarkError if that takes longer than this."""
+    """Wait until the condition is true. Raises BenchmarkError if it is not true after `seconds`."""
     if not wait_until(condition, seconds, POLL_SECONDS):
         raise BenchmarkError(f"Waited {seconds:.0f} s, but this did not happen: {what}.")

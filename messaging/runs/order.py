@@ -1,4 +1,4 @@
-"""Finds messages that came out of order: after a message of the same run and partition with a higher number."""
+"""Finds messages that came out of order: after one with a higher number, in the same run and partition."""
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
@@ -12,12 +12,13 @@ class Order:
     def __init__(self, highest: dict[int, int] | None = None, counted: BitMap | None = None):
         self.highest = {} if highest is None else highest
         self.counted = BitMap() if counted is None else counted
-        """The numbers in closed states of the same stage."""
+        """The numbers in earlier states of this stage, which became too large and were closed."""
 
     def add(self, numbers: Sequence[int], partitions: Sequence[int], seen: BitMap) -> int:
         """Take in messages in the order in which they came; return how many came out of order.
 
-        `seen` has the numbers that came before. A message that comes again is a duplicate, and not out of order.
+        `seen` has the numbers that came before, except those in `counted`. A message that comes again is a duplicate,
+        and not out of order.
         """
         rising = self._rising(numbers, partitions)
         if rising is not None:

@@ -80,7 +80,7 @@ def test_sender_frozen(trial, pair):
 
 
 @pytest.mark.long
-def test_a_past_of_many_runs(trial):
+def test_ping_continues_an_old_run_after_many_newer_ones(trial):
     """ping killed, and back after 1,100 newer runs"""
     stack = trial.stack
     stack.api.terminate()

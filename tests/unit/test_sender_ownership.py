@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent again. The call ends as the run did."""
+    """Such a run is not sent again. If it was sent, its call ends as the sending did. Otherwise it ends as stopped."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

@@ -1,4 +1,4 @@
-"""The standing of a run in topic `run-requests`: the order of its records decides."""
+"""The order of a run's records in topic `run-requests` decides the standing of the run."""
 
 from dataclasses import replace
 from itertools import permutations

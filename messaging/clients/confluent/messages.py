@@ -28,7 +28,7 @@ def take(consumer: Consumer, most: int, seconds: float, waiting: Waiting) -> lis
 
 def _wait(consumer: Consumer, most: int, seconds: float) -> list[Message]:
     first = consumer.poll(seconds)
-    return [] if first is None else [first, *consumer.consume(most, 0)]
+    return [] if first is None else [first, *consumer.consume(most - 1, 0)]
 
 
 def without_events(messages: list[Message], on_event: Callable[[KafkaError, Message], object]) -> list[Message]:

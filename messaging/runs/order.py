@@ -12,7 +12,7 @@ class Order:
     def __init__(self, highest: dict[int, int] | None = None, counted: BitMap | None = None):
         self.highest = {} if highest is None else highest
         self.counted = BitMap() if counted is None else counted
-        """The numbers in earlier states of this stage, which became too large and were closed."""
+        """The numbers that earlier, closed states of this stage have counted."""
 
     def add(self, numbers: Sequence[int], partitions: Sequence[int], seen: BitMap) -> int:
         """Take in messages in the order in which they came; return how many came out of order.

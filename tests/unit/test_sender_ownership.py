@@ -32,12 +32,12 @@ class TestBeforeItSends:
 
         assert len(set(instance.requests.claims)) == 3
 
-    def test_a_new_run_that_nobody_else_can_know_begins_without_reading(self, instance):
+    def test_a_new_run_that_nobody_else_can_know_begins_without_reading_its_past(self, instance):
         instance.send(200, 5)
 
         assert instance.steps == ["begin", "send", "sent", "claim"]
 
-    def test_a_new_run_is_not_sent_before_the_record_of_runs_is_read(self, instance):
+    def test_a_new_run_is_not_sent_if_the_newest_records_of_all_runs_cannot_be_read(self, instance):
         instance.claims.reads = False
         with pytest.raises(DeliveryFailed, match="the record of runs was not read"):
             instance.send(200, 5)
@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent again. If it was sent, its call ends as the sending did. Otherwise it ends as stopped."""
+    """Such a run is not sent. If its sending has ended, the call gets the same outcome. Otherwise it ends as stopped."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

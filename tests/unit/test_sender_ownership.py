@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent. If its sending has ended, the call gets the same outcome. Otherwise it ends as stopped."""
+    """Such a run is not sent. If its sending has ended, its call ends in the same way. Otherwise it ends as stopped."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

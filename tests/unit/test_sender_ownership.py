@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent. If its sending has ended, its call ends in the same way. Otherwise it ends as stopped."""
+    """Such a run is not sent. The call gets the outcome that is on record. If there is none, the outcome is `stopped`."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})
@@ -124,7 +124,7 @@ class TestAPastThatCannotBeRead:
         assert unreadable.writer.outcomes[RUN] == "failed"
         assert "Kafka does not answer" in unreadable.writer.reason
 
-    def test_an_unreadable_past_is_ignored_after_a_newer_claim(self, instance):
+    def test_after_a_newer_claim_a_call_ends_even_if_the_past_cannot_be_read(self, instance):
         instance.past.on_read = lambda: instance.claims.claim("host:2/b.1")
         instance.past.error = Unavailable("gone")
         with pytest.raises(Superseded):

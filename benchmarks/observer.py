@@ -42,7 +42,7 @@ class Observer:
             return False
 
     def rewind(self, group: str, topic: str, messages: int) -> None:
-        """Set the group's offsets back, so that this many messages are left. Each partition has an equal share of them."""
+        """Set the group's offsets back, so that this many messages are left. Each partition has an equal share."""
         ends = self._reader.ends(self._reader.partitions(topic))
         offsets = {partition: end - messages // len(ends) for partition, end in ends.items()}
 

@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent. The call gets the outcome that is on record. If there is none, the outcome is `stopped`."""
+    """Such a run is not sent. Its call gets the outcome on record. If there is none, the outcome is `stopped`."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

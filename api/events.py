@@ -11,7 +11,7 @@ from api.runs.view import RunView
 
 HEARTBEAT_SECONDS = 10
 PACE_SECONDS = 0.2
-"""The shortest time between two events, in seconds."""
+"""The shortest time between two `run` events, in seconds."""
 ARRIVAL_SECONDS = 5
 """Once a run has failed or was stopped, its stream ends when no message has arrived for this long, in seconds."""
 STREAMS = 16

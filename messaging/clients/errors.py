@@ -36,7 +36,7 @@ class Aborted(ClientError):
 class OutcomeUnknown(ClientError):
     """It is unknown whether the transaction was committed. A new producer with the same id makes its outcome final.
 
-    Also raised if only a new producer can go on."""
+    Also raised if this producer cannot be used any more."""
 
 
 class Transactional(ClientError):

@@ -31,7 +31,7 @@ def test_a_run_without_a_rate_has_no_behind_seconds():
     assert "behind_seconds" not in run.view(START, STALLED_AFTER).as_json()["stages"]["sent"]
 
 
-def test_the_json_of_a_paced_run_has_its_rate_and_only_stage_sent_has_behind_seconds(records):
+def test_the_json_of_a_paced_run_has_its_rate_and_has_behind_seconds_only_at_stage_sent(records):
     run = Run(records.request.run)
     apply(records.sent("sent", seen(range(100)), start=START), run)
     members = run.view(START, STALLED_AFTER).as_json()

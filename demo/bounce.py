@@ -17,7 +17,7 @@ STALLED_SECONDS = 90
 
 @dataclass(frozen=True)
 class Kill:
-    """A service, and the fraction of the answers in topic ping at which it is killed."""
+    """A service. It is killed when topic ping has this fraction of all expected answers."""
 
     service: str
     part: float

@@ -8,11 +8,11 @@ class ClientError(Exception):
 
 
 class Unavailable(ClientError):
-    """Kafka did not answer, or not in time. The same call may succeed later."""
+    """The call failed, for example because Kafka did not answer in time. It may succeed later."""
 
 
 class Refused(ClientError):
-    """Kafka refuses this message for good. Sending it again does not help."""
+    """Kafka or its client refuses this message for good. Sending it again does not help."""
 
 
 class TooLarge(Refused):

@@ -53,7 +53,7 @@ def run() -> int:
         with brokers:
             for broker in brokers:
                 say(f"  {broker.name} at {broker.address}, log in {os.path.relpath(broker.log)}")
-            problem = run_services(settings | brokers.environment, port, [keeper(broker) for broker in brokers])
+            problem = run_services(settings | brokers.environment, port, list(map(broker_supervisor, brokers)))
             say("Stopping the brokers ...")
         if problem:
             raise LocalError(problem)
@@ -68,7 +68,7 @@ def run_services(settings: dict[str, str], port: int, brokers: list[Supervisor[B
     signals: SimpleQueue[int] = SimpleQueue()
     on_signals(lambda number, _: signals.put(number))
     say("Starting ping, pong and the API ...")
-    services = [supervisor(name, environment(settings | api_address(port)), port) for name in SERVICES]
+    services = [service_supervisor(name, environment(settings | api_address(port)), port) for name in SERVICES]
     for service in services:
         service.start()
     watched: list[Supervisor[Broker] | Supervisor[Service]] = [*brokers, *services]
@@ -92,7 +92,7 @@ def run_services(settings: dict[str, str], port: int, brokers: list[Supervisor[B
     return problem
 
 
-def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["Service"]:
+def service_supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["Service"]:
     """Return the supervisor that keeps this service running."""
     # A service touches this file while its consumer is in its group. The API does not use it.
     health_file = DATA / f"{name}.healthy"
@@ -107,7 +107,7 @@ def supervisor(name: str, variables: dict[str, str], port: int) -> Supervisor["S
     return Supervisor(name, launch, api_is_ready if name == "api" else health_file.exists, say)
 
 
-def keeper(broker: Broker) -> Supervisor[Broker]:
+def broker_supervisor(broker: Broker) -> Supervisor[Broker]:
     """Return the supervisor that starts this broker again if it ends. The broker runs already."""
 
     def launch() -> Broker | None:

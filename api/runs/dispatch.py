@@ -7,6 +7,7 @@ calls are arguments: tests can run every order of events without a broker.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
@@ -96,16 +97,13 @@ class Dispatcher:
 
     def _queue(self, run: Run) -> None:
         """Put the call into the service's queue. A second call is harmless, because it asks for the same run."""
-        failed: str | None = None
+        note = partial(self._store.note_queued, run.id)
         try:
             self._calls.queue(run.request)
         except NotTaken as problem:  # RabbitMQ may still have the call, but after a 503 nothing may be sent
-            failed = problem.reason
+            note = partial(self._store.fail, run.id, problem.reason)
         try:
-            if failed is None:
-                self._store.note_queued(run.id)
-            else:
-                self._store.fail(run.id, failed)
+            note()
             if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
                 raise no_kafka("the record of the run has not come back")
         except Problem as problem:  # without this record, a service that gets the call may send

@@ -76,6 +76,12 @@ def starts(name: str, process: LoggedProcess) -> list[str]:
     return re.findall(rf"^  {name}, process (\d+)$", process.log, re.MULTILINE)
 
 
+def must_send_again(api: str) -> None:
+    """Wait until the API is ready, and send messages."""
+    eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
+    assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
+
+
 def end_of(process: LoggedProcess) -> int:
     return process.popen.wait(30)
 
@@ -115,14 +121,12 @@ def test_a_service_or_a_broker_that_is_killed_is_started_again_until_ctrl_c(fold
         eventually(lambda: all(f"{name} ended by itself, by signal 9" in process.log for name in SERVICES))
         eventually(lambda: all(len(starts(name, process)) == 2 for name in SERVICES), what="not all start again")
         api = f"http://127.0.0.1:{port}"
-        eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
-        assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
+        must_send_again(api)
 
         for name in BROKERS.values():
             os.kill(pid_of(name, folder), signal.SIGKILL)
         eventually(lambda: all(len(starts(name, process)) == 1 for name in BROKERS), 60, "not all brokers start again")
-        eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
-        assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
+        must_send_again(api)
 
         pongs = starts("pong", process)
         os.kill(int(pongs[-1]), signal.SIGKILL)

@@ -82,7 +82,7 @@ class Janitor:
         if group in ended:
             self._store.give_up(
                 stall.run,
-                f"{stall.missing} messages are missing at {stall.stage}: {group} has read topic {group} to its end.",
+                f"Messages missing at {stall.stage}: {stall.missing}. The service has read topic {group} to its end.",
             )
 
 

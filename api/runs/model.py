@@ -137,7 +137,7 @@ class Run:
         last = STAGES[self.request.service][-1]
         if refused and len(self.numbers(last)) + sum(refused.values()) >= self.request.num_messages:
             stage, count = next(iter(refused.items()))
-            return RunState.FAILED, f"Kafka refused {count} messages at {stage}; see the log of {stage.split('_')[0]}"
+            return RunState.FAILED, f"Kafka refused messages at {stage}: {count}; see the log of {stage.split('_')[0]}"
         if self.standing.incomplete:
             return RunState.FAILED, self.standing.incomplete
         return RunState.BOUNCING, None

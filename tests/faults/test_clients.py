@@ -22,7 +22,7 @@ def connect(stack, sent: bytes) -> socket.socket:
 
 
 def test_a_thousand_connections(trial):
-    """A thousand connections that say nothing, or half a request"""
+    """A thousand open connections: each sends nothing, half a request or a whole one"""
     stack = trial.stack
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # this process needs an open file for each connection too

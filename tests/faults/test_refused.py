@@ -42,7 +42,7 @@ def test_messages_that_do_not_fit(trial):
     states = [stack.get(path).json()["state"] for path in trial.paths]
     assert states == ["done", "done", "failed", "failed"]
     run = stack.get(answers_refused).json()
-    assert "Kafka refused 50 messages at pong_answered" in run["reason"]
+    assert "Kafka refused messages at pong_answered: 50" in run["reason"]
     assert {name: (stage["distinct"], stage["failed"]) for name, stage in run["stages"].items()} == {
         "sent": (50, 0),
         "pong_received": (50, 0),

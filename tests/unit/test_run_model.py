@@ -181,7 +181,7 @@ class TestRefusedMessages:
     def test_the_run_has_failed_with_a_reason_and_a_count_once_all_other_messages_have_arrived(self, records):
         run = run_of(records, *self.records_of(records, refused=3, arrived=7))
 
-        assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
+        assert run.state() == ("failed", "Kafka refused messages at pong_answered: 3; see the log of pong")
         assert run.is_over
 
     def test_the_run_is_bouncing_until_all_other_messages_have_arrived(self, records):
@@ -198,7 +198,7 @@ class TestRefusedMessages:
         again = records.stage("pong_answered", seen(failed=range(7, 10)), writer="host:2/a")
         run = run_of(records, *self.records_of(records, refused=3, arrived=7), again)
 
-        assert run.state() == ("failed", "Kafka refused 3 messages at pong_answered; see the log of pong")
+        assert run.state() == ("failed", "Kafka refused messages at pong_answered: 3; see the log of pong")
 
     def test_a_run_is_done_if_refused_messages_are_answered_later(self, records):
         again = records.stage("pong_answered", seen(range(7, 10)), writer="host:2/a")

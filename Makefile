@@ -69,7 +69,7 @@ clean: ## stop the brokers, delete their data, and remove what was installed in 
 	python3 -m local stop
 	rm -rf .venv .pipenv node_modules local/brokers/data local/brokers/jars
 
-# Only for tests and screenshots. Tests that need one of these are skipped without it.
+# Chromium and promtool, only for tests and screenshots. If one of them is missing, the tests that need it are skipped.
 tools:
 	@command -v chromium >/dev/null || python3 -m local install chromium || echo "The page cannot be tested here."
 	@command -v promtool >/dev/null || python3 -m local install prometheus || echo "The alert rules and the metrics cannot be tested here."

@@ -1,7 +1,7 @@
 """`make audit`: looks for packages of Pipfile.lock that need a compiler on a platform. Exit code 1 if there are any.
 
-A pure Python package needs no compiler. The installed copy says if a package is pure, even if the index has only its
-source. For all other packages, the index must have a wheel for each platform. If the index cannot be reached, this
+A pure Python package needs no compiler, even if the index has only its source. The installed copy says if a package is
+pure. For all other packages, the index must have a wheel for each platform. If the index cannot be reached, this
 program says so and exits with 0.
 """
 

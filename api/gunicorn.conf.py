@@ -18,8 +18,8 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, _most), _hard))
 bind = os.environ.get("API_BIND") or f"127.0.0.1:{os.environ.get('API_PORT') or 8000}"
 worker_class = "api.worker.Worker"  # threads, because nameko's proxies block
 workers = 2
-# Each service needs WAITING threads (api/runs/dispatch.py), and event streams need STREAMS (api/events.py). The other
-# threads serve all other requests.
+# Requests that wait for one service occupy up to WAITING threads (api/runs/dispatch.py). Event streams occupy up to
+# STREAMS threads (api/events.py). The other threads serve all other requests.
 threads = 128
 worker_connections = 4000  # silent connections are cheap, see api/worker.py
 timeout = 30  # seconds without a heartbeat of the worker; requests may take longer

@@ -69,8 +69,8 @@ def check_wait(run: Request, request_timeout: int) -> None:
     """Raise BadParameter if a paced run takes `request_timeout` seconds or longer, because its GET would time out."""
     if run.rate is not None and run.num_messages / run.rate >= request_timeout:
         raise BadParameter(
-            f"{run.num_messages} messages at {run.rate} per second take {run.num_messages / run.rate:.1f} s, and a GET"
-            f" waits for less than {request_timeout} s. Send it as a POST, which does not wait."
+            f"{run.num_messages} messages at {run.rate} per second take {run.num_messages / run.rate:.1f} s, but a GET"
+            f" must end in less than {request_timeout} s. Use POST, which does not wait."
         )
 
 

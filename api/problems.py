@@ -28,9 +28,9 @@ class Problem(Exception):
         self.detail = detail
         self.members = members
         self.about = about
-        """The run that `instance` (RFC 9457) names."""
+        """The run that `instance` (RFC 9457) names, if `run` is not set."""
         self.run: UUID | None = None
-        """The run that `instance` names and `Link` leads to, if it has begun or is on record."""
+        """Set this if the run may have begun or is on record. Then `instance` names it, and `Link` leads to it."""
 
 
 def no_kafka(why: str) -> Problem:

@@ -1,4 +1,4 @@
-"""The real API, gunicorn with api/gunicorn.conf.py, and timed requests to it."""
+"""Runs the real API (gunicorn with api/gunicorn.conf.py), and times requests to it."""
 
 import time
 import urllib.request
@@ -51,7 +51,7 @@ class Api:
         return False
 
     def wait(self, path: str, seconds: float = 60) -> None:
-        """Request the path until the status is 200. Raises BenchmarkError if that takes longer than this."""
+        """Request the path until the status is 200. Raises BenchmarkError if no request succeeds in time."""
         if not wait_until(lambda: self.answers(path), seconds, 0.1):
             self.get(path)  # raises an error that gives the reason
 

@@ -12,7 +12,7 @@ from api.metrics.values import Labels, Values
 from api.runs.totals import BOUNDS
 
 EVERY = 3
-"""The JSON contains every third past value. That is enough for a small line and keeps the JSON small."""
+"""The JSON contains every third past value. That is enough for the page's small charts."""
 
 LE = [*(str(bound) for bound in BOUNDS), "+Inf"]
 

@@ -16,7 +16,7 @@ WINDOW_SECONDS = 10
 """Rates and growth are computed over this time, in seconds."""
 
 FRESH_SECONDS = 10
-"""A look that is older than this, in seconds, is not used. So two responses this far apart never use the same look."""
+"""If the newest look is older than this, in seconds, no look is used."""
 
 
 class Look(Protocol):

@@ -127,7 +127,7 @@ class ProxyPool:
         self.timeout = timeout
         """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """Each proxy with the time of its last use. The newest is taken first, so surplus ones stay unused."""
+        """Each proxy with the time of its last use. The newest time is taken first, so surplus proxies stay unused."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:

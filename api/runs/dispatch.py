@@ -1,7 +1,7 @@
 """Brings a run to its service: calls the service while the client waits, or queues the call for later.
 
-Every accepted run is carried out. Several requests may race for one id, and a call may be lost. So the store and the
-calls are arguments: tests can run every order of events without a broker.
+Every accepted run is carried out, or ends `failed`. Several requests may race for one id, and a call may be lost. So
+the store and the calls are arguments: tests can run every order of events without a broker.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class Dispatcher:
     def send(self, request: Request, has_key: bool) -> Figures:
         """Make the service send now, and return its figures. With a key, only the first request of that id sends.
 
-        The Problem links to the run if the run may have begun, or if an earlier run has this id.
+        The Problem links to the run if it may have begun, or if an earlier run has this id and the same numbers.
         """
         self._refuse_if_too_many()
         may_have_begun = False
@@ -100,7 +100,7 @@ class Dispatcher:
         note = partial(self._store.note_queued, run.id)
         try:
             self._calls.queue(run.request)
-        except NotTaken as problem:  # RabbitMQ may still have the call, but after a 503 nothing may be sent
+        except NotTaken as problem:  # RabbitMQ may have the call, but after a 503 no service must send
             note = partial(self._store.fail, run.id, problem.reason)
         try:
             note()

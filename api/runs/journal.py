@@ -28,7 +28,7 @@ class Journal:
         self._writer = RequestsWriter(self._connected)
 
     def start(self, apply: Apply) -> None:
-        """Connect. Hand every record of `run-requests` to `apply`, in a thread. If this fails, call it again."""
+        """Connect. In a thread, hand every record of `run-requests` to `apply`. After a Problem, call `start` again."""
         try:
             create_missing(self._client, self._topics)
             self._producer = self._client.producer(max_block_ms=KAFKA_SECONDS * 1000)

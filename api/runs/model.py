@@ -183,7 +183,10 @@ class Run:
         return RunView(**vars(summary), stages=stages, behind_seconds=self._behind_seconds(now))
 
     def _behind_seconds(self, now: int) -> float | None:
-        """Return the delay of the newest message, or of the next one if that is larger and over RECORD_SECONDS."""
+        """Return the delay of the newest message, in seconds.
+
+        The next message counts instead if its delay is longer than that, and longer than RECORD_SECONDS.
+        """
         if self.request.rate is None:
             return None
         start = start_of(self._senders())

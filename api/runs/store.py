@@ -161,13 +161,13 @@ class Store:
         return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
-        """Put a run on record without waiting for it. Return the token of this request."""
+        """Put a run on record, and do not wait for the record. Return the token of this request."""
         token = f"{self._process}/{uuid4()}"
         self._write(lambda writer: writer.accept(request, token))
         return token
 
     def note_queued(self, run_id: UUID, on_disk: bool = True) -> None:
-        """Put on record that RabbitMQ has the call, without waiting for it."""
+        """Put on record that RabbitMQ has the call. Do not wait for the record."""
         self._write(lambda writer: writer.queued(run_id, on_disk))
 
     def fail(self, run_id: UUID, reason: str) -> None:

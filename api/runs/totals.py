@@ -24,7 +24,7 @@ _MICROSECONDS = [round(bound * 1_000_000) for bound in BOUNDS]
 
 
 class Point(NamedTuple):
-    """A stage, of the runs that one service sends."""
+    """One stage of all runs that one service sends."""
 
     service: str
     stage: str

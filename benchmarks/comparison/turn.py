@@ -64,7 +64,7 @@ def take_turn(site: Site, version: Version, messages: int) -> Figures:
 
 
 class Turn:
-    """The steps of a turn. Each step checks Kafka's offsets: nothing is lost, nothing came twice."""
+    """The steps of a turn. `send` and `bounce` check Kafka's offsets: nothing was lost, nothing came twice."""
 
     def __init__(self, site: Site, version: Version, messages: int):
         self._site = site

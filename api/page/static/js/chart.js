@@ -11,7 +11,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const together = new Map();
 
 export class Chart {
-  /** `at` formats a number of the x axis, `value` one of the y axis, and `tick` a label of the y axis.
+  /** `at` formats x values. `value` formats y values, and `tick` formats the labels of the y axis.
    *  With `lists`, the chart lists its marks below. `x` has uPlot's options for an x axis that does not show time. */
   constructor({ title, names, at, value, tick = value, head, x = {}, lists = false }) {
     Object.assign(this, { title, names, at, value, tick, head, x, lists, most: [0, 0], points: {}, marks: [], plot: null });
@@ -45,7 +45,7 @@ export class Chart {
     this.plot?.destroy();
   }
 
-  /** Draw points by stage, as [x, y], and marks. */
+  /** Draw the points of each stage, and the marks. A point is [x, y]. */
   draw(points, marks = []) {
     Object.assign(this, { points, marks });
     const all = Object.values(points).flat();

@@ -23,7 +23,7 @@ function fill(element, properties, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Change a text only if it differs. If the same text is set again, browsers draw it, and screen readers announce it. */
+/** Set a text only if it differs. Otherwise browsers would draw it again, and screen readers would announce it again. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -58,7 +58,7 @@ function welcome() {
       stage("Pong answered", "pong sends it back"),
       stage("Ping received", "ping takes the answer"),
     ),
-    h("p", { class: "muted" }, "Or choose an earlier run. To compare it with another run, click “compare” there."),
+    h("p", { class: "muted" }, "Or choose an earlier run. Then every other run in the list has a link “compare”."),
   );
 }
 

@@ -154,7 +154,7 @@ export class View {
   tellMarks(found) {
     const texts = found.map(({ text }) => text);
     const old = [...(this.told ?? texts)];
-    // A mark that becomes known later may be earlier in time, and a stage can stall twice. So compare texts one by one.
+    // New marks can come before old ones, and two marks can have the same text. So an old text hides one new text only.
     const fresh = texts.filter((text) => {
       const index = old.indexOf(text);
       if (index >= 0) old.splice(index, 1);

@@ -18,7 +18,7 @@ class Drain:
     messages: int
     """Messages that were left after the first decrease."""
     seconds: float
-    """From that time until none was left."""
+    """The time from the first decrease until no messages are left."""
 
     @property
     def rate(self) -> float:

@@ -52,7 +52,7 @@ def output_of(*arguments: str) -> str:
 
 
 def handled(log: Path, topic: str) -> int:
-    """Return how many messages of the topic a service has handled, according to its log. It logs every 100 messages."""
+    """Read from a service's log how many messages of this topic it has handled. It logs every 100 messages."""
     return sum(map(int, re.findall(rf"topic={topic} messages=(\d+)", log.read_text())))
 
 

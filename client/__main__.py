@@ -3,8 +3,8 @@
 `python -m client verify RUN` counts the messages of a run in Kafka.
 
 Exit codes: 0 everything arrived; 1 something was lost, or the run is not `done`; 2 wrong usage, or the API refuses
-or cannot be reached; 130 Ctrl-C. The run goes to stdout, everything else to stderr. `client.verify.command` has the
-exit codes of `verify`.
+or cannot be reached; 130 Ctrl-C. The link, the live bars and the result go to stdout. All other messages go to
+stderr. `client.verify.command` has the exit codes of `verify`.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line. `carry_out` of the result takes the API and the arguments and returns the exit code."""
+    """Parse the command line. The result has a function `carry_out(api, arguments)`, which returns the exit code."""
     defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT') or 8000}", json=False)
     # Options may come before or after the command, so both parsers have them. Without SUPPRESS,
     # the default of the second parser would overwrite the value that the first one has read.

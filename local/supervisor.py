@@ -20,7 +20,7 @@ class Running(Protocol):
         """Return how it ended, such as `by signal 9`. None while it runs."""
 
     def last_words(self) -> str:
-        """Return the last line that the process has printed. Call this after its end."""
+        """Return the last line that the process has printed, or where its log is. Call this after its end."""
 
 
 P = TypeVar("P", bound=Running)

@@ -66,7 +66,7 @@ class Calls:
             log.error("%s failed: %s", service, error)
             raise Problem(400, f"{error}.") from None  # the same request would fail again
         except StoppedForGood as error:
-            raise Problem(409, f"The run was {error}. Its link shows what became of the messages.") from None
+            raise Problem(409, f"The run was {error}. Its link shows what was received.") from None
         except RemoteError as error:
             log.error("%s failed: %s", service, error)
             raise not_finished(service, error.value) from None

@@ -1,6 +1,6 @@
-"""Plain kafka-python loops with the options of config.yml. They show how fast the Kafka client is without our code.
+"""Plain kafka-python loops with the options of config.yml. They show how fast the client is without our code.
 
-Each loop runs in a separate process, with native threads or monkey-patched by eventlet, like nameko's services:
+Only `fill` uses our code: it fills a topic. Each loop runs in a separate process, with native threads or with eventlet:
 
     python -m benchmarks.contenders.loops threads|eventlet send TOPIC NUM_MESSAGES
     python -m benchmarks.contenders.loops threads|eventlet poll TOPIC GROUP NUM_MESSAGES
@@ -81,7 +81,7 @@ def main() -> None:
     if threading == "eventlet":
         import eventlet
 
-        eventlet.monkey_patch()  # must run before kafka is imported, so the functions import it
+        eventlet.monkey_patch()  # before the functions import kafka
     loops: dict[str, Callable[..., None]] = {"send": send, "poll": poll, "fill": fill}
     loops[loop](*arguments)
 

@@ -1,4 +1,4 @@
-"""The services of a design as processes: starts and kills them, asks them to send, and reports their progress."""
+"""Runs the services of a design as processes. Kills them, asks them to send, and reports their progress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ class SendingPing(TextbookPing):
 
     @rpc
     def send(self, run: str, num_messages: int, size: int) -> int:
-        """Send the same messages as our ping does. Return how many Kafka has acknowledged."""
+        """Send the same messages as our ping does. Return how many of them Kafka has acknowledged."""
         run_id, futures = UUID(run).bytes, []
         for number in range(num_messages):
             [key], [value] = stamps(run_id, [number]), payloads(run_id, [number], size)

@@ -51,7 +51,7 @@ def goals(times_textbook: float, rates: list[Rate]) -> list[Goal]:
 def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
     """Return how fast each contender handles messages that were in the topic before it started.
 
-    `drain` measures all of them in the same way, by Kafka's offsets. A message is done when its offset is committed
+    `drain` measures all contenders in the same way, by Kafka's offsets. A message is done when its offset is committed
     and, if the contender answers, its answer is in topic ping.
     """
     contenders = contenders_for(topic, answers)

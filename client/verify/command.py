@@ -95,7 +95,8 @@ def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple
     if verdict.differences:
         check_retention(reading, run)  # Kafka may have deleted messages meanwhile
     elif not run.is_over:
-        raise CannotTell(f"Run {run.id} waits at stage {run.stalled}. So far the topics hold what the API says.")
+        doing = f"waits at stage {run.stalled}" if run.stalled else f"is {run.state}"
+        raise CannotTell(f"Run {run.id} {doing}. So far the topics hold what the API says.")
     return run, verdict
 
 

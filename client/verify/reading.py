@@ -48,12 +48,13 @@ class Reading:
             if fetched:
                 deadline = self._clock() + SILENT_SECONDS
             elif self._clock() > deadline:
-                raise Unavailable(f"no message came for {SILENT_SECONDS} s, and there are more")
+                raise Unavailable(f"no message came for {SILENT_SECONDS} s, although there are more")
 
     def lost_since(self, milliseconds: int) -> list[Partition]:
-        """Return the partitions from which Kafka may have deleted messages of this time (since the epoch) or later.
+        """Return the partitions from which Kafka may have deleted messages from this time or later.
 
-        Such a partition does not begin at offset 0, and holds no message from before that time. Raises Unavailable.
+        The time counts from the epoch. Such a partition does not begin at offset 0, and holds no message from before
+        that time. Raises Unavailable.
         """
         shortened = {p: offset for p, offset in self._reader.beginnings(self._partitions).items() if offset > 0}
         since = self._reader.offsets_at([*shortened], milliseconds) if shortened else {}

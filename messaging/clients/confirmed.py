@@ -36,7 +36,7 @@ class Confirmed:
     def refused(self, reason: str) -> None:
         """Log why a commit failed, but not the same reason again: in an outage, several commits fail each second."""
         if reason != self._reason:
-            log.warning("offsets were not committed, the next commit has them too: %s", reason)
+            log.warning("offsets were not committed: %s. The next commit has them too.", reason)
         self._reason = reason
 
     def forget(self) -> None:

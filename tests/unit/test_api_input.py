@@ -160,7 +160,7 @@ def test_a_get_of_a_run_that_would_take_too_long_is_400_and_the_response_says_to
     response = client.get("/pong/6000/1?rate=100")
 
     assert response.status_code == 400
-    assert "Send it as a POST" in response.json["detail"]
+    assert "Use POST, which does not wait." in response.json["detail"]
 
 
 @pytest.mark.parametrize("path", [f"/runs/{RUN}", f"/runs/{RUN}/events"])

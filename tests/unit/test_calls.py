@@ -204,7 +204,7 @@ def test_a_run_that_a_user_has_stopped_is_409_and_not_to_be_tried_again(calls, p
     problem = refused(call, calls)
 
     assert problem.status == 409
-    assert problem.detail == "The run was stopped; 3 of 10 messages were sent. Its link shows what became of the messages."
+    assert problem.detail == "The run was stopped; 3 of 10 messages were sent. Its link shows what was received."
 
 
 def test_a_foreign_remote_error_with_the_name_of_our_exception_is_503(calls, proxy):

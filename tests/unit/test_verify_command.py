@@ -188,6 +188,12 @@ class TestCannotTell:
         assert verify("--json") == 2
         assert "waits at stage sent. So far the topics hold what the API says." in self.told(capsys)
 
+    def test_exit_code_is_2_if_the_run_was_stalled_and_goes_on(self, stack, capsys):
+        stack.runs = [run("sending", stalled="sent"), run("sending")]
+
+        assert verify() == 2
+        assert "is sending. So far the topics hold what the API says." in self.told(capsys)
+
     @pytest.mark.parametrize(
         ("error", "words"),
         [(Refused("There is no such run."), "There is no such run."), (Unreachable("x"), "does not answer (x).")],

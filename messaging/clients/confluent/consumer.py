@@ -40,7 +40,7 @@ class ConfluentConsumer:
         """The next offset of each partition after its last poll."""
         callbacks = {"on_commit": self._on_commit, "error_cb": self._on_error}
         with translated():
-            # An EOF event reports a partition's end, even if only transaction markers lie before it.
+            # Transaction markers are not messages. Only an EOF event shows that a partition ends after a marker.
             self._consumer = Consumer({**options, **callbacks, "enable.partition.eof": True})
             try:
                 waiting(lambda: self._consumer.list_topics(timeout=CONNECT_SECONDS))
@@ -137,7 +137,7 @@ class ConfluentConsumer:
     def close(self) -> None:
         self._is_closing = True
         with translated(), suppress(RuntimeError):  # raised if it is closed already
-            if self._owes_unassign:  # `close` would wait forever for this call
+            if self._owes_unassign:  # without `unassign`, `close` would wait forever
                 self._consumer.unassign()
             self._waiting(self._consumer.close, CLOSE_SECONDS)
 

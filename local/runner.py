@@ -64,7 +64,7 @@ def run() -> int:
 
 
 def run_services(settings: dict[str, str], port: int, brokers: list[Supervisor[Broker]]) -> str | None:
-    """Run ping, pong and the API until a signal comes. If one of them or a broker never gets ready, return why."""
+    """Run ping, pong and the API until a signal comes. Return why if one of them or a broker cannot start."""
     signals: SimpleQueue[int] = SimpleQueue()
     on_signals(lambda number, _: signals.put(number))
     say("Starting ping, pong and the API ...")

@@ -1,4 +1,4 @@
-"""Keeps a service or a broker running: restarts it when it ends by itself, and gives up if it never gets ready."""
+"""Keeps a service or a broker running: starts it again if it ends by itself, and gives up after three ends in a row."""
 
 import time
 from collections.abc import Callable

@@ -40,7 +40,7 @@ class OutcomeUnknown(ClientError):
 
 
 class Transactional(ClientError):
-    """A library that cannot tell committed messages from aborted ones has received messages of a transaction."""
+    """The library has received messages of a transaction, but cannot know if the transaction was committed."""
 
     def __init__(self, topic: str):
         super().__init__(

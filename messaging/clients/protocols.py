@@ -58,7 +58,7 @@ class Polled:
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
     reached: Mapping[Partition, int] = field(default_factory=dict)
-    """The ends that a consumer has reached after these messages. Transaction markers may lie before them.
+    """The ends of partitions that a consumer has read to the end, if transaction markers come after the last message.
 
     The markers take offsets too. A consumer must commit these ends as well to have a lag of 0."""
 
@@ -202,7 +202,7 @@ class Admin(Protocol):
         """Create a topic. If it exists, leave it unchanged and return False. Raises TooFewBrokers, Unavailable."""
 
     def delete(self, topic: str) -> None:
-        """Delete a topic if it exists. Kafka may need a moment until it can be created again. Raises Unavailable."""
+        """Delete a topic if it exists. Kafka finishes this a moment later. Raises Unavailable."""
 
     def set_offsets(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """Commit offsets for a group that has no members now. Raises Unavailable."""
@@ -234,7 +234,7 @@ class Client(Protocol):
         """Raises Unavailable."""
 
     def admin(self, seconds: float = 10) -> Admin:
-        """Make an admin whose calls take no longer than this. Raises Unavailable."""
+        """Make an admin whose calls take no longer than this, except `set_offsets`. Raises Unavailable."""
 
 
 class Waiting(Protocol):

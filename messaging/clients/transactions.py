@@ -70,8 +70,8 @@ class TransactionalProducer(Protocol):
 class TransactionalClient(Client, Protocol):
     """A client whose library has transactions. Its readers return committed messages only.
 
-    But the `ends` of a reader also count uncommitted messages. It reaches an end only when all transactions before that
-    end are closed.
+    But the `ends` of a reader may lie behind uncommitted messages. The reader reaches an end only when all transactions
+    before that end are closed.
     """
 
     def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> TransactionalProducer:

@@ -1,4 +1,4 @@
-"""Slows down the sending of a run while its record lags behind. So a new owner sends few messages again."""
+"""Pauses the sending of a run while its record lags behind. A new owner repeats only what is not on record."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -44,7 +44,7 @@ class Backpressure:
         return self._ownership.overdue
 
     def wait_until_recorded(self) -> None:
-        """Wait until all messages sent here are on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
+        """Wait until everything about the run is on record. Raises DeliveryFailed after KEEP_UP_SECONDS."""
         self._wait_until(lambda: self._record.flush(0.5, self._run))
 
     def _wait_until(self, recorded: Callable[[], bool]) -> None:

@@ -23,7 +23,7 @@ from messaging.stopping import StopRequest
 START_SECONDS = 0.1
 """The first message of a paced run is due this many seconds after its sender is ready to send.
 
-This leaves time to put on record when that message is due."""
+In this time, the sender puts the due time of that message on record."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
 """A redelivered call that the API did not put on record is at most this old, in microseconds."""

@@ -14,7 +14,7 @@ Forward = Callable[[Batch], Answers]
 
 
 class Forwarder:
-    """Sends at once."""
+    """Sends the answers immediately."""
 
     def __init__(self, topic: str, producer: Producer, meter: Meter):
         self._topic = topic

@@ -24,12 +24,12 @@ FROZEN_SECONDS = 1
 """If `asked` is not read for longer than this, in seconds, the process may have been frozen and have lost the run."""
 
 CLAIM_SECONDS = 0.1
-"""If only one call has a run's id, the run may be unclaimed for this long, in seconds. Most small runs are over by
-then. Their claim goes to Kafka together with their outcome. So reading claims takes no CPU time during the sending."""
+"""If only one call has a run's id, the run may be unclaimed for this long, in seconds. Most small runs end
+before. Their claim then goes to Kafka together with their outcome, so no claim is read while they send."""
 
 
 class Claims(Protocol):
-    """Tells about newer claims and stops."""
+    """Knows the newer claims of a run, and whether the run was stopped."""
 
     def watched(self, run: UUID) -> AbstractContextManager[Standing]: ...
     def is_ended(self, run: UUID) -> bool: ...
@@ -90,7 +90,7 @@ class Ownership:
             raise Unavailable(f"Kafka did not take the claim to run {run}")
 
     def claim_later(self) -> None:
-        """Claim the run within CLAIM_SECONDS, or when `claim_now` is called."""
+        """Claim the run when `asked` is read after CLAIM_SECONDS, or earlier if `claim_now` is called."""
         self._claim_by = self._clock() + CLAIM_SECONDS
 
     def claim_now(self) -> None:

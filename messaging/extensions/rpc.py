@@ -42,7 +42,7 @@ REDELIVERED = "redelivered"
 
 
 class _Stopped(Exception):
-    """Ends the greenthread that consumes calls if it has not ended within the time for a stop."""
+    """Ends the greenthread that consumes calls. It is raised there when the time for a stop is over."""
 
 
 class QueueConsumer(nameko.messaging.QueueConsumer):
@@ -166,7 +166,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             super().handle_message(*self._waiting.popleft())
 
     def leave_waiting_calls(self) -> None:
-        """Leave the waiting calls to the next instance. nameko would reply "no such method"."""
+        """Leave the waiting calls to the next instance. Here, nameko would reply "no such method" to them."""
         while self._waiting:
             self.queue_consumer.leave_message(self._waiting.popleft()[1])
 
@@ -215,8 +215,8 @@ class Rpc(nameko.rpc.Rpc):
     def _give_away(self, message: Message, error: Exception) -> None:
         """End the call here without a reply. It goes back into its queue.
 
-        This is also necessary if another instance sends the run. That instance may have lost its own delivery of the
-        call. If it fails then, RabbitMQ must still have the call.
+        The call must go back even if another instance sends the run. That instance may have lost its connection, and
+        its call with it. If it then fails, RabbitMQ must still have this call.
         """
         queue = self.rpc_consumer.queue_consumer
         put_back_at = time.monotonic() + (SUPERSEDED_SECONDS if isinstance(error, Superseded) else RETRY_SECONDS)

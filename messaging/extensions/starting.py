@@ -56,9 +56,9 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
 
     def wait() -> T:
         tpool.execute(note)
-        # `execute` may return too early: eventlet's select() wakes its greenthread once for each of kafka-python's
-        # sockets that is ready. The later wake-ups come while this greenthread waits for something else (eventlet
-        # issue 551).
+        # `execute` may return too early. eventlet's select() wakes this greenthread once for each ready socket of
+        # kafka-python. Only the first wake-up ends the select(). The others end what this greenthread waits for next
+        # (eventlet issue 551).
         while not results and not errors:
             time.sleep(EARLY_SECONDS)
         if errors:

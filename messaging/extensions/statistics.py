@@ -23,8 +23,8 @@ LINE = (
 class TopicStats:
     """Counts the messages of one topic, and logs a line for each `batch_size` messages.
 
-    The time of a line begins when the line before it ends, or with its first message if that came after a pause. If one
-    run begins a line and a later run fills it, the pause between the runs counts.
+    The time of a line begins when the previous line ends. After a pause, it begins with the first message of the line.
+    If a line has messages of two runs, its time includes the pause between the runs.
     """
 
     def __init__(self, topic: str, batch_size: int, clock: Callable[[], float] = time.perf_counter):

@@ -52,7 +52,7 @@ class Topic:
         created: int | None = None,
         rate: int | None = None,
     ) -> dict[str, float]:
-        """Send a run of random messages and return its five figures: see `messaging.delivery.calls.RunSender`."""
+        """Send a run of random messages, as `messaging.delivery.calls.RunSender` does. Return its five figures."""
         call = Call(num_messages, size, run_id, queued, created, self._redelivered, rate)
         return self._sender.send_run(call).as_json()
 

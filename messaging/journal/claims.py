@@ -1,4 +1,4 @@
-"""Tells a sender quickly about newer claims and stops of its runs. Its memory does not grow with old runs."""
+"""Tells a sender quickly if one of its runs has a newer claim or was stopped. Old runs take no memory here."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ ENDED_KEPT = 10_000
 """`Claims` remembers this many runs that were stopped or have failed: the newest ones."""
 
 RECENT_MS = 600_000
-"""How far back a process reads when it starts. A call that the API no longer waits for may be this old."""
+"""How far back a process reads when it starts. A call can wait in RabbitMQ for this long."""
 
 
 class Claims:

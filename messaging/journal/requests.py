@@ -83,7 +83,7 @@ def decode(key: bytes | None, value: bytes | None, offset: int) -> RequestRecord
 
 @dataclass
 class Standing:
-    """All that topic `run-requests` says about one run so far. Pure: the caller applies the records in their order."""
+    """All that topic `run-requests` says about one run so far. The caller applies the records in their order."""
 
     request: Request | None = None
     accepted_by: str | None = None

@@ -166,8 +166,8 @@ class ConfluentConsumer:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Give the partitions back at the next poll, not now, so that the caller can finish and commit first.
 
-        When this method returns, the client gives them back, unless a method was called that changes the assignment.
-        `incremental_assign` is such a method. librdkafka refuses it with these assignors, so it has no other effect.
+        Without the call of `incremental_assign`, the client would give them back when this method returns. librdkafka
+        refuses this call for the assignors range and roundrobin, so the call changes nothing else.
         """
         if self._is_closing:
             return

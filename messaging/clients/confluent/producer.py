@@ -43,7 +43,7 @@ class ConfluentProducer:
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """Always empty, because librdkafka does not report it. Kafka drops what an idempotent producer sends twice."""
+        """Always empty: librdkafka reports no second attempts. Kafka drops what an idempotent producer sends twice."""
         return MappingProxyType({})
 
     def partitions(self, topic: str) -> int:

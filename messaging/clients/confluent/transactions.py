@@ -42,7 +42,7 @@ class ConfluentTransactionalProducer:
 
     def __init__(self, transactional_id: str, options: Mapping[str, object], limits: TopicLimits, waiting: Waiting):
         made = {**options, **TRANSACTIONS, "transactional.id": transactional_id, "error_cb": lambda error: None}
-        made.pop("message.timeout.ms", None)  # derived from transaction.timeout.ms; librdkafka refuses a longer one
+        made.pop("message.timeout.ms", None)  # librdkafka uses transaction.timeout.ms, and refuses a longer timeout
         self._limits = limits
         self._waiting = waiting
         self._outgrown: str | None = None

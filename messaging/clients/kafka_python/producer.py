@@ -44,7 +44,8 @@ class KafkaPythonDelivery:
 
     @property
     def acknowledged_at(self) -> int:
-        return self._acknowledged_at or self._seen_at  # the first one is 0 if the last message of each partition failed
+        # `_acknowledged_at` is 0 if the last message of each partition failed.
+        return self._acknowledged_at or self._seen_at
 
     def _note_time(self, _metadata: object) -> None:
         self._acknowledged_at = time.time_ns() // 1000

@@ -57,7 +57,7 @@ def _parts(batch: ProducerBatch, most: int) -> Iterator[ProducerBatch]:
 
 
 def _replace(accumulator: Any, batch: ProducerBatch, parts: Sequence[ProducerBatch]) -> None:
-    """Replace the batch by its parts, and let the futures of its messages wait for them."""
+    """Replace the batch by its parts. The future of each message then waits for the part with this message."""
     whole = batch.produce_future
     messages = iter([callback.__self__ for callback in whole._callbacks if _is_of_message(callback)])  # in their order
     # The other callbacks stay with the whole batch.

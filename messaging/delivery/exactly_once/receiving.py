@@ -172,7 +172,7 @@ class ExactlyOnce:
 
     def _conclude(self, clients: Clients, seconds: float) -> None:
         offsets = {p: offset for fetched in self._handled for p, offset in fetched.next_offsets.items()}
-        # The states come last, so a reader of a state finds all messages that it counts.
+        # The states come after the answers. So a reader of a state finds all answers that the state counts.
         clients.producer.send(RUN_STATES, *self._counts.records(), seconds)
         clients.producer.commit(seconds, offsets, clients.consumer.membership)
         self._counts.committed()
@@ -189,7 +189,7 @@ class ExactlyOnce:
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit the handled messages before others get these partitions. An unfinished batch is left to them."""
+        """Commit the handled messages before others get these partitions. They handle an unfinished batch again."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch

@@ -98,8 +98,8 @@ class TransactionalSender(RunSender):
 
         try:
             sending.send(len(past.sent))
-            # The record is a part of the last transaction, so its time excludes the commit. The time in the reply
-            # includes it.
+            # The outcome is a part of the last transaction, so the seconds in it exclude the commit. The seconds in the
+            # reply include the commit.
             sending.end(DONE, seconds=seconds())
         except (DeliveryFailed, RunStopped) as error:
             outcome, reason, told = self._ended(error, ownership, queued)

@@ -30,7 +30,7 @@ class StopRequest:
 
     @property
     def left(self) -> float:
-        """Seconds that are left to stop; at least 0.1."""
+        """How many seconds a wait may still take: at most until 1 s after the stop is overdue, and at least 0.1."""
         gone = 0.0 if self._since is None else time.monotonic() - self._since
         return max(0.1, STOP_SECONDS + 1 - gone)
 
@@ -40,7 +40,7 @@ class StopRequest:
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS
 
     def wait(self, happens: Callable[[float], bool], seconds: float) -> bool:
-        """Call `happens`, each time with the seconds that it may wait, until it returns True. Then return True.
+        """Call `happens` again and again until it returns True, then return True. Its argument is a time to wait.
 
         Return False after `seconds` in total, or as soon as the stop is overdue.
         """

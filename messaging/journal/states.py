@@ -63,7 +63,7 @@ class Sender:
 
 
 def start_of(senders: Iterable[Sender]) -> int | None:
-    """Return the earliest start of a paced run that is on record. None if there is none."""
+    """Return the earliest start that these senders have on record. None without a paced run."""
     return min((sender.start for sender in senders if sender.start), default=None)
 
 

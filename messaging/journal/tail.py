@@ -48,7 +48,7 @@ class Tail:
         self._stopped.set()
 
     def wait_until_caught_up(self, seconds: float) -> bool:
-        """Wait until all records from before the start are read. Return False after this many seconds."""
+        """Wait until the thread has reached the end once. Return False after this many seconds."""
         with self._condition:
             return self._condition.wait_for(lambda: self._reached > 0, seconds)
 

@@ -62,7 +62,7 @@ class Entry:
     recorded_messages: int = 0
     """How many messages are in the newest state that Kafka has acknowledged."""
     publications: list[tuple[int, int, Delivery]] = field(default_factory=list)
-    """The publications under way: `changed`, the number of messages, and the delivery of each."""
+    """The publications under way. Each has the entry's `changed`, its number of messages, and the delivery."""
     touched: float = 0.0
     not_before: float = 0.0
     """The earliest time of its next publication, unless somebody waits for it."""

@@ -21,7 +21,7 @@ class Latencies:
         """How many latencies were negative, because two clocks differ."""
 
     def add(self, latencies: Sequence[int]) -> None:
-        """Count these latencies. For speed, first group them. A group is as wide as the smallest latency's bucket."""
+        """Count these latencies. Groups them first, for speed. A group is as wide as the smallest latency's bucket."""
         least = min(latencies)
         if least < 0:
             self.negative += sum(latency < 0 for latency in latencies)

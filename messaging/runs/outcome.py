@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 class DeliveryFailed(Exception):
-    """Kafka did not acknowledge every message. The text says how many it acknowledged, and why the others failed."""
+    """Kafka did not acknowledge every message. The text says why, and usually how many it did."""
 
 
 class TooLarge(DeliveryFailed):

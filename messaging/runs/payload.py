@@ -1,8 +1,8 @@
 """The payload of a message is its Kafka value. Run, number and size determine its bytes, so anyone can check it.
 
 It is a slice of a fixed pool of 4 MiB: SHAKE-128 of `SEED`. The pool looks random, because zeros would compress too
-well. The slice begins at (start of the run + number * STRIDE) modulo OFFSETS. The start of a run is the first 4 bytes
-of the SHA-256 of its id, big-endian.
+well. The slice begins at (base + number * STRIDE) modulo OFFSETS. The base is the first 4 bytes of the SHA-256 of the
+run's id, big-endian.
 """
 
 from collections.abc import Sequence

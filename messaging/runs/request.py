@@ -55,7 +55,7 @@ def check_limits(num_messages: int, size: int, limits: Limits, rate: int | None 
     """Raise ValueError, with a sentence for the user, unless the numbers are within the limits."""
     _check("num_messages", num_messages, 1, limits.max_messages, "messages")
     _check("size", size, 0, limits.max_size, "bytes")
-    # Each number may reach its limit, but not both. Otherwise Kafka would keep a terabyte, or two for a run of ping.
+    # Only one number may reach its limit. With both, Kafka would keep a terabyte, and as much again for pong's answers.
     total = num_messages * size
     if total > limits.max_bytes:
         raise ValueError(f"num_messages times size must be at most {limits.max_bytes} (bytes), not {total}.")

@@ -72,7 +72,7 @@ class Acknowledged(NamedTuple):
     """Of all payloads together, in bytes."""
     partition: int
     sent_times: Sequence[int]
-    """The time in the stamp of each message."""
+    """When each message was sent, or was due in a paced run."""
     at: int
     """When the acknowledgement came."""
 
@@ -82,7 +82,7 @@ Report = Callable[[Acknowledged], object]
 
 
 class HandedOver(NamedTuple):
-    """A block under way, with the times in the stamps of its messages."""
+    """A block under way. `sent_times` says when each message was sent or due."""
 
     numbers: Sequence[int]
     partition: int
@@ -112,7 +112,7 @@ class Sending:
         self._error: str | None = None
         self._too_large = False
         self.first_sent: int | None = None
-        """The time in the stamp of the first message, in microseconds since the epoch, as all times here."""
+        """When the first message was sent or due. All times here are in microseconds since the epoch."""
         self.last_acknowledged = 0
         self.acknowledged = 0
         self.failed = BitMap()

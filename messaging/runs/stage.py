@@ -67,7 +67,7 @@ class Stage:
         self.last = max(self.last or at, at)
 
     def successor(self) -> "Stage":
-        """Return an empty state that continues this one, which has become too large."""
+        """Return an empty state that continues this one, which is too large or was refused."""
         return Stage(order=Order(self.order.highest, self.order.counted | self.numbers))
 
     def as_json(self) -> dict[str, object]:
@@ -103,7 +103,7 @@ def union(stages: Iterable[Stage]) -> BitMap:
 
 
 def not_taken(stages: Iterable[Stage]) -> BitMap:
-    """Return the sequence numbers that Kafka did not take from any instance, although one tried."""
+    """Return the sequence numbers that failed at an instance, and that Kafka took from no other instance."""
     stages = list(stages)
     return BitMap.union(BitMap(), *(stage.failed for stage in stages)) - union(stages)
 

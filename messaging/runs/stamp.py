@@ -23,7 +23,7 @@ _CLOCK_SKEW = 3_600_000_000  # an hour ahead of this machine's clock, in microse
 
 
 def stamps(run_id: bytes, numbers: Sequence[int], times: Sequence[int] | None = None) -> list[bytes]:
-    """Return keys for the messages of a run with these sequence numbers: first sent at these times, or now."""
+    """Return a key for each sequence number of a run. `times` are the times first sent, by default now."""
     pack, clock = _STAMP.pack, time.time_ns
     if times is not None:
         return list(map(pack, repeat(run_id), numbers, times))

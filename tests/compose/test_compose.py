@@ -65,7 +65,7 @@ def test_the_settings_cause_no_warnings(compose):
 
 
 @pytest.mark.parametrize("compose", COMMANDS[1:], indirect=True)
-def test_the_two_curls_work_when_the_brokers_start_first_and_then_the_services(compose):
+def test_both_services_send_if_they_start_after_the_brokers(compose):
     compose("up", "--build", "-d", "broker", "zookeeper", "rabbit")
     compose("up", "--build", "-d", "ping", "pong", "api")
     eventually(lambda: requests.get(f"{compose.api}/readyz", timeout=10).ok, 60)

@@ -45,7 +45,7 @@ def stamp_of(record: Record) -> tuple[str, int] | None:
 
 
 class Books:
-    """The messages and records of these runs in `ping`, `pong` and `run-states`. A run is the JSON of GET /runs/ID."""
+    """The messages and records in `ping`, `pong` and `run-states`. `runs` are the JSON of GET /runs/ID."""
 
     def __init__(self, ledger: Ledger, runs: Iterable[dict]):
         self._keys: dict[tuple[str, str], set[bytes]] = defaultdict(set)

@@ -1,6 +1,6 @@
 """Faults, one per test. A quick pass tries each once, except those marked `long`.
 
---repeat adds tries, long outages and load.
+With --repeat, each fault is tried several times, with long outages and more load.
 """
 
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""For test_controls: one service has nameko-kafka's own entrypoint, the other has the entrypoint of this project."""
+"""For test_controls: StockService has nameko-kafka's entrypoint, OwnService has the entrypoint of this project."""
 
 import os
 import time

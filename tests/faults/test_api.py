@@ -86,8 +86,8 @@ def killed_before_queueing(trial):
 
 
 @pytest.mark.long
-def test_killed_before_queueing_and_asked_again(trial, killed_before_queueing):
-    """The API killed between accepting and queueing, and asked again"""
+def test_killed_before_queueing_and_the_client_asks_again(trial, killed_before_queueing):
+    """The API killed between accepting and queueing; the client asks again"""
     path, key = f"/ping/{trial.messages}/100", str(uuid.uuid4())
     with trial.fault():
         killed_before_queueing(path, key, run_stalled=30)

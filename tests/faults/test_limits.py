@@ -7,7 +7,7 @@ from tests.integration.memory import children, peak
 from tests.integration.processes import eventually
 
 MOST = 512 * 2**20
-"""The maximum memory of a process, in bytes. A container in docker-compose.yml has twice that."""
+"""The maximum memory of a process, in bytes. In docker-compose.yml, their containers have twice that."""
 
 
 def test_large_messages_and_many_runs(trial):
@@ -27,7 +27,7 @@ def pids(stack) -> list[int]:
     return parents + [child for pid in parents for child in children(pid)]
 
 
-def test_more_requests_wait_than_there_are_places(trial):
+def test_more_requests_than_may_wait(trial):
     """300 requests wait for a service that does not answer"""
     stack = trial.stack
     with trial.fault(), ThreadPoolExecutor(300) as pool:

@@ -1,4 +1,4 @@
-"""One fault: the runs that are under way meanwhile, and their audit."""
+"""Starts runs, lets a fault happen while they are under way, and audits them."""
 
 import os
 import time
@@ -92,7 +92,7 @@ class Trial:
         """The fault happens within this block. With --repeat, at least one run must still be under way at the end."""
         yield
         self._healed = time.monotonic()
-        # Otherwise the time to recover would mean nothing. Only a pass with --repeat needs that time.
+        # If all runs ended earlier, there is no time to recover. Only a pass with --repeat measures that time.
         assert not self.long or not self.paths or self._any_under_way(), "all runs ended before the fault did"
 
     def _any_under_way(self) -> bool:
@@ -105,7 +105,7 @@ class Trial:
         ended = time.monotonic()
         self.ledger.wait_until_consumed(60)
         books = Books(self.ledger, [self.run(path) for path in self.paths])
-        runs = [self.run(path) for path in self.paths]  # again, because now the API has read everything on record
+        runs = [self.run(path) for path in self.paths]  # ask again, because the API has read more meanwhile
 
         self._row.runs += len(runs)
         self._row.messages += sum(run["num_messages"] for run in runs)

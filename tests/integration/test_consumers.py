@@ -33,7 +33,7 @@ def test_a_consumer_that_joins_late_misses_nothing(stack, ledger):
     eventually(lambda: total(ping) == 3000)
 
 
-def test_a_run_stopped_by_sigterm_says_so_and_is_not_sent_again(stack, ledger):
+def test_the_response_reports_a_run_stopped_by_sigterm_and_the_run_is_not_sent_again(stack, ledger):
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(stack.get, "/ping/500000/100")
         eventually(lambda: ledger.count("pong") > 10_000)

@@ -1,4 +1,4 @@
-"""The curl commands in the documents work. If a document shows the output, it is the same, except for the figures."""
+"""The curl commands in the documents work. Their output is as shown there, except for figures."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`make run` in a separate folder: only one runs at a time, and it leaves no process behind, however it ends."""
+"""`make run` in a separate folder. Only one runner works at a time. It leaves no process behind, however it ends."""
 
 import os
 import re
@@ -72,13 +72,13 @@ def pid_of(name: str, folder: Path) -> int | None:
 
 
 def starts(name: str, process: LoggedProcess) -> list[str]:
-    """Return the process id of each start of a service, from the runner's output."""
+    """Return the process ids in the runner's output: of each start of a service, or of each restart of a broker."""
     return re.findall(rf"^  {name}, process (\d+)$", process.log, re.MULTILINE)
 
 
 def must_send_again(api: str) -> None:
     """Wait until the API is ready, and send messages."""
-    eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "it is not ready again")
+    eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "the API is not ready again")
     assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
 
 
@@ -152,7 +152,7 @@ def test_a_service_that_never_gets_ready_ends_everything_and_says_why(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("while_it_starts", ["kafka.Kafka", "config.yml ping"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_make_run_starts_ends_everything(folder, number, while_it_starts):
+def test_a_signal_during_the_start_of_make_run_ends_everything(folder, number, while_it_starts):
     with runner(folder) as process:
         eventually(lambda: pid_of(while_it_starts, folder))
         process.popen.send_signal(number)

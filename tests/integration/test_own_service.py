@@ -17,7 +17,7 @@ MESSAGES = 20_000
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the files that the document says to take and to write."""
+    """A folder as in the document: with the files to copy, and the new file shout.py."""
     [code] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/own-service.md").read_text(), re.M | re.S)
     shutil.copytree(ROOT / "messaging", tmp_path / "messaging")
     shutil.copy(ROOT / "config.yml", tmp_path)

@@ -11,7 +11,7 @@ from tests.integration.processes import all_serve, eventually
 from tests.integration.runs import assert_complete, finished, post, run_of
 
 
-def test_a_request_waits_as_long_as_its_header_prefer_says(stack):
+def test_the_header_prefer_says_how_long_a_request_waits(stack):
     later = stack.request("GET", "/ping/500/10", headers={"Prefer": "respond-async"})
     waited = stack.request("GET", "/ping/500/10", headers={"Prefer": "respond-async, wait=20"})
     too_short = stack.request("POST", "/ping/200000/10", headers={"Prefer": "wait=0"})
@@ -65,7 +65,7 @@ def test_an_unknown_run_is_404_and_the_response_names_the_run(stack):
 
 
 def events(stack, path: str, **headers: str) -> list[tuple[int, dict]]:
-    """Return all `run` events of a stream until its end, each as its id and the run."""
+    """Read a stream to its end. Return the id and the run of each `run` event."""
     found = []
     with stack.request("GET", path, headers=headers, stream=True) as answer:
         assert answer.headers["Content-Type"].startswith("text/event-stream")

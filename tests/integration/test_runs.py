@@ -122,7 +122,7 @@ def test_a_run_that_waits_can_be_stopped_before_it_begins(stack, ledger):
     assert ledger.count("pong") == 10
 
 
-def test_a_queued_run_continues_after_its_service_was_stopped(stack, ledger):
+def test_a_posted_run_continues_after_its_service_was_stopped(stack, ledger):
     answer = post(stack, "/ping/200000/100")
     eventually(lambda: run_of(stack, answer)["stages"]["sent"]["messages"] > 3000)
     assert stack.ping.terminate(10)[0] == 0

@@ -32,7 +32,7 @@ class AdminContract:
 
         assert list(reader.partitions(name)) == []
 
-    def test_an_existing_topic_is_left_as_it_is_even_if_too_few_brokers_run_for_the_request(self, admin, name):
+    def test_an_existing_topic_is_left_as_it_is_even_if_the_call_asks_for_more_replicas_than_brokers(self, admin, name):
         assert admin.create(Topic(name, 1, 1))
         assert not admin.create(Topic(name, 1, 3))
 

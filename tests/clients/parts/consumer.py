@@ -85,7 +85,7 @@ class ConsumerContract:
         until(lambda: consumer.poll(0.05) and consumer.confirmed == offsets)
         assert reader.committed(group, list(offsets)) == offsets
 
-    def test_after_a_seek_the_next_poll_continues_at_its_offset(self, new_topic, producer, join):
+    def test_the_next_poll_after_a_seek_continues_at_the_offset_of_the_seek(self, new_topic, producer, join):
         # Given a consumer whose library has fetched more messages than its polls have returned
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(1000))

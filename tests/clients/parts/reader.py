@@ -50,7 +50,7 @@ class ReaderContract:
         reader.assign({Partition(topic, 0): 4, Partition(topic, 1): 9})
         messages = receive(reader, 7)
 
-        # Then the messages since these offsets come, in the order of each partition
+        # Then the reader returns the messages from these offsets on, in the order of each partition
         assert sorted(message[:2] for message in messages) == [*((0, offset) for offset in range(4, 10)), (1, 9)]
         assert numbers(message for message in messages if message.partition == 0) == [8, 10, 12, 14, 16, 18]
 
@@ -138,7 +138,7 @@ class ReaderContract:
         until(lambda: time.time_ns() // 1_000_000 > between)
         send_numbers(producer, partition.topic, range(3))
 
-        # Then the offset for a time is that of the first message at or after it, or the end if there is none
+        # Then the reader returns the offset of the first message at or after a time, or else the end
         assert reader.offsets_at([partition], 0) == {partition: 0}
         assert reader.offsets_at([partition], between) == {partition: 3}
         assert reader.offsets_at([partition], between + 3_600_000) == {partition: 6}

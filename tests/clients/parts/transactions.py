@@ -86,7 +86,7 @@ class TransactionContract:
         producer.begin()
         producer.abort(SECONDS)
 
-    def test_the_end_of_a_partition_includes_an_open_transaction_and_a_reader_reaches_that_end_after_the_transaction(
+    def test_a_reader_waits_before_an_open_transaction_and_reaches_the_end_after_it(
         self, new_topic, make, reader, producer
     ):
         # Given an open transaction whose messages are in Kafka

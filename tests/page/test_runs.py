@@ -67,7 +67,7 @@ def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
     tab.page.get_by_label("Messages per second").fill("100")  # so that few messages are under way at the stop
     tab.start(10_000)
     ended = []
-    for event in "requestfinished", "requestfailed":  # the API or the page closes the stream first
+    for event in "requestfinished", "requestfailed":  # closed by the API, or by the page
         tab.page.on(event, lambda request: request.url.endswith("/events") and ended.append(request))
     tab.page.get_by_role("button", name="Stop").click()
     tab.expect_state("stopped")
@@ -80,7 +80,7 @@ def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
     tab.expect_state("stopped")
 
 
-def test_two_runs_are_shown_side_by_side_and_their_address_can_be_kept(tab):
+def test_two_runs_are_shown_side_by_side_even_after_a_reload(tab):
     tab.open()
     first = tab.start(2000)
     tab.expect_state("done")

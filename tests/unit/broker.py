@@ -21,7 +21,7 @@ class Message(NamedTuple):
 
 
 class Broker:
-    """Acknowledges everything at once. While it `is_down`, requests raise Unavailable."""
+    """Acknowledges each message immediately. While it `is_down`, requests raise Unavailable."""
 
     servers = "memory:9092"
 

@@ -43,7 +43,7 @@ class Consumer:
         self.polled_while_paused = 0
         self.paused = False
         self.refusals = 0
-        """Kafka does not confirm this many of the next commits."""
+        """The number of next commits that Kafka does not confirm."""
         self.commits_fail = self.close_fails = False
 
     def comes(self, *polls: Polled | Exception) -> None:
@@ -89,7 +89,7 @@ class Consumer:
 
 
 class Service:
-    """Runs the entrypoint. `handler` gets each batch `seconds` after the entrypoint has handed it over."""
+    """Runs the entrypoint. The entrypoint hands over a batch, and after `seconds`, `handler` gets it."""
 
     def __init__(
         self,

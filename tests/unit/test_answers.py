@@ -152,7 +152,7 @@ def test_during_the_pause_answers_are_not_settled_and_waiting_ends_with_the_paus
     assert len(out.handed_over) == 1
 
 
-def test_failed_answers_take_room_and_hold_up_their_batch_until_they_are_acknowledged(out, answers, clock):
+def test_failed_answers_stay_in_flight_and_hold_up_their_batch_until_they_are_acknowledged(out, answers, clock):
     checkpoints = Checkpoints(Journal())
     batch = Batch("pong", [0] * 3, [b"k"] * 3, [b"v"] * 3, 0.0)
     checkpoints.add(batch, {Partition("pong", 0): 3}, answers, cost=1000)

@@ -58,7 +58,7 @@ def test_other_methods_are_405_and_the_response_names_the_allowed_ones(client, m
 
 
 @pytest.mark.parametrize("service", ["ping", "pong"])
-def test_a_head_request_to_a_path_that_starts_a_run_is_405_and_the_header_allow_has_no_head(client, service):
+def test_a_head_request_to_a_path_that_starts_a_run_is_405_and_head_is_no_allowed_method(client, service):
     head, options = (client.open(f"/{service}/1/1", method=method) for method in ("HEAD", "OPTIONS"))
 
     assert (head.status_code, head.data) == (405, b"")
@@ -95,7 +95,7 @@ def test_healthz_is_alive_without_brokers(client):
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs", "/static/x", "/ping/0/1", "/nothing"])
 @pytest.mark.parametrize("method", ["get", "options", "put"])
-def test_browsers_are_told_not_to_store_or_execute_or_frame_any_response(client, path, method):
+def test_every_response_tells_browsers_not_to_store_it_and_restricts_what_they_do_with_it(client, path, method):
     headers = client.open(path, method=method).headers
 
     assert headers["Cache-Control"] == "no-store"

@@ -48,7 +48,7 @@ def test_only_the_runs_that_came_last_are_kept_regardless_of_their_creation_time
     assert catalog.get(known[0]) is None
 
 
-def test_only_the_id_of_a_run_that_is_no_longer_kept_is_remembered():
+def test_the_catalog_remembers_only_the_id_of_a_dropped_run():
     catalog = Catalog(1)
     old, new = add(catalog), add(catalog)
 

@@ -55,7 +55,7 @@ def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record
     assert passed(checkpoints) == {}
     assert journal.answers == [(10, [])]
 
-    # Then the batch is passed once that is on record
+    # Then the batch is passed once the counts are on record
     journal.holds_back = False
     assert passed(checkpoints) == {P0: 10}
 

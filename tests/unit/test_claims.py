@@ -60,7 +60,7 @@ def test_a_failure_before_the_claim_counts_and_one_after_it_does_not(broker, cla
     assert (failed.failed, sent.failed) == ("first", None)
 
 
-def test_a_claim_is_waited_for_until_it_was_read_back(broker, claims, records):
+def test_wait_for_claim_waits_until_the_claim_is_read_back(broker, claims, records):
     claims.start()
     with claims.watched(records.request.run) as standing:
         assert not claims.wait_for_claim(standing, "mine", 0.01)
@@ -91,7 +91,7 @@ def test_a_run_that_was_ended_shortly_before_the_process_started_is_known(broker
     assert not claims.is_ended(uuid4())
 
 
-def test_records_older_than_any_call_are_not_read(broker, claims):
+def test_records_that_are_older_than_a_call_can_be_are_not_read(broker, claims):
     for _ in range(1000):
         broker.add(Records(asked()).stop(), milliseconds_ago(RECENT_MS + 60_000))
     broker.add(Records(asked()).stop())
@@ -114,7 +114,7 @@ def test_of_the_runs_that_were_ended_only_the_newest_are_remembered(monkeypatch,
     assert [claims.is_ended(records.request.run) for records in ended] == [False] * 15 + [True] * 10
 
 
-def test_unwatched_runs_are_not_decoded(monkeypatch, broker, claims, records):
+def test_records_of_unwatched_runs_are_not_decoded_unless_they_end_the_run(monkeypatch, broker, claims, records):
     decoded = []
 
     def decode(key, value, offset):

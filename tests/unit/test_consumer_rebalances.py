@@ -17,8 +17,8 @@ def hasty(monkeypatch):
     monkeypatch.setattr(receiving, "REBALANCE_SECONDS", 0)
 
 
-def test_work_that_is_done_is_committed_before_others_get_its_partitions():
-    # Given a batch whose answers are acknowledged, but not yet committed
+def test_finished_batches_are_committed_before_other_instances_get_their_partitions():
+    # Given a batch that is not committed yet, although its answers are acknowledged
     answers = Answers()
     service = Service(Consumer(fetched(range(10)), TAKEN), lambda batch: answers)
     service.turn()

@@ -109,7 +109,7 @@ class World:
             self.carried_out |= self.standing().failed is None
 
     def settle(self) -> None:
-        """Let everything that is under way end."""
+        """Finish all work that is under way."""
         while self.in_queue:
             self.serve()
         for process in self.processes:
@@ -127,7 +127,7 @@ class World:
 def play(world: World, turns: list[Callable[[], None]], lives: int = 100) -> None:
     """Run `turns` as greenlets, in an order that the world chooses.
 
-    The first one is killed after `lives` - 1 steps.
+    The greenlet of `turns[0]` is killed after `lives` - 1 steps.
     """
     alive = [greenlet(turn) for turn in turns]
     first = alive[0]
@@ -143,7 +143,7 @@ def play(world: World, turns: list[Callable[[], None]], lives: int = 100) -> Non
 
 
 def check(world: World) -> None:
-    """Check that an accepted run is carried out, and that every process shows the same state."""
+    """Check that a run is carried out if a response was 200 or 202, and that all processes show the same state."""
     standing = world.standing()
     if {200, 202} & set(world.statuses):
         assert world.carried_out

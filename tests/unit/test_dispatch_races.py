@@ -76,7 +76,7 @@ def test_of_two_waiting_requests_at_the_same_time_one_sends_and_the_other_is_409
 
 
 class TestAFirstRequestThatCannotQueueTheRun:
-    """Meanwhile, a second request with the same key waits for it."""
+    """A second request with the same key waits while the first request tries to queue the run."""
 
     @pytest.fixture
     def attempt(self, here, there, calls, pool):

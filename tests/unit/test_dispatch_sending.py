@@ -104,7 +104,7 @@ def test_a_service_that_fails_is_503_with_a_link_and_the_api_writes_no_record(ap
     assert topics.kinds(request.run) == []
 
 
-def test_a_run_whose_connection_was_lost_is_on_record(api, calls):
+def test_a_run_is_on_record_if_the_connection_is_lost_before_the_reply(api, calls):
     calls.error = ConnectionLost("ping", OSError("gone"))
     request = new_run()
 
@@ -158,7 +158,7 @@ def test_a_client_whose_call_was_not_confirmed_learns_that_the_run_goes_on_anywa
 
 
 @pytest.mark.parametrize("error", [LOST, NotAnswered("ping", 15)], ids=["not taken", "not answered"])
-def test_the_client_learns_of_a_lost_call_even_without_kafka(api, topics, calls, error):
+def test_the_client_learns_of_a_call_that_was_not_taken_or_not_answered_even_without_kafka(api, topics, calls, error):
     calls.error = error
     topics.is_down = True
     request = new_run()

@@ -108,7 +108,7 @@ class Receiver(Actor):
 
 
 class Claims:
-    """Newer claims and stops. A sender knows them only after `learn` or `catch_up`."""
+    """The claims and stop requests in the journal. A sender sees new ones only after `learn` or `catch_up`."""
 
     def __init__(self, kafka: Kafka, step: Callable[[], None]):
         self._kafka = kafka
@@ -137,7 +137,7 @@ class Claims:
 
 @dataclass
 class Message:
-    """A call that waits in RabbitMQ's queue, or that a sender carries out or has carried out."""
+    """A call, in RabbitMQ's queue or at a sender. It has `figures` once the run is sent."""
 
     call: Call
     figures: Figures | None = None

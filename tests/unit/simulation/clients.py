@@ -14,7 +14,7 @@ POLL_MESSAGES = 300
 
 
 class Producer:
-    """A transactional producer. Subclasses break its rules, so that tests can show why the rules are needed."""
+    """A transactional producer. Subclasses in tests break its rules, delay its commits or let them fail."""
 
     def __init__(self, kafka: Kafka, step: Step, name: str):
         self.kafka = kafka
@@ -144,7 +144,7 @@ class Consumer:
 
 
 class Reader:
-    """Reads only committed messages, of partitions that it chooses. `ends` counts uncommitted messages too."""
+    """Reads only committed messages, of the partitions in `assign`. `ends` counts uncommitted messages too."""
 
     def __init__(self, kafka: Kafka, step: Step):
         self.kafka = kafka

@@ -4,7 +4,7 @@ It has everything that exactly-once needs:
 
 - A transactional id has an epoch, which fences older producers, and at most one open transaction.
 - Offsets are committed with the transaction, and only by a member of the group's newest generation.
-- The last stable offset hides an open transaction and all messages after its first one.
+- A reader of committed messages stops before an open transaction. This is the last stable offset.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def is_visible(self) -> bool:
-        """True if a reader of committed messages that has reached this entry returns it."""
+        """True if this is a message without a transaction, or of a committed one."""
         return not self.is_marker and (self.transaction is None or self.transaction.state == COMMITTED)
 
 

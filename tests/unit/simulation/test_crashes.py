@@ -116,7 +116,7 @@ def test_control_senders_that_do_not_fence_each_other_send_messages_twice():
     assert any("pong: " in wrong and "twice" in wrong for wrong in found)
 
 
-def test_control_offsets_that_are_committed_apart_from_the_transaction_make_answers_come_twice():
+def test_control_answers_come_twice_if_offsets_are_committed_outside_of_the_transaction():
     found = (wrong for at in STEPS for wrong in violations(crashed(at, receiver_producer=Apart)))
 
     assert any("ping: " in wrong and "twice" in wrong for wrong in found)

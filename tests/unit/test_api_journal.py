@@ -84,7 +84,7 @@ def test_a_stop_is_put_on_record(broker):
     assert any(b"/stop/" in message.key for message in broker.messages[PARTITION])
 
 
-def test_kafka_that_is_away_at_the_start_is_503_and_tried_again_at_the_next_request(broker):
+def test_a_request_is_503_while_kafka_is_away_and_the_next_request_connects_again(broker):
     store = start(broker)
     broker.is_down = True
     for _ in range(2):

@@ -112,7 +112,7 @@ def test_a_batch_waits_until_earlier_answers_leave_room():
     assert service.consumer.events == ["pause", "resume"]
 
 
-def test_a_batch_waits_for_room_without_a_pause_if_there_is_room_soon():
+def test_the_consumer_is_not_paused_if_a_waiting_batch_gets_room_soon():
     in_turn = iter([SettledWhenWaitedFor(), None])
     service = Service(
         Consumer(fetched(range(10), size=LARGE), fetched(range(10, 20), size=LARGE)), lambda batch: next(in_turn)

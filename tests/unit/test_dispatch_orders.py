@@ -1,8 +1,8 @@
-"""An accepted run is carried out, even if requests with one key come in any order that hypothesis finds.
+"""An accepted run is carried out, in any order of requests with the same key that hypothesis finds.
 
 Requests, the janitor, the service, and API processes that read the journal are greenlets of one thread. They switch
-whenever one of them uses RabbitMQ or the journal. All timeouts are 0: a record that has not arrived yet counts as
-missing.
+whenever one of them uses RabbitMQ or writes to the journal. All timeouts are 0: a record that has not arrived yet
+counts as missing.
 """
 
 from collections.abc import Callable, Sequence

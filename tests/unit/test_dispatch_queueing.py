@@ -168,7 +168,7 @@ class TestWaiting:
         topics.add(Records(request).sent("sending", seen([1])))
         assert api.queue(request, 0.01).state == "sending"
 
-    def test_a_limited_number_of_requests_may_wait_for_a_service_and_others_leave_no_record(self, topics, calls):
+    def test_a_request_that_finds_no_place_to_wait_for_its_service_leaves_no_record(self, topics, calls):
         api = Process(topics, calls, waiting=1)
         first, late = new_run(service="pong"), new_run(service="pong")
         with ThreadPoolExecutor(1) as pool:
@@ -224,7 +224,7 @@ class TestRunsPending:
 
         assert api.send(new_run(), False) == FIGURES
 
-    def test_runs_that_wait_for_a_service_that_is_down_count_however_long_they_wait(self, topics, calls):
+    def test_runs_count_for_as_long_as_they_wait_for_a_service_that_is_down(self, topics, calls):
         api = Process(topics, calls, runs_pending=2)
         for _ in range(2):
             api.queue(asked())  # created years ago

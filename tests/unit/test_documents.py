@@ -74,14 +74,14 @@ def targets_of(command: str) -> list[str]:
 
 def test_every_make_target_has_its_line_of_help():
     listed = set(re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.M).group(1).split())
-    command = ["make", "--no-print-directory", "help"]  # make itself may run these tests
+    command = ["make", "--no-print-directory", "help"]  # without this option, a make inside `make test` says more
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
 
     assert {line.split()[0] for line in shown.splitlines()} == listed - {"tools"}
 
 
 @each_document
-def test_python_modules_that_are_run_exist(document: Document):
+def test_python_modules_in_commands_exist(document: Document):
     for command in document.commands:
         for module, argument in re.findall(r"python3? -m ([\w.]+)(?: ([a-z][\w-]*))?", command):
             if module == "local":

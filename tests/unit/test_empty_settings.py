@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """The settings in .env, all of them empty."""
+    """Empty all settings of `names()`. Return what `make run` reads then."""
     for name in names():
         monkeypatch.setenv(name, "")
     for name in "AMQP_URI", "KAFKA_BOOTSTRAP_SERVERS", "API_BIND":

@@ -50,7 +50,7 @@ def test_the_received_time_is_when_the_poll_returned_although_messages_are_count
     assert state.latencies.percentiles([1.0]) == pytest.approx([5], rel=0.01)
 
 
-def test_the_answered_time_is_when_the_acknowledgement_came_although_the_next_poll_notices_it(clock):
+def test_the_answered_time_is_when_the_acknowledgement_came_and_not_when_the_next_poll_noticed_it(clock):
     polled = batch(10, AT + 5000)
     clock(AT + 9 * SECOND)
     state = state_of("pong_answered", lambda writer: writer.answered(polled, [], AT + 8800))

@@ -50,7 +50,7 @@ def test_messages_between_two_looks_are_assumed_to_come_evenly():
     assert lags((0, 0, 0), (10, 100, 0), (12, 100, 50), (14, 100, 90), (15, 100, 100)) == [0, 10, 7, 5, 0]
 
 
-def test_a_group_that_keeps_up_at_a_distance_has_a_steady_lag():
+def test_a_group_that_stays_the_same_number_of_messages_behind_has_a_steady_lag():
     # 10 messages per second, and the group is 30 messages behind.
     looks = [(t, 10 * t, max(0, 10 * t - 30)) for t in range(0, 60, 2)]
     assert lags(*looks)[2:] == [pytest.approx(3)] * 28
@@ -60,7 +60,7 @@ def test_the_lag_of_messages_from_before_the_first_look_counts_from_that_look():
     assert lags((0, 100, 50), (10, 200, 50), (12, 200, 120)) == [0, 10, pytest.approx(10)]
 
 
-def test_a_topic_that_was_created_again_begins_again():
+def test_the_lag_of_a_topic_that_was_deleted_and_created_again_begins_again():
     assert lags((0, 100, 100), (2, 10, 0), (4, 10, 0), (6, 20, 10)) == [0, 0, 2, 2]
 
 

@@ -32,7 +32,7 @@ def fill(history: History, count: int) -> None:
             history.add((PARTITION, offset, key, bytes(200)))
 
 
-def test_the_newest_of_100_000_runs_are_kept_and_only_the_ids_of_the_others():
+def test_of_100_000_runs_the_newest_are_kept_and_the_ids_of_the_others_are_kept():
     history = History(KEPT)
     fill(history, RUNS)
 
@@ -85,7 +85,7 @@ def test_only_the_newest_runs_are_decoded(monkeypatch):
     assert len(decoded) == 3 * KEPT
 
 
-def test_states_are_read_since_the_creation_of_the_oldest_kept_run():
+def test_reading_of_states_begins_at_the_creation_time_of_the_oldest_kept_run():
     topics = Topics()
     for number, run in enumerate(runs(5)):
         topics.add(Records(asked(run=run, created=CREATED + number * 10**6)).accepted())
@@ -97,7 +97,7 @@ def test_states_are_read_since_the_creation_of_the_oldest_kept_run():
     assert started == [CREATED // 1000 + 3000]
 
 
-class TestWhichAreKept:
+class TestWhichRunsAreKept:
     def add(self, history: History, *names: str) -> None:
         for name in names:
             run, kind = name[0], name[1:]

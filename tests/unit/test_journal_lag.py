@@ -29,7 +29,7 @@ def writer(producer, clock):
 
 
 class TestKeepingUp:
-    """How far the record of a run that is being sent lags behind."""
+    """While a run is sent, its record may lack only a limited number of the sent messages."""
 
     @pytest.fixture(autouse=True)
     def begun(self, writer, producer, clock):
@@ -38,7 +38,7 @@ class TestKeepingUp:
         producer.acknowledge()
         clock.advance(1)
 
-    def test_the_record_keeps_up_until_too_many_sent_messages_are_not_on_record(self, writer, producer):
+    def test_the_record_does_not_keep_up_if_it_lacks_too_many_sent_messages(self, writer, producer):
         writer.sent(RUN, acknowledged(range(MOST)))
         assert writer.keep_up(RUN, MOST)
         writer.sent(RUN, acknowledged(range(MOST, MOST + 1)))
@@ -47,7 +47,7 @@ class TestKeepingUp:
         producer.acknowledge()
         assert writer.keep_up(RUN, MOST)
 
-    def test_if_more_than_half_of_the_allowed_messages_are_not_on_record_the_state_is_published(self, writer, producer):
+    def test_the_state_is_published_if_the_record_lacks_over_half_of_the_allowed_messages(self, writer, producer):
         writer.sent(RUN, acknowledged(range(MOST // 2)))
         assert writer.keep_up(RUN, MOST)
         assert len(producer.records) == 1

@@ -61,7 +61,7 @@ class TestPace:
         assert producer.records[-1][0].startswith(str(small))
         assert len(producer.records) == 2
 
-    def test_a_flush_does_not_wait(self, writer, producer):
+    def test_a_flush_publishes_a_large_state_at_once(self, writer, producer):
         writer.received(batch(scattered(0, 50_000)))
         writer.publish()
         writer.received(batch([1]))

@@ -39,7 +39,7 @@ def test_lines_are_text_by_default(lines):
 
 
 @pytest.mark.parametrize("lines", ["json"], indirect=True)
-def test_the_figures_of_a_consumers_line_are_json_members(lines):
+def test_each_figure_in_the_log_line_of_a_consumer_is_a_json_member(lines):
     count_a_hundred()
     line = json.loads(lines[0])
 

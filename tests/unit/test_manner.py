@@ -4,7 +4,7 @@ from api.runs.model import Manner, Run
 from tests.unit.api_fakes import CREATED, Records, apply, asked, seen
 
 
-def test_a_run_has_the_settings_of_the_api_until_its_sender_has_put_its_own_on_record():
+def test_a_run_has_the_settings_of_the_api_until_those_of_its_sender_are_on_record():
     records = Records(asked("ping", 10, 5))
     run = Run(records.request.run, manner=Manner("confluent-kafka", "exactly-once"))
     apply(records.accepted(), run)

@@ -1,4 +1,4 @@
-"""Options of the two Kafka extensions and of the settings. None is lost, and none leaks into the next extension."""
+"""Options of the two Kafka extensions and of the settings. Each one is kept, and stays out of the next extension."""
 
 from dataclasses import replace
 from types import SimpleNamespace

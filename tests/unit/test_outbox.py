@@ -20,7 +20,7 @@ class SettledWhenWaitedFor(Delivery):
 
 
 class Producer:
-    """Notes messages. While it is `down`, Kafka does not answer."""
+    """Keeps the delivery of each send. While it is `down`, Kafka does not answer."""
 
     def __init__(self, delivery=Delivery) -> None:
         self.deliveries: list[Delivery] = []

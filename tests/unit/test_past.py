@@ -100,7 +100,7 @@ def test_records_of_other_runs_stages_and_programs_are_left_out(broker, request_
     assert caplog.text.count("not a record of a run") == 2
 
 
-def test_only_one_partition_of_run_states_is_read_and_only_since_the_run_was_created(broker, request_, read, sent):
+def test_other_partitions_of_run_states_and_records_older_than_the_run_are_not_read(broker, request_, read, sent):
     states = Partition(RUN_STATES, partition_of(request_.run, 4))
     before = request_.created // 1000 - SLACK_MS - 1000
     for partition in states, PARTITION:

@@ -22,7 +22,7 @@ def response_to(problem: Problem):
     return app.test_client().get("/")
 
 
-def test_a_problem_has_the_members_of_rfc_9457_and_its_own():
+def test_a_problem_has_the_members_of_rfc_9457_and_those_that_the_api_adds():
     response = response_to(Problem(503, "Not now.", failing=["kafka"]))
 
     assert (response.status_code, response.content_type) == (503, "application/problem+json")

@@ -78,7 +78,8 @@ def test_damaged_bytes_raise_no_other_error_than_corrupt_record(value, at):
     data = build([(b"k", value, [])] * 3)
     data[-at] ^= 0xFF
 
-    with suppress(CorruptRecordException):  # or it reads wrong bytes, which the batch's checksum would show
+    # Without an error, it has read wrong bytes. The checksum of the batch would show this.
+    with suppress(CorruptRecordException):
         read_batch(DefaultRecordBatch(data), 0)
 
 

@@ -20,7 +20,7 @@ class Message:
         self.headers: dict[str, str] = {}
         self.channel = SimpleNamespace(connection=True)
         self.fate: list[str] = []
-        """Contains "acknowledged" or "put back" once the service has done so."""
+        """Contains "acknowledged" or "put back" once the service has done this with the call."""
 
     def ack(self) -> None:
         self.fate.append("acknowledged")
@@ -106,7 +106,7 @@ def test_a_call_is_answered_and_then_acknowledged(service):
     assert (message.fate, service.replies) == (["acknowledged"], [{"num_messages": 5}])
 
 
-def test_an_error_of_a_call_is_answered(service):
+def test_a_call_that_fails_gets_its_error_as_the_reply(service):
     message, error = Message(1), DeliveryFailed("no room")
     service.deliver(message)
     service.end(1, error=error)

@@ -218,7 +218,7 @@ def test_an_incomplete_run_has_failed_until_its_missing_messages_come(records):
     assert run.state() == ("done", None)
 
 
-def test_a_run_whose_call_was_not_queued_has_failed_regardless_of_later_records(records):
+def test_a_run_whose_call_was_not_queued_has_failed_even_if_it_is_claimed_or_stopped_later(records):
     run = run_of(records, records.accepted(), records.failed("not queued"), records.queued(), records.claim())
     assert run.state() == ("failed", "not queued")
 
@@ -226,7 +226,7 @@ def test_a_run_whose_call_was_not_queued_has_failed_regardless_of_later_records(
     assert run.state() == ("failed", "not queued")
 
 
-def test_a_run_that_was_sent_although_its_call_was_given_up_is_done_in_the_end(records):
+def test_a_run_is_done_if_all_its_messages_arrive_although_its_call_was_given_up(records):
     assert run_of(records, records.accepted(), records.failed("lost"), *complete(records)[1:]).state() == ("done", None)
 
 

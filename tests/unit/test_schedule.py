@@ -42,7 +42,7 @@ def test_the_schedule_waits_until_a_message_is_due_but_at_least_1_ms_and_at_most
     assert clock.naps == [seconds]
 
 
-def test_a_message_is_late_by_the_time_since_it_was_due(clock):
+def test_the_delay_of_a_message_counts_from_its_due_time(clock):
     schedule = Schedule(10, START, clock)
 
     assert schedule.behind(10, START + 3_500_000) == 2.5

@@ -101,7 +101,7 @@ def test_a_run_that_finds_no_partitions_has_failed():
     assert instance.writer.outcomes[RUN] == "failed"
 
 
-def test_a_service_that_stops_ends_its_runs(instance):
+def test_a_run_without_a_queued_call_fails_when_the_service_stops(instance):
     instance.stop.ask()
     with pytest.raises(RunStopped, match="0 of 1000 messages were sent"):
         instance.send(1000, 10)

@@ -117,7 +117,7 @@ class TestARunThatNobodyElseCanKnow:
 
         assert instance.steps == ["begin", "send", "yielded"]
 
-    def test_after_another_claim_the_instance_waits_for_its_own_claim_and_goes_on_if_its_own_is_newer(self, instance):
+    def test_an_instance_that_sees_another_claim_goes_on_once_it_reads_that_its_own_is_newer(self, instance):
         self.have_another_claim_come_after_its_own_was_written(instance)
 
         assert instance.send(1000, 5).num_messages == 1000

@@ -74,7 +74,7 @@ class TestTheOwnerBefore:
 
         assert instance.steps.count("past") == 1
 
-    def test_the_instance_does_not_wait_if_a_newer_claim_is_known(self, instance):
+    def test_the_instance_does_not_wait_if_a_newer_claim_comes_while_it_reads_the_past(self, instance):
         self.before(instance, self.OLD, b=sent([0], "sending"))
         instance.past.on_read = lambda: instance.claims.claim("host:3/c.1")
         with pytest.raises(Superseded):

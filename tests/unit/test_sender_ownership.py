@@ -91,10 +91,10 @@ class TestARunThatIsOver:
 
 
 class TestAPastThatCannotBeRead:
-    @pytest.fixture(params=["claim not taken", "claim refused", "claim not read back", "past not read"])
+    @pytest.fixture(params=["claim not written", "claim refused", "claim not read back", "past not read"])
     def unreadable(self, request, instance):
         error = Unavailable("gone")
-        if request.param == "claim not taken":
+        if request.param == "claim not written":
 
             def claim(*arguments):
                 raise error
@@ -124,7 +124,7 @@ class TestAPastThatCannotBeRead:
         assert unreadable.writer.outcomes[RUN] == "failed"
         assert "Kafka does not answer" in unreadable.writer.reason
 
-    def test_after_a_newer_claim_a_call_ends_even_if_the_past_cannot_be_read(self, instance):
+    def test_a_newer_claim_supersedes_a_call_even_if_the_past_cannot_be_read(self, instance):
         instance.past.on_read = lambda: instance.claims.claim("host:2/b.1")
         instance.past.error = Unavailable("gone")
         with pytest.raises(Superseded):

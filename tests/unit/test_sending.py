@@ -87,7 +87,7 @@ def test_all_acknowledged_messages_are_reported(sending, acknowledged):
     assert (run.acknowledged, list(run.failed)) == (1234, [])
 
 
-def test_a_report_says_the_size_of_all_messages_and_their_partition(topic):
+def test_a_report_has_the_total_size_of_its_messages_and_their_partition(topic):
     reports = []
     request = Request(RUN, "ping", 5, 10, created=0)
     Sending(request, topic, StopRequest(), reports.append).send()

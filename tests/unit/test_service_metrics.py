@@ -112,7 +112,7 @@ def test_a_service_without_a_free_port_works_without_metrics(start, caplog, monk
     _, port = start()  # any free port, because a running stack may use the first one
     monkeypatch.setattr("messaging.extensions.metrics.PORTS", 1)
     caplog.clear()
-    with pytest.raises(IndexError):  # the log names no port
+    with pytest.raises(IndexError):  # the log has no address of the metrics
         start(port)
 
     assert f"the 1 ports from METRICS_PORT={port} on are in use" in caplog.text

@@ -53,7 +53,7 @@ def test_a_failure_counts_only_if_it_comes_before_queued_and_before_claim(record
     assert standing.under_way
 
 
-def test_the_first_failure_says_why(records):
+def test_of_two_failures_the_reason_of_the_first_counts(records):
     assert standing_of(records.accepted(), records.failed("first"), records.failed("second")).failed == "first"
 
 

@@ -17,17 +17,17 @@ from messaging.extensions.starting import in_a_thread
 
 @pytest.fixture
 def woken_too_early():
-    """A function that makes a call in a greenthread which eventlet wakes too early, and returns the result."""
+    """Return a function. It makes a call in a greenthread that eventlet wakes too early, and returns its result."""
     pairs = [socket.socketpair() for _ in range(2)]
     for sender, _ in pairs:
         sender.send(b"1")
 
     def after_select(call):
-        # Returns one socket. The other socket wakes the greenthread again.
+        # This ends at the first ready socket. The second socket wakes the greenthread again, during the call.
         select.select([receiver for _, receiver in pairs], [], [])
         return call()
 
-    tpool.setup()  # otherwise the call would do it first, and the early wake-up would end a wait in setup()
+    tpool.setup()  # otherwise the call would run setup(), and the early wake-up would end a wait there
     yield lambda call: eventlet.spawn(after_select, call).wait()
     tpool.killall()
     for one in (one for pair in pairs for one in pair):

@@ -80,7 +80,7 @@ def test_an_unknown_run_is_404(topics):
     assert "There is no run" in refused(404, store_of(topics).get, uuid4()).detail
 
 
-def test_kafka_that_is_down_is_503_and_tried_again_at_the_next_request(topics):
+def test_a_request_is_503_while_kafka_is_down_and_the_next_one_tries_again(topics):
     store, request = store_of(topics), new_run()
     topics.is_down = True
     for attempt in (store.find, store.get, store.is_dropped, store.note_queued, lambda run: store.newest(1, run)):

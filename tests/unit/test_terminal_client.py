@@ -159,7 +159,7 @@ class TestFollowing:
         with Api(api.url) as client:
             return list(client.follow(f"{api.url}/runs/1", [] if warnings is None else warnings.append))
 
-    def test_a_stream_that_breaks_goes_on_after_the_last_event(self, api):
+    def test_a_broken_stream_continues_after_the_last_event_received(self, api):
         end = "event: end\ndata: {}"
         streams = stream(event(7)), stream(event(9), end)
         api.responses["/runs/1/events"] = [(200, {}, streams[0]), (503, {}, "{}"), (200, {}, streams[1])]
@@ -222,3 +222,4 @@ def test_a_paced_run_is_requested_with_its_rate(api, capsys):
     api.responses["/ping/1000/100?rate=500"] = api.responses["/ping/1000/100"]
 
     assert main(["ping", "1000", "100", "--rate", "500", "--json", "--api", api.url]) == 0
+    assert api.requests[0][:2] == ("POST", "/ping/1000/100?rate=500")

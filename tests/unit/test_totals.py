@@ -140,7 +140,9 @@ def test_messages_count_as_missing_once_their_run_is_stalled_or_over(api):
     ("oldest", "any_dropped", "is_complete"),
     [(None, False, True), (CREATED + 1, False, True), (CREATED - 1, True, True), (CREATED + 1, True, False)],
 )
-def test_a_process_that_may_lack_runs_since_the_start_has_no_counters(monkeypatch, oldest, any_dropped, is_complete):
+def test_a_process_has_no_counters_unless_it_knows_all_runs_since_the_api_started(
+    monkeypatch, oldest, any_dropped, is_complete
+):
     monkeypatch.setattr("api.runs.totals.now", lambda: LATER)
     api = Api()
     api.keeper.begin(oldest, any_dropped)

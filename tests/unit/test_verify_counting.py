@@ -48,7 +48,7 @@ def test_nothing_is_wrong_if_each_message_comes_once_and_in_order():
     assert counted(*everything) == {"messages": COUNT, "distinct": COUNT}
 
 
-def test_an_extra_copy_counts_as_twice_and_never_as_out_of_order():
+def test_an_extra_copy_adds_to_twice_and_never_to_out_of_order():
     assert counted(message(0, 1), message(0, 2), message(0, 1)) == {"messages": 3, "distinct": 2, "twice": 1}
 
 
@@ -82,7 +82,7 @@ def test_a_number_that_the_run_does_not_have_is_counted_separately():
     assert counted(message(0, COUNT), message(0, 1)) == {"messages": 1, "distinct": 1, "unasked": 1}
 
 
-def test_messages_of_other_runs_topics_and_programs_are_left_out():
+def test_messages_of_another_run_or_topic_or_program_are_left_out():
     others = [(0, None, b"x"), (0, b"", b"x"), (0, b"x" * 32, b"x"), (0, b"x" * 31, b"x")]
     other_run = [(0, stamps(uuid.uuid4().bytes, [1])[0], payload(1))]
     assert counted(*others, *other_run) == {}

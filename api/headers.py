@@ -9,7 +9,7 @@ LEAST_BYTES = 1024
 
 
 def protect(response: Response) -> Response:
-    """Keep caches from storing a response, and browsers from running it, framing it, or telling others its address."""
+    """Caches must not store the response. Browsers must not run it, frame it, or tell others its address."""
     # A GET that sends messages must reach the server every time.
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -33,7 +33,7 @@ class History:
     partitions: int
 
     def write(self, count: int) -> list[UUID]:
-        """Write runs created SECONDS_BETWEEN apart, the last one a minute ago. Return their ids, the oldest first."""
+        """Write runs. They begin SECONDS_BETWEEN apart, the last one a minute ago. Return the ids, the oldest first."""
         now = time.time_ns() // 1000
         runs = [uuid4() for _ in range(count)]
         for number, run in enumerate(runs):

@@ -50,5 +50,5 @@ class Machine:
             f"{self.date}\n"
             f"Python {self.python}, {packages}, Kafka {self.kafka}\n"
             f"{self.cores} cores ({self.processor}), {self.memory_gib:.0f} GiB of memory,"
-            f" load before {self.load_before}\n"
+            f" load before the measurement: {self.load_before}\n"
         )

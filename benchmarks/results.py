@@ -115,7 +115,7 @@ class Goal:
 
 
 def at_least(ratio: float, contender: Rate, other: Rate) -> Goal:
-    """Return the goal that the contender is at least this many times as fast as the other one.
+    """Return a goal: the contender must be at least `ratio` times as fast as the other one.
 
     The medians count. The best rounds are shown too, because they have the least noise.
     """

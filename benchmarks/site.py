@@ -28,7 +28,7 @@ class Site:
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator["Site"]:
-        """Start separate brokers, and stop them at the end."""
+        """Start brokers for this command, and stop them at the end."""
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, Brokers(directory) as brokers:
             os.environ.update(brokers.environment)  # every process that is started later inherits these
             client = connect(KafkaSettings(brokers.kafka_bootstrap, consumer={}, producer={}))

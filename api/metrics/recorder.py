@@ -56,7 +56,7 @@ class Recorder:
         self._history.append(values_at(self._clock(), *looks))
 
     def newest(self) -> Values:
-        """Return the newest values. If they are too old, return values without looks: both brokers count as down."""
+        """Return the newest values. If they are too old, both brokers count as down, and the rest is unknown."""
         history = self.history()
         if not history or self._clock() - history[-1].at > FRESH_SECONDS:
             return values_at(self._clock(), (), (), ())

@@ -127,7 +127,7 @@ class ProxyPool:
         self.timeout = timeout
         """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """Each proxy with the time of its last use. The newest time is taken first, so surplus proxies stay unused."""
+        """Each proxy with the time of its last use. The proxy that was used last is taken first."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:

@@ -100,13 +100,13 @@ class Dispatcher:
         note = partial(self._store.note_queued, run.id)
         try:
             self._calls.queue(run.request)
-        except NotTaken as problem:  # RabbitMQ may have the call, but after a 503 no service must send
+        except NotTaken as problem:  # RabbitMQ may have the call. The failure on record keeps the service from sending.
             note = partial(self._store.fail, run.id, problem.reason)
         try:
             note()
             if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
                 raise no_kafka("the record of the run has not come back")
-        except Problem as problem:  # without this record, a service that gets the call may send
+        except Problem as problem:  # the record may be missing, so a service that gets the call may send
             doubt = Problem(503, f"{problem.detail} The run may go on: see its link.")
             doubt.run = run.id
             raise doubt from None
@@ -121,7 +121,7 @@ class Dispatcher:
             self._store.wait_for_change(run, view.version, left)
 
     def _accept_only_once(self, request: Request) -> None:
-        """Put the run on record. Raises Problem 409 if another request had this id before."""
+        """Put the run on record. Raises Problem 409 or 422 if another request had this id before."""
         run, is_first = self._store.find(request.run), False
         if run is None:
             self._refuse_if_dropped(request)

@@ -100,7 +100,7 @@ class Lag:
         self._reader: Reader | None = None
 
     def __call__(self, group: str) -> int:
-        """Return how many messages the group has not committed, in its topic. 1 if unknown, because 0 can end runs."""
+        """Return how many messages of its topic the group has not committed. 1 if unknown, because 0 can end runs."""
         try:
             self._reader = self._reader or self._client.reader()
             partitions = self._reader.partitions(group)

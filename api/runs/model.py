@@ -185,7 +185,8 @@ class Run:
     def _behind_seconds(self, now: int) -> float | None:
         """Return the delay of the newest message, in seconds.
 
-        The next message counts instead if its delay is longer than that, and longer than RECORD_SECONDS.
+        While the run is sent, the next message may be due. If it has been due for over RECORD_SECONDS, return the
+        longer of the two delays.
         """
         if self.request.rate is None:
             return None

@@ -1,6 +1,7 @@
-"""The store of runs. Threads read the journal into the catalog. Requests look things up, wait for changes and write.
+"""The store of runs.
 
-Every API process reads the journal, so each one knows the newest runs, even after all processes have restarted.
+Threads read the journal into the catalog. HTTP requests look up runs, wait for changes and write records. Every API
+process reads the journal, so each one knows the newest runs, even after all processes have restarted.
 """
 
 import os
@@ -29,7 +30,7 @@ KAFKA_SECONDS = 4
 """How long a request waits for Kafka."""
 
 BEHIND_SECONDS = 1
-"""One API process may read this much later than another, in seconds."""
+"""One API process may read a record this many seconds later than another."""
 
 RETRY_SECONDS = 2
 """The pause between two attempts to connect in the background, in seconds."""
@@ -96,7 +97,7 @@ class Store:
             return self._catalog.is_dropped(run_id)
 
     def keeps(self, run: Run) -> bool:
-        """Return False once newer runs have replaced this run. It then does not change any more."""
+        """Return False once newer runs have replaced this run. Then this run does not change any more."""
         with self._changed:
             return self._catalog.get(run.id) is run
 
@@ -136,7 +137,7 @@ class Store:
             return self._catalog.totals(now(), self._stalled_after) if is_read else None
 
     def wait_for_change(self, run: Run, version: int, seconds: float) -> bool:
-        """Wait for a newer record of the run than `version`; return False if none comes in time."""
+        """Wait until the run has a version above `version`. Return False if that takes too long."""
         with self._changed:
             return self._changed.wait_for(lambda: run.version > version, seconds)
 

@@ -58,11 +58,11 @@ def measure_bouncing(site: Site) -> Section:
         _at_least(140_000, once_or_more),
         *(_at_least(200_000, sending) for sending in (while_once_or_more, while_once)),
     ]
-    return Section("Whole bounces, and the sending meanwhile", [rate for pair in rates for rate in pair], goals)
+    return Section("Whole bounces, and ping's sending during them", [rate for pair in rates for rate in pair], goals)
 
 
 def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
-    """Return the rate of whole bounces, and of the sending meanwhile."""
+    """Return two rates: of whole bounces, and of ping's sending during these bounces."""
     whole, sending = Rate(contender.name), Rate(f"  sending, {contender.name}")
     with running(site, contender.start) as services:
         bounce(services, contender.messages)  # not measured: warms up the parts of the JVM that this design uses
@@ -74,7 +74,7 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
 
 
 def measure_scaling(site: Site) -> Section:
-    """Compare a bounce of 10 million messages (LARGE) with bounces of a million (MESSAGES), with exactly-once."""
+    """Compare a bounce of 10 million messages (LARGE) with bounces of a million (MESSAGES). All are exactly-once."""
     start = partial(Ours, client=CONFLUENT, delivery=EXACTLY_ONCE, MAX_MESSAGES=str(LARGE))
     with running(site, start) as services:
         bounce(services, MESSAGES)

@@ -22,7 +22,7 @@ Started = AbstractContextManager[Process]
 
 @dataclass
 class Contender:
-    """Consumes this many messages as `group` once it is started. `start` takes the path of its log."""
+    """Consumes `messages` messages as `group`. `start` starts it, and takes the path of its log."""
 
     name: str
     group: str

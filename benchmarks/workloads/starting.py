@@ -1,4 +1,4 @@
-"""Measures the start of ping, pong and the API, and their memory, without and with many earlier runs."""
+"""Measures how long ping, pong and the API take to start, and their memory: with few earlier runs, and with many."""
 
 import time
 from collections.abc import Sequence

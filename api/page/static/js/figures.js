@@ -71,7 +71,7 @@ export function shares(run, member, title) {
   return h("table", { class: "shares" }, caption, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
 }
 
-/** Return the points of the latency distribution: x is 1 / (1 - share), which a logarithmic axis spreads evenly. */
+/** Return the points of the latency distribution. x is 1 / (1 - share of the messages), for a logarithmic axis. */
 export function distribution(run, name) {
   const latency = run.stages[name].latency_ms;
   if (!latency) return [];

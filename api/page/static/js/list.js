@@ -21,7 +21,7 @@ export async function refreshList() {
     const known = new Set(page.runs.map((run) => run.id));
     const oldest = page.runs.at(-1)?.created ?? "";
     const others = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
-    // If the response has none of the listed runs, there may be unknown runs between. So drop the listed ones.
+    // If the response has no run of the list, runs between the response and the list may be missing. Drop the list.
     const kept = runs.some((run) => known.has(run.id)) ? others : [];
     if (!kept.length) next = page.next;
     runs = [...page.runs, ...kept];

@@ -154,7 +154,7 @@ export class View {
   tellMarks(found) {
     const texts = found.map(({ text }) => text);
     const old = [...(this.told ?? texts)];
-    // New marks can come before old ones, and two marks can have the same text. So an old text hides one new text only.
+    // A new mark can come before old ones, and two marks can have the same text. Each old text cancels one equal text.
     const fresh = texts.filter((text) => {
       const index = old.indexOf(text);
       if (index >= 0) old.splice(index, 1);

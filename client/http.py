@@ -62,7 +62,7 @@ class Api:
             return Run.from_json(_check(self._session.get(url, timeout=TIMEOUT), 200).json())
 
     def get_last(self, url: str) -> Run:
-        """Return a run that is over. Waits up to LAST_RECORDS_SECONDS until each stage has all messages on record."""
+        """Return a run that is over. Waits up to LAST_RECORDS_SECONDS for records of missing messages."""
         deadline = time.monotonic() + LAST_RECORDS_SECONDS
         while (run := self.get(url)).lost and time.monotonic() < deadline:
             time.sleep(0.1)

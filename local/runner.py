@@ -1,8 +1,8 @@
-"""`make run`: runs the brokers, ping, pong and the API until Ctrl-C, with their logs on one screen.
+"""`make run`: runs the brokers, ping, pong and the API until Ctrl-C. Shows the services' logs on one screen.
 
-Only one `make run` can use a folder at a time. If brokers of this folder already run, from `python3 -m local start` or
-from a `make run` that was killed, the new one uses them and stops them at its end. A service or a broker that ends by
-itself is started again.
+Only one `make run` can use a folder at a time. The brokers of this folder may already run, after `python3 -m local
+start` or after a `make run` that was killed. Then `make run` uses these brokers, and stops them at its end. A service
+or a broker that ends by itself is started again.
 """
 
 import os
@@ -64,7 +64,7 @@ def run() -> int:
 
 
 def run_services(settings: dict[str, str], port: int, brokers: list[Supervisor[Broker]]) -> str | None:
-    """Run ping, pong and the API until a signal comes. Return why if one of them or a broker cannot start."""
+    """Run ping, pong and the API until a signal comes. If one of them or a broker cannot start, return the reason."""
     signals: SimpleQueue[int] = SimpleQueue()
     on_signals(lambda number, _: signals.put(number))
     say("Starting ping, pong and the API ...")

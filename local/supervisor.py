@@ -1,4 +1,4 @@
-"""Keeps a service or a broker running: starts it again if it ends by itself, and gives up after three ends in a row."""
+"""Keeps a service or a broker running: starts it again if it ends by itself. Gives up if it ends too often."""
 
 import time
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class Supervisor(Generic[P]):
         self._start_at = 0.0
         self._was_ready = False
         self.process: P | None = None
-        """None before its first start, and between two starts."""
+        """None before the first start, and from the end of a process until the next start."""
 
     def start(self) -> None:
         self.process = self._launch()

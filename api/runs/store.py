@@ -172,7 +172,7 @@ class Store:
         self._write(lambda writer: writer.queued(run_id, on_disk))
 
     def fail(self, run_id: UUID, reason: str) -> None:
-        """Put on record that a run was not queued. It has no effect if the run was queued or has begun."""
+        """Put on record that a run was not queued. The record has no effect if the run was queued or has begun."""
         self._write(lambda writer: writer.failed(run_id, reason))
 
     def give_up(self, run_id: UUID, reason: str) -> None:

@@ -89,7 +89,7 @@ class TotalsKeeper:
     def begin(self, oldest: int | None, any_dropped: bool) -> None:
         """Take in what the history shows: when the oldest kept run was created, and if older runs were dropped.
 
-        Gunicorn may start a process long after the API. Such a process may not know all runs since the API started.
+        Gunicorn may start a process long after the API has started. Such a process may have missed some of the runs.
         """
         lacks_older = any_dropped or now() - self.since > RETENTION_MS * 1000
         self._is_complete = not lacks_older or (oldest is not None and oldest <= self.since)

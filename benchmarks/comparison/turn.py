@@ -80,7 +80,7 @@ class Turn:
         return Api.running(self._site.log("api"), exits_well=False, folder=self._version.folder)
 
     def await_start(self, processes: Mapping[str, Process], ready: Callable[[], bool]) -> None:
-        """Wait until `ready` returns True. Raises BenchmarkError if a process ends first, or after START_SECONDS."""
+        """Wait until `ready` returns True. Raises BenchmarkError if a process ends or time is up."""
 
         def ended() -> list[str]:
             return [name for name, process in processes.items() if not process.running]

@@ -1,7 +1,7 @@
 """Plain kafka-python loops with the options of config.yml. They show how fast the client is without our code.
 
-They use our code only to read config.yml. `fill` uses our code to fill a topic. Each loop runs in a separate process,
-with native threads or with eventlet:
+`send` and `poll` use our code only to read config.yml. `fill` also uses it to send. Each loop runs in a separate
+process, with native threads or with eventlet:
 
     python -m benchmarks.contenders.loops threads|eventlet send TOPIC NUM_MESSAGES
     python -m benchmarks.contenders.loops threads|eventlet poll TOPIC GROUP NUM_MESSAGES

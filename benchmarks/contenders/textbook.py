@@ -1,4 +1,4 @@
-"""The textbook design: nameko-kafka's own entrypoint. Each message has a worker, and each answer a send.
+"""The textbook design: nameko-kafka's own entrypoint. nameko starts a worker for each message.
 
 It does the same as ping and pong, in the simplest way: both services count each message, and pong answers with the same
 key and value. Latencies are computed from Kafka's timestamps, because that is cheaper than reading the stamp.

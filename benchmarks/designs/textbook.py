@@ -1,4 +1,4 @@
-"""The textbook design: nameko-kafka as its documents show it, with one worker and one send per message.
+"""The textbook design: nameko-kafka as its documents show it.
 
 benchmarks/contenders/textbook.py has the handlers for received messages. Here ping can also send.
 """

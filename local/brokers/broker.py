@@ -164,7 +164,7 @@ class Broker:
 
 
 def choose_port(name: str, wanted: int) -> int:
-    """Return the wanted port, or a free one if `wanted` is 0 or another program uses it. Warn in the last case."""
+    """Return the wanted port, or any free port if that is taken. 0 means any free port. Warn if the port is taken."""
     if wanted and is_free(wanted):
         return wanted
     port = free_port()

@@ -72,7 +72,7 @@ class RabbitMQ(Broker):
             "ERL_EPMD_ADDRESS": HOST,
             "ERL_EPMD_PORT": str(self.port_mapper.port),
             "ERL_AFLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            # RabbitMQ finds its data by this name. Two may have the same name, because each has its own port mapper.
+            # RabbitMQ finds its data by this name. Two brokers may use one name, because each has its own port mapper.
             "RABBITMQ_NODENAME": "rabbit@localhost",
             "RABBITMQ_DIST_PORT": str(free_port()),
             # Idle threads of Erlang spin by default. On two busy cores, rabbitmqctl then takes up to 60 s, not 1 s.

@@ -77,7 +77,7 @@ class ConfluentConsumer:
         return Polled(fetched, changes, self._beyond(reached))
 
     def _beyond(self, reached: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """Return the ends that differ from the offset after the last message. Transaction markers may lie between."""
+        """Return the ends of partitions in which transaction markers follow the last message."""
         beyond = {partition: offset for partition, offset in reached.items() if self._next.get(partition) != offset}
         self._next.update(beyond)
         return beyond
@@ -166,8 +166,8 @@ class ConfluentConsumer:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Give the partitions back at the next poll, not now, so that the caller can finish and commit first.
 
-        Without the call of `incremental_assign`, the client would give them back when this method returns. librdkafka
-        refuses this call for the assignors range and roundrobin, so the call changes nothing else.
+        Without the call of `incremental_assign`, the client would give them back when this method returns. The call
+        has no other effect, because librdkafka refuses it for the assignors range and roundrobin.
         """
         if self._is_closing:
             return
@@ -199,7 +199,7 @@ class ConfluentConsumer:
             self._on_error(error)
 
     def _log_commit_errors(self) -> None:
-        """Log the errors that callbacks have noted. Callbacks must not log."""
+        """Log the first error that callbacks have noted. Callbacks must not log."""
         errors, self._commit_errors = self._commit_errors, []
         if errors:
             self._confirmed.refused(errors[0].str())

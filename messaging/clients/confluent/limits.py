@@ -51,7 +51,7 @@ class TopicLimits:
         return max(1, most)
 
     def is_outgrown(self, topic: str | None, error: KafkaError, key: bytes | None, value: bytes | None) -> bool:
-        """Return True if Kafka has refused a message that fits the known limit, so the limit was lowered.
+        """Return True if Kafka has refused a message that fits the known limit. Then the limit was lowered.
 
         The next call of `batch_size` asks Kafka for the limit again.
         """

@@ -39,7 +39,7 @@ SHORTEST_SESSION = 6000
 """Kafka's group.min.session.timeout.ms. With a shorter timeout, librdkafka would try to join the group for ever."""
 
 CONSUMER_DEFAULTS: Mapping[str, object] = COMMON | {
-    "fetch.queue.backoff.ms": 5,  # pause when the queue is full; it is empty long before the default of 1 s
+    "fetch.queue.backoff.ms": 5,  # how long a full queue pauses fetching; by default 1 s, which is too long
     "fetch.wait.max.ms": 100,
     "heartbeat.interval.ms": 3000,
     "max.poll.interval.ms": 300_000,

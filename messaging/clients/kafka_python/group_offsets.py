@@ -42,7 +42,7 @@ class GroupOffsets:
                 raise future.exception
             if self._coordinator.coordinator_unknown():
                 self._wait(self._coordinator.lookup_coordinator(), deadline)
-            self._client.poll(timeout_ms=RETRY_MS)  # also continues to connect
+            self._client.poll(timeout_ms=RETRY_MS)  # this also continues connecting to brokers
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)

@@ -97,7 +97,7 @@ class Process:
 
 
 def end_with_parent() -> None:
-    """Let Linux send SIGTERM to this process when the thread that started it ends, also if the parent was killed."""
+    """Ask Linux to send SIGTERM to this process when the thread that started it ends, even if the parent is killed."""
     if LIBC:
         LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 

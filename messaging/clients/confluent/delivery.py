@@ -40,7 +40,7 @@ class Part:
 
 
 class ConfluentDelivery:
-    """A delivery with one part for each partition. It begins with the errors of messages that librdkafka did not take."""
+    """A delivery with one part for each partition. `failures` begins with what librdkafka did not take."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from . import ROOT
 
 
 def read_settings(path: Path = ROOT / ".env") -> dict[str, str]:
-    """Return the environment, and values of .env for names that the environment lacks. A value may refer to others as ${NAME}."""
+    """Return the settings of .env and of the environment, which wins. A value may refer to others as ${NAME}."""
     settings = dict(os.environ)
     for line in path.read_text().splitlines() if path.exists() else ():
         name, assigned, value = line.partition("=")

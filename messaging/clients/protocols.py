@@ -58,7 +58,7 @@ class Polled:
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
     reached: Mapping[Partition, int] = field(default_factory=dict)
-    """The ends of partitions that a consumer has read to the end, if transaction markers come after the last message.
+    """The end offsets of the partitions that were read to the end, but only where transaction markers come last.
 
     The markers take offsets too. A consumer must commit these ends as well to have a lag of 0."""
 

@@ -70,7 +70,7 @@ class TransactionalProducer(Protocol):
 class TransactionalClient(Client, Protocol):
     """A client whose library has transactions. Its readers return committed messages only.
 
-    But the `ends` of a reader may lie behind uncommitted messages. The reader reaches an end only when all transactions
+    But the `ends` of a reader also include uncommitted messages. The reader reaches an end only when all transactions
     before that end are closed.
     """
 

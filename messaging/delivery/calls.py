@@ -23,7 +23,7 @@ from messaging.stopping import StopRequest
 START_SECONDS = 0.1
 """The first message of a paced run is due this many seconds after its sender is ready to send.
 
-In this time, the sender puts the due time of that message on record."""
+With DELIVERY=at-least-once, the sender puts this due time on record before it sends."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
 """A redelivered call that the API did not put on record is at most this old, in microseconds."""

@@ -24,8 +24,10 @@ FROZEN_SECONDS = 1
 """If `asked` is not read for longer than this, in seconds, the process may have been frozen and have lost the run."""
 
 CLAIM_SECONDS = 0.1
-"""If only one call has a run's id, the run may be unclaimed for this long, in seconds. Most small runs end
-before. Their claim then goes to Kafka together with their outcome, so no claim is read while they send."""
+"""If only one call has a run's id, the run may be unclaimed for this long, in seconds.
+
+Most small runs end earlier. Such a run writes its claim at its end, together with its outcome. So its instance does not
+spend CPU time on the claim while it sends."""
 
 
 class Claims(Protocol):

@@ -27,12 +27,37 @@ BROKER_VERSION = 2, 5, 0
 POLL_MS = 20
 
 
+class AdminClient(KafkaAdminClient):
+    """Gives up connecting to a broker after its request timeout. kafka-python's would try until the broker is back."""
+
+    def _send_request_to_node(self, node_id: int | None, request: Any, wakeup: bool = True) -> Any:
+        """Send a request to this broker (None: any), and return the future of its response."""
+        client, deadline = self._client, time.monotonic() + self.config["request_timeout_ms"] / 1000
+        while True:
+            node = client.least_loaded_node() if node_id is None else node_id
+            if node is not None and client.ready(node):
+                return client.send(node, request, wakeup)
+            client.poll(timeout_ms=POLL_MS)
+            _raise_if_late(deadline)
+
+    def ask(self, node_id: int | None, request: Any) -> Any:
+        """Return the response of this broker (None: any)."""
+        deadline = time.monotonic() + self.config["request_timeout_ms"] / 1000
+        future = self._send_request_to_node(node_id, request)
+        while not future.is_done:
+            self._client.poll(timeout_ms=POLL_MS, future=future)
+            _raise_if_late(deadline)
+        if future.failed():
+            raise future.exception
+        return future.value
+
+
 class KafkaPythonAdmin:
     def __init__(self, servers: str, seconds: float):
         self._servers = servers
         self._milliseconds = round(seconds * 1000)
         with translated():
-            self._admin = KafkaAdminClient(
+            self._admin = AdminClient(
                 bootstrap_servers=servers, api_version=BROKER_VERSION, request_timeout_ms=self._milliseconds
             )
 
@@ -69,7 +94,7 @@ class KafkaPythonAdmin:
 
     def cluster(self) -> Cluster:
         with translated():
-            answer = self._ask(None, MetadataRequest[5](topics=None, allow_auto_topic_creation=False))
+            answer = self._admin.ask(None, MetadataRequest[5](topics=None, allow_auto_topic_creation=False))
         leaders = {
             Partition(topic, number): leader
             for _, topic, _, partitions in answer.topics
@@ -81,7 +106,7 @@ class KafkaPythonAdmin:
     def log_bytes(self, broker: int) -> dict[Partition, int]:
         sizes: dict[Partition, int] = {}
         with translated():
-            for error, _, topics in self._ask(broker, DescribeLogDirsRequest[0]()).log_dirs:
+            for error, _, topics in self._admin.ask(broker, DescribeLogDirsRequest[0]()).log_dirs:
                 if error:
                     raise for_code(error)
                 for topic, partitions in topics:
@@ -94,28 +119,11 @@ class KafkaPythonAdmin:
         """Return the largest batch that this topic takes, in bytes. Raises Unavailable, also if there is no topic."""
         resource = ConfigResourceType.TOPIC, topic, ["max.message.bytes"]
         with translated():
-            answer = self._ask(None, DescribeConfigsRequest[1](resources=[resource], include_synonyms=False))
+            answer = self._admin.ask(None, DescribeConfigsRequest[1](resources=[resource], include_synonyms=False))
             [(error, _, _, _, entries)] = answer.resources
             if error:
                 raise for_code(error)
         return int(entries[0][1])
-
-    def _ask(self, node: int | None, request: Any) -> Any:
-        """Return the response of this broker (None: any). kafka-python would wait forever for a broker that is gone."""
-        client, deadline = self._admin._client, time.monotonic() + self._milliseconds / 1000
-        while True:
-            asked = client.least_loaded_node() if node is None else node
-            if asked is not None and client.ready(asked):
-                break
-            client.poll(timeout_ms=POLL_MS)
-            _raise_if_late(deadline)
-        future = client.send(asked, request)
-        while not future.is_done:
-            client.poll(timeout_ms=POLL_MS, future=future)
-            _raise_if_late(deadline)
-        if future.failed():
-            raise future.exception
-        return future.value
 
     def close(self) -> None:
         self._admin.close()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from messaging.clients.errors import Unavailable
-from messaging.clients.protocols import Partition
+from messaging.clients.protocols import Partition, Topic
 from tests.clients.kit import Member, answer, numbers, poll_until_given, read_all, send_numbers, until, within
 
 
@@ -81,6 +81,14 @@ class OutageContract:
                     ask()
             with pytest.raises(Unavailable):
                 client.admin(2).group_states([group])
+
+    def test_questions_about_the_cluster_end_in_time_after_kafka_was_killed(self, brokers, client, closed, group):
+        admin = closed(client.admin(2))
+        admin.cluster()
+        with gone(brokers.kafka), within(15):
+            for ask in lambda: admin.group_states([group]), admin.cluster, lambda: admin.create(Topic(group, 1, 1)):
+                with pytest.raises(Unavailable):
+                    ask()
 
     def test_a_commit_ends_in_time_while_kafka_is_frozen(self, brokers, new_topic, join):
         if not self.interruptible:

@@ -107,7 +107,7 @@ def _rabbitmq(text: str) -> str:
 
 
 def _kafka(text: str) -> str:
-    """Add the default port to an address that ends in a colon. The address in .env does so if KAFKA_PORT is empty."""
+    """Add the default port if the port after a colon is missing. In .env, it is missing if KAFKA_PORT is empty."""
     completed = re.sub(r":(?=\s*(?:,|$))", f":{KAFKA_PORT}", text)
     host = r"\[[0-9a-fA-F:.]+\]|[\w.-]+"
     for server in completed.split(","):

@@ -21,7 +21,7 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True)
 class Fetched:
-    """Messages of one topic from one poll, as columns of equal length, in the order of each partition."""
+    """Messages of one topic from one poll, as columns of equal length. Each partition keeps its order."""
 
     topic: str
     partitions: Sequence[int]

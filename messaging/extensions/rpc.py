@@ -166,7 +166,7 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             super().handle_message(*self._waiting.popleft())
 
     def leave_waiting_calls(self) -> None:
-        """Leave the waiting calls to the next instance. Here, nameko would reply "no such method" to them."""
+        """Leave the waiting calls to other instances. During a stop, nameko would reply "no such method" to them."""
         while self._waiting:
             self.queue_consumer.leave_message(self._waiting.popleft()[1])
 
@@ -216,7 +216,7 @@ class Rpc(nameko.rpc.Rpc):
         """End the call here without a reply. It goes back into its queue.
 
         The call must go back even if another instance sends the run. That instance may have lost its connection, and
-        its call with it. If it then fails, RabbitMQ must still have this call.
+        with it its own call. If that instance then fails, RabbitMQ still has this call.
         """
         queue = self.rpc_consumer.queue_consumer
         put_back_at = time.monotonic() + (SUPERSEDED_SECONDS if isinstance(error, Superseded) else RETRY_SECONDS)

@@ -21,7 +21,7 @@ def take_slot(service: str, directory: Path = DIRECTORY) -> str:
 
 
 def _take(path: Path) -> bool:
-    """Lock a file until this process ends, even if it is killed. Return False if another process has locked it."""
+    """Lock a file. The lock ends with this process. Return False if another process has locked the file."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -26,7 +26,7 @@ class Counting:
         self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count a batch. Kafka refused the answers at indices `refused`. The others count as acknowledged at `at`."""
+        """Count the answers to a batch: those at the indices `refused` as failed, the others acknowledged at `at`."""
         if not refused:
             self._count(f"{self._service}_answered", batch, at)
             return

@@ -75,7 +75,7 @@ class Counts(Counting):
                 del self._entries[name]
 
     def aborted(self) -> None:
-        """Drop everything. Committed states remain valid. Messages that they do not count come again."""
+        """Drop everything. Committed states remain valid. The messages of the aborted transaction come again."""
         self._entries.clear()
         self._changed.clear()
 

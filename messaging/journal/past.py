@@ -36,7 +36,7 @@ POLL_SECONDS = 0.2
 
 @dataclass
 class Past:
-    """The records of a run: its standing, and the newest states of stage `sent` by state key."""
+    """The records of a run: its standing, and the newest state of stage `sent` for each state key."""
 
     standing: Standing = field(default_factory=Standing)
     states: dict[str, State] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class PastReader:
         self._lock = threading.Lock()
 
     def read(self, run: UUID, created: int, seconds: float) -> Past:
-        """Return everything on record of a run that was created at this time (µs since the epoch).
+        """Return the past of a run that was created at this time (µs since the epoch).
 
         Raises Unavailable if that takes longer than `seconds`, or if a stop is overdue.
         """

@@ -65,7 +65,7 @@ class Entry:
     """The publications under way. Each has the entry's `changed`, its number of messages, and the delivery."""
     touched: float = 0.0
     not_before: float = 0.0
-    """The earliest time of its next publication, unless somebody waits for it."""
+    """`publish` skips the state until this time. `flush` does not."""
     closed: bool = False
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 class DeliveryFailed(Exception):
-    """Kafka did not acknowledge every message. The text says why, and usually how many it did."""
+    """Kafka did not acknowledge every message. The text says why, and usually how many it acknowledged."""
 
 
 class TooLarge(DeliveryFailed):

@@ -22,7 +22,7 @@ STRIDE = 1_296_125
 
 
 def payloads(run_id: bytes, numbers: Sequence[int], size: int) -> list[bytes]:
-    """Return the payloads, `size` bytes each, of the messages of a run with these sequence numbers."""
+    """Return one payload of `size` bytes for each of these sequence numbers of a run."""
     if not 0 <= size <= LARGEST:
         raise ValueError(f"a payload has 0 to {LARGEST} bytes, not {size}")
     pool, start = _pool(), int.from_bytes(sha256(run_id).digest()[:4], "big")

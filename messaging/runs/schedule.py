@@ -15,7 +15,7 @@ LONGEST_SECONDS = 0.1
 
 
 class WallClock:
-    """The time of day, and how to wait. Tests use a clock that takes no time."""
+    """The time of day, and how to wait. Tests use a clock whose `sleep` returns at once."""
 
     def now(self) -> int:
         return time.time_ns() // 1000

@@ -33,7 +33,7 @@ class Stage:
     first: int | None = None
     last: int | None = None
     first_messages: int = 0
-    """How many messages came at the time `first`. They do not count in the rate."""
+    """How many messages came at the time `first`. The rate leaves them out."""
     first_bytes: int = 0
     numbers: BitMap = field(default_factory=BitMap)
     failed: BitMap = field(default_factory=BitMap)
@@ -67,7 +67,7 @@ class Stage:
         self.last = max(self.last or at, at)
 
     def successor(self) -> "Stage":
-        """Return an empty state that continues this one, which is too large or was refused."""
+        """Return an empty state that continues this one. This one is closed: it is too large, or Kafka refused it."""
         return Stage(order=Order(self.order.highest, self.order.counted | self.numbers))
 
     def as_json(self) -> dict[str, object]:

@@ -17,13 +17,13 @@ SIZE = _STAMP.size
 LARGEST_NUMBER = 2**32 - 1
 """The largest number that a roaring bitmap holds."""
 
-# A foreign key may have 32 bytes too. Then its number or its time is almost certainly outside these bounds.
+# A key of another producer may have 32 bytes too. Then its number or time is almost certainly outside these bounds.
 _EARLIEST = 1_577_836_800_000_000  # 2020, in microseconds since the epoch
 _CLOCK_SKEW = 3_600_000_000  # an hour ahead of this machine's clock, in microseconds
 
 
 def stamps(run_id: bytes, numbers: Sequence[int], times: Sequence[int] | None = None) -> list[bytes]:
-    """Return a key for each sequence number of a run. `times` are the times first sent, by default now."""
+    """Return a key for each sequence number of a run. `times` says when each was first sent, by default now."""
     pack, clock = _STAMP.pack, time.time_ns
     if times is not None:
         return list(map(pack, repeat(run_id), numbers, times))

@@ -46,7 +46,7 @@ class StageSummary:
 
 
 def summarize(states: Sequence[tuple[str, Stage]], sent: BitMap | None, expected: int) -> StageSummary:
-    """Merge the states of a stage, each with the instance it comes from.
+    """Merge the states of a stage. `states` contains pairs of an instance and its state.
 
     `sent` has the numbers that must come to the stage. None means all numbers of the run, `expected` in total.
     """

@@ -28,7 +28,7 @@ class Timeline:
         self.messages[index] += count
 
     def _begin_at(self, second: int) -> None:
-        """Make room for an earlier time than the first one. Clocks may go back, and states are merged."""
+        """Make room for an earlier time than the first one. Clocks may go back, and `sum` merges states."""
         while len(self.messages) - (second - self.start) // self.step > STEPS:
             self._double()
         steps = -((second - self.start) // self.step)

@@ -7,7 +7,7 @@ from tests.integration.memory import children, peak
 from tests.integration.processes import eventually
 
 MOST = 512 * 2**20
-"""The maximum memory of a process, in bytes. In docker-compose.yml, their containers have twice that."""
+"""The maximum memory of each process, in bytes. Each container of ping, pong and the API has twice that."""
 
 
 def test_large_messages_and_many_runs(trial):
@@ -28,12 +28,12 @@ def pids(stack) -> list[int]:
 
 
 def test_more_requests_than_may_wait(trial):
-    """300 requests wait for a service that does not answer"""
+    """300 requests at once to a service that does not answer"""
     stack = trial.stack
     with trial.fault(), ThreadPoolExecutor(300) as pool:
         stack.ping.freeze()
         answers = [pool.submit(stack.get, "/ping/10/10") for _ in range(300)]
-        eventually(lambda: any(answer.done() for answer in answers))  # this one has found no place to wait
+        eventually(lambda: any(answer.done() for answer in answers))  # this one got a 503
         began = time.monotonic()
         assert stack.get("/healthz").status_code == stack.get("/pong/10/10").status_code == 200
         waited = time.monotonic() - began

@@ -16,7 +16,7 @@ def limit(brokers, _stack):
     change = "--alter", "--entity-type", "topics", "--entity-name", "ping"
     kafka_command(brokers, "kafka-configs", *change, "--add-config", f"max.message.bytes={LIMIT}")
     if CONFLUENT and not EXACTLY_ONCE:
-        # New producers ask Kafka for the limit. Old ones would send refused messages again, after later messages.
+        # New producers ask Kafka for the limit. Old ones would send messages again, in another order.
         _stack.restart()
     yield
     kafka_command(brokers, "kafka-configs", *change, "--delete-config", "max.message.bytes")

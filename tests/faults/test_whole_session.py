@@ -1,4 +1,4 @@
-"""After all faults, checks all `done` runs once more, from the beginning of the topics."""
+"""After all faults, checks each `done` run that the API still keeps, from the beginning of the topics."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.integration.ledger import Ledger
 
 
 @pytest.mark.long
-def test_every_done_run_of_this_session_is_complete(stack):
+def test_every_done_run_that_the_api_keeps_is_complete(stack):
     path, runs = "/runs?limit=100", []
     while path:
         page = stack.get(path).json()

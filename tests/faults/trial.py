@@ -92,7 +92,7 @@ class Trial:
         """The fault happens within this block. With --repeat, at least one run must still be under way at the end."""
         yield
         self._healed = time.monotonic()
-        # If all runs ended earlier, there is no time to recover. Only a pass with --repeat measures that time.
+        # If all runs ended earlier, the time until they recover cannot be measured. A quick pass allows that.
         assert not self.long or not self.paths or self._any_under_way(), "all runs ended before the fault did"
 
     def _any_under_way(self) -> bool:

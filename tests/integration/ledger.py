@@ -18,7 +18,7 @@ class Record(NamedTuple):
 
 
 class Ledger:
-    """Reads these topics from their current end, and all others from their beginning."""
+    """Reads `topics` from the end that they have now, and all other topics from the beginning."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
         self.servers = servers
@@ -35,7 +35,7 @@ class Ledger:
         return self._reader.ends(self._reader.partitions(topic))
 
     def count(self, topic: str) -> int:
-        """Return how many messages `records` returns. Offsets do not show it: transaction markers take offsets too."""
+        """Return how many messages `records` returns. Offsets do not say this: transaction markers take offsets too."""
         return len(self.records(topic))
 
     def records(self, topic: str) -> list[Record]:

@@ -1,4 +1,7 @@
-"""`make run` in a separate folder. Only one runner works at a time. It leaves no process behind, however it ends."""
+"""`make run` in a separate folder.
+
+Only one runner works at a time. It leaves no process behind. If it is killed, only the brokers stay.
+"""
 
 import os
 import re
@@ -72,7 +75,7 @@ def pid_of(name: str, folder: Path) -> int | None:
 
 
 def starts(name: str, process: LoggedProcess) -> list[str]:
-    """Return the process ids in the runner's output: of each start of a service, or of each restart of a broker."""
+    """Return the process ids that the runner printed: at each start of a service, or at each restart of a broker."""
     return re.findall(rf"^  {name}, process (\d+)$", process.log, re.MULTILINE)
 
 

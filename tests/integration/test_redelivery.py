@@ -5,7 +5,7 @@ from tests.integration.processes import Stack, eventually
 from tests.integration.runs import finished, post, run_of
 
 
-def test_calls_that_are_delivered_again_do_not_stop_the_consumer(stack):
+def test_ping_still_consumes_from_kafka_while_its_calls_are_delivered_again(stack):
     # Given a ping that carries out CALLS_AT_ONCE calls. Their runs are paced, so that rabbitmqctl gets CPU time.
     answers = [post(stack, "/ping/1000000/100?rate=1000") for _ in range(CALLS_AT_ONCE)]
     eventually(lambda: {run_of(stack, answer)["state"] for answer in answers} == {"sending"})

@@ -1,4 +1,4 @@
-"""A wrong setting ends a service or the API at once, with one sentence."""
+"""A wrong setting ends a service or the API at once, with one message."""
 
 import time
 from contextlib import closing

@@ -67,7 +67,7 @@ def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
     tab.page.get_by_label("Messages per second").fill("100")  # so that few messages are under way at the stop
     tab.start(10_000)
     ended = []
-    for event in "requestfinished", "requestfailed":  # closed by the API, or by the page
+    for event in "requestfinished", "requestfailed":  # the API ends the stream, or the page does
         tab.page.on(event, lambda request: request.url.endswith("/events") and ended.append(request))
     tab.page.get_by_role("button", name="Stop").click()
     tab.expect_state("stopped")

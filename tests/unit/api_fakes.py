@@ -1,4 +1,4 @@
-"""Fakes for tests of runs: records for the model, and the journal's two topics in memory."""
+"""Fakes for tests of runs: records for a `Run`, and the journal's two topics in memory."""
 
 import threading
 import time
@@ -175,7 +175,7 @@ class Topics:
 
 
 class MemoryJournal:
-    """The journal of one API process. It reads at once. If it `lags`, it reads only on demand and after a write."""
+    """The journal of one API process. It reads at once. If it `lags`, it reads on demand and after its own writes."""
 
     def __init__(self, topics: Topics):
         self.lags = False
@@ -201,7 +201,7 @@ class MemoryJournal:
                 for raw in self._topics.readable(topic):
                     if raw.offset >= self._next.get(topic, 0):
                         self._next[topic] = raw.offset + 1
-                        with suppress(Exception):  # the journal's tail leaves out foreign records too
+                        with suppress(Exception):  # `Tail` leaves out foreign records too
                             apply(partition, *raw)
 
     def wait_until_requests_read(self, seconds: float = 0) -> None:

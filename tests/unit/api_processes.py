@@ -1,4 +1,4 @@
-"""API processes without brokers: each has a store and a dispatcher, and they share calls and the journal's topics."""
+"""API processes without brokers. Each has a store and a dispatcher. All use the same topics of the journal."""
 
 from contextlib import contextmanager
 

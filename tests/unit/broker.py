@@ -1,4 +1,4 @@
-"""A Kafka in memory, with the protocols of a Kafka client: producers write to its topics, and readers read them."""
+"""A Kafka in memory, used like a Kafka client. Its producers write to its topics, and its readers read them."""
 
 import threading
 import time

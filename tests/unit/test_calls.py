@@ -167,7 +167,7 @@ def test_absent_rabbitmq_is_503_and_the_problem_does_not_contain_the_password(ca
 @pytest.mark.parametrize(
     "error", [TimeoutError(), BlockingIOError(), ConnectionForced("gone"), MessageNacked()], ids=repr
 )
-def test_a_call_that_rabbitmq_does_not_confirm_is_not_taken(calls, proxy, error):
+def test_a_call_that_rabbitmq_does_not_confirm_is_reported_as_not_taken(calls, proxy, error):
     proxy.on_call = error
 
     assert isinstance(refused(call, calls), NotTaken)

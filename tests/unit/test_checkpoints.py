@@ -150,7 +150,7 @@ def test_wait_waits_for_the_oldest_answers_and_returns_true_if_none_are_under_wa
     assert second.waits == [4, 3]
 
 
-def test_wait_does_not_wait_until_a_batch_is_on_record(checkpoints, journal):
+def test_wait_returns_true_before_the_batch_is_on_record(checkpoints, journal):
     journal.holds_back = True
     checkpoints.add(batch(10), {P0: 10}, Answers(done=True))
 

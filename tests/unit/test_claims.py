@@ -49,7 +49,7 @@ def test_a_watched_run_has_its_claims_in_order_and_its_stop(broker, claims, reco
     assert (standing.claims, standing.stopped) == (["one", "two"], True)
 
 
-def test_a_failure_before_the_claim_counts_and_one_after_it_does_not(broker, claims):
+def test_a_failure_counts_only_if_no_claim_came_before_it(broker, claims):
     claims.start()
     early, late = Records(asked()), Records(asked())
     with claims.watched(early.request.run) as failed, claims.watched(late.request.run) as sent:
@@ -91,7 +91,7 @@ def test_a_run_that_was_ended_shortly_before_the_process_started_is_known(broker
     assert not claims.is_ended(uuid4())
 
 
-def test_records_that_are_older_than_a_call_can_be_are_not_read(broker, claims):
+def test_records_older_than_the_oldest_possible_call_are_not_read(broker, claims):
     for _ in range(1000):
         broker.add(Records(asked()).stop(), milliseconds_ago(RECENT_MS + 60_000))
     broker.add(Records(asked()).stop())

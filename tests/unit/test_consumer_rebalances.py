@@ -27,7 +27,7 @@ def test_finished_batches_are_committed_before_other_instances_get_their_partiti
     # When the group takes its partitions away
     service.entrypoint.turn()
 
-    # Then its offsets are committed at once
+    # Then the offsets of the batch are committed at once
     assert service.consumer.events == ["commit"]
     assert service.consumer.confirmed == {P0: 10}
 
@@ -39,11 +39,11 @@ def test_work_that_is_not_done_at_a_rebalance_is_never_committed():
     service = Service(Consumer(fetched(range(10)), TAKEN, GIVEN), lambda batch: answers)
     service.turn(2)
 
-    # When they are acknowledged after that
+    # When Kafka acknowledges the answers after that
     answers.done = True
     service.turn(3)
 
-    # Then nothing is committed, because other members have got these messages too
+    # Then nothing is committed, because these messages come again
     assert service.consumer.events == []
     assert service.consumer.committed == []
 

@@ -1,4 +1,4 @@
-"""An accepted run is carried out, in any order of requests with the same key that hypothesis finds.
+"""An accepted run is carried out, even if requests with the same key race. Hypothesis tries many orders.
 
 Requests, the janitor, the service, and API processes that read the journal are greenlets of one thread. They switch
 whenever one of them uses RabbitMQ or writes to the journal. All timeouts are 0: a record that has not arrived yet
@@ -182,7 +182,7 @@ def test_a_run_that_was_reported_as_accepted_or_sent_is_carried_out(data):
 
 @pytest.mark.parametrize("ends", list(product(ENDS, ENDS)), ids=" and ".join)
 @pytest.mark.parametrize("methods", [("post", "post"), ("post", "get"), ("get", "get")], ids=" and ".join)
-def test_an_accepted_run_is_carried_out_in_every_order_of_the_turns_of_two_requests(methods, ends):
+def test_an_accepted_run_is_carried_out_in_whatever_order_two_requests_take_their_steps(methods, ends):
     for order in combinations(range(8), 4):
         rest, calls = iter([step in order for step in range(8)]), iter(ends)
 

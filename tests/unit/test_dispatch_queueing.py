@@ -31,7 +31,7 @@ def api(topics, calls):
 
 
 class TestQueueing:
-    def test_a_run_is_put_on_record_then_queued_then_on_record_as_queued(self, api, topics, calls):
+    def test_a_run_is_put_on_record_before_it_is_queued_and_again_after_that(self, api, topics, calls):
         request = new_run()
         calls.on_call = lambda request: before.extend(topics.kinds(request.run))
         before = []
@@ -168,7 +168,7 @@ class TestWaiting:
         topics.add(Records(request).sent("sending", seen([1])))
         assert api.queue(request, 0.01).state == "sending"
 
-    def test_a_request_that_finds_no_place_to_wait_for_its_service_leaves_no_record(self, topics, calls):
+    def test_a_request_leaves_no_record_if_too_many_requests_already_wait_for_its_service(self, topics, calls):
         api = Process(topics, calls, waiting=1)
         first, late = new_run(service="pong"), new_run(service="pong")
         with ThreadPoolExecutor(1) as pool:
@@ -224,7 +224,7 @@ class TestRunsPending:
 
         assert api.send(new_run(), False) == FIGURES
 
-    def test_runs_count_for_as_long_as_they_wait_for_a_service_that_is_down(self, topics, calls):
+    def test_runs_still_count_while_they_wait_for_a_service_that_is_down(self, topics, calls):
         api = Process(topics, calls, runs_pending=2)
         for _ in range(2):
             api.queue(asked())  # created years ago

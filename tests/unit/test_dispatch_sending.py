@@ -114,7 +114,7 @@ def test_a_run_is_on_record_if_the_connection_is_lost_before_the_reply(api, call
 
 
 @pytest.mark.parametrize("has_key", [False, True])
-def test_a_run_without_a_reply_in_time_goes_on_and_its_link_leads_to_it(api, topics, calls, has_key):
+def test_if_the_reply_is_late_the_run_goes_on_and_the_link_leads_to_it(api, topics, calls, has_key):
     calls.error = NotAnswered("ping", 15)
     request = new_run()
 
@@ -124,7 +124,7 @@ def test_a_run_without_a_reply_in_time_goes_on_and_its_link_leads_to_it(api, top
     assert api.store.get(request.run).standing.on_disk == has_key
 
 
-def test_a_run_without_a_reply_in_time_counts_as_created_at_the_timeout(api, calls):
+def test_if_the_reply_is_late_the_run_counts_as_created_at_the_timeout(api, calls):
     calls.error = NotAnswered("ping", 15)
     request = asked()  # created years ago
     refused(504, api.send, request, False)
@@ -158,7 +158,7 @@ def test_a_client_whose_call_was_not_confirmed_learns_that_the_run_goes_on_anywa
 
 
 @pytest.mark.parametrize("error", [LOST, NotAnswered("ping", 15)], ids=["not taken", "not answered"])
-def test_the_client_learns_of_a_call_that_was_not_taken_or_not_answered_even_without_kafka(api, topics, calls, error):
+def test_without_kafka_the_client_still_learns_that_its_call_was_not_taken_or_not_answered(api, topics, calls, error):
     calls.error = error
     topics.is_down = True
     request = new_run()

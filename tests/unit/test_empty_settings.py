@@ -76,7 +76,7 @@ def test_the_defaults_in_docker_compose_yml_are_those_in_dot_env(tmp_path):
     given, empty_ones = configs
     for service in given["services"].values(), empty_ones["services"].values():
         for one in service:
-            # These settings stay empty here. The programs themselves replace them with the defaults.
+            # Leave out the settings that docker-compose does not fill in. The programs fill in their defaults.
             one["environment"] = {
                 name: value
                 for name, value in one.get("environment", {}).items()

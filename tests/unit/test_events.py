@@ -72,7 +72,7 @@ def test_each_change_is_an_event_until_the_end(topic, store, records, run):
     assert states[-1] == "done"
 
 
-def test_only_changes_after_the_last_event_are_sent(topic, store, records, run):
+def test_only_changes_that_the_client_has_not_seen_are_sent(topic, store, records, run):
     finish(topic, records)
 
     assert [event.get("event") for event in events("".join(EventStreams(store).open(run, 10**6)))] == [None, "end"]

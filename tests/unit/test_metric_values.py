@@ -1,4 +1,4 @@
-"""The values of the metrics, computed from fake looks. Unknown values are absent, and not 0."""
+"""The values of the metrics, computed from fake measurements of the brokers and the runs. Unknown values are absent, and not 0."""
 
 from dataclasses import replace
 
@@ -133,7 +133,7 @@ def test_each_latency_bucket_includes_the_smaller_ones():
     assert histogram.sum == pytest.approx(0.3)
 
 
-def test_a_process_that_does_not_know_all_runs_has_no_counters_of_runs():
+def test_a_process_that_does_not_know_all_runs_does_not_count_their_messages():
     look = totals_look(AT, sent=100)
     values = values_at(AT, (), (), [replace(look, totals=replace(look.totals, since_start=None))])
 

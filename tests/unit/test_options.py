@@ -1,4 +1,4 @@
-"""Options of the two Kafka extensions and of the settings. Each one is kept, and stays out of the next extension."""
+"""The options of the two Kafka extensions override the settings. They do not affect the next extension."""
 
 from dataclasses import replace
 from types import SimpleNamespace

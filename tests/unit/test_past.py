@@ -84,7 +84,7 @@ def test_the_past_has_the_outcome_of_a_run_that_has_ended(read, sent, outcome):
     assert read().has_yielded("one"), "the instance sends no more"
 
 
-def test_records_of_other_runs_stages_and_programs_are_left_out(broker, request_, read, sent, caplog):
+def test_records_of_another_run_or_stage_or_program_are_left_out(broker, request_, read, sent, caplog):
     other = replace(request_, run=UUID(int=request_.run.int ^ 1 << 64))
     assert partition_of(other.run, 4) == partition_of(request_.run, 4)
     broker.add_state(other.run, SENT, "host:1/a.1", State(seen([7]), Sender(other, "one", "sent")))
@@ -100,7 +100,7 @@ def test_records_of_other_runs_stages_and_programs_are_left_out(broker, request_
     assert caplog.text.count("not a record of a run") == 2
 
 
-def test_other_partitions_of_run_states_and_records_older_than_the_run_are_not_read(broker, request_, read, sent):
+def test_records_older_than_the_run_and_other_partitions_of_run_states_are_not_read(broker, request_, read, sent):
     states = Partition(RUN_STATES, partition_of(request_.run, 4))
     before = request_.created // 1000 - SLACK_MS - 1000
     for partition in states, PARTITION:

@@ -1,4 +1,4 @@
-"""The offsets where a consumer continues after an abort, and the end offsets of partitions that may be committed."""
+"""The offsets where a consumer continues after an abort, and the end offsets that it may commit."""
 
 from messaging.delivery.exactly_once.positions import Positions
 from tests.unit.service import P0, P1, fetched

@@ -44,7 +44,7 @@ def test_the_api_is_ready_if_no_check_fails():
     assert Readiness({"rabbitmq": dict, "kafka": dict}).failing() == {}
 
 
-def test_each_failing_broker_is_named():
+def test_each_part_that_is_not_ready_is_named():
     checks = {"rabbitmq": lambda: {"ping": "ping is not running"}, "kafka": lambda: {"kafka": "Kafka is away"}}
 
     assert Readiness(checks).failing() == {"ping": "ping is not running", "kafka": "Kafka is away"}

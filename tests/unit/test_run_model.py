@@ -120,7 +120,7 @@ def test_a_later_stage_misses_only_messages_that_were_sent(records):
     assert not view.has_arrived
 
 
-def test_all_sent_messages_of_a_stopped_run_can_arrive():
+def test_a_stopped_run_has_arrived_when_all_its_sent_messages_have():
     records = Records(asked("pong", 10))
     sent, received = records.sent("stopped", seen([0, 1])), records.stage("ping_received", seen([0, 1]))
 
@@ -178,7 +178,7 @@ class TestRefusedMessages:
         answered = seen(range(10 - refused), failed=range(10 - refused, 10))
         return [*begun, records.stage("pong_answered", answered), records.stage("ping_received", seen(range(arrived)))]
 
-    def test_the_run_has_failed_with_a_reason_and_a_count_once_all_other_messages_have_arrived(self, records):
+    def test_when_all_other_messages_have_arrived_the_run_has_failed_and_the_reason_has_the_count(self, records):
         run = run_of(records, *self.records_of(records, refused=3, arrived=7))
 
         assert run.state() == ("failed", "Kafka refused messages at pong_answered: 3; see the log of pong")

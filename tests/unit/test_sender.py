@@ -134,7 +134,7 @@ class TestTheRecord:
         assert UNRECORDED / 2 < max(behind) <= UNRECORDED
         assert len(instance.topic.messages) == 5 * UNRECORDED
 
-    def test_a_run_whose_record_does_not_catch_up_fails_and_its_acknowledged_messages_are_counted(self, instance):
+    def test_if_the_record_does_not_catch_up_the_run_fails_and_its_acknowledged_messages_are_counted(self, instance):
         instance.writer.stuck = True
         started = instance.clock.now
         with pytest.raises(DeliveryFailed, match=r"acknowledged 2600 of 20000 .* no record of the run for"):
@@ -162,13 +162,13 @@ class TestUnexpectedErrors:
         assert instance.writer.outcomes[RUN] == "failed"
         assert instance.steps[-1] == "failed"
 
-    def test_an_error_while_the_run_is_sent_is_on_record(self, instance):
+    def test_an_error_in_sending_the_run_is_put_on_record(self, instance):
         instance.topic.on_send = self.broken
         self.fails(instance, RuntimeError, queued=True, created=1)
 
         assert "RuntimeError('a bug')" in instance.writer.reason
 
-    def test_an_error_while_the_past_of_the_run_is_read_is_on_record(self, instance):
+    def test_an_error_in_reading_the_past_of_the_run_is_put_on_record(self, instance):
         instance.past.on_read = self.broken
         self.fails(instance, RuntimeError, queued=True, created=1)
 
@@ -188,7 +188,7 @@ class Gate:
         self.opened.wait(10)
 
 
-def test_a_call_delivered_again_while_its_run_is_sent_ends_like_the_first_one(monkeypatch, instance):
+def test_if_a_call_is_delivered_again_while_its_run_is_sent_both_calls_end_alike(monkeypatch, instance):
     # Given a run that is being sent
     second_waits = threading.Event()
 

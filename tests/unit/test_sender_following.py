@@ -117,14 +117,14 @@ class TestARunThatNobodyElseCanKnow:
 
         assert instance.steps == ["begin", "send", "yielded"]
 
-    def test_an_instance_that_sees_another_claim_goes_on_once_it_reads_that_its_own_is_newer(self, instance):
-        self.have_another_claim_come_after_its_own_was_written(instance)
+    def test_after_another_claim_the_instance_goes_on_if_it_reads_that_its_own_claim_is_newer(self, instance):
+        self.read_another_claim_before_the_claim_of_this_instance(instance)
 
         assert instance.send(1000, 5).num_messages == 1000
         assert instance.steps[:6] == ["begin", "send", "claim", "send", "read back", "send"]
 
     def test_the_instance_sends_nothing_more_if_its_own_claim_does_not_come(self, instance):
-        self.have_another_claim_come_after_its_own_was_written(instance)
+        self.read_another_claim_before_the_claim_of_this_instance(instance)
         instance.claims.wait_for_claim = lambda *_: False
         with pytest.raises(DeliveryFailed, match="this instance must stop sending"):
             instance.send(1000, 5)
@@ -139,7 +139,7 @@ class TestARunThatNobodyElseCanKnow:
 
         assert numbers(instance) == [*range(200)]
 
-    def have_another_claim_come_after_its_own_was_written(self, instance):
+    def read_another_claim_before_the_claim_of_this_instance(self, instance):
         def on_send():
             instance.clock.advance(CLAIM_SECONDS)
             if instance.requests.claims and not instance.claims.standings[RUN].claims:

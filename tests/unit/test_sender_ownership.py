@@ -37,7 +37,7 @@ class TestBeforeItSends:
 
         assert instance.steps == ["begin", "send", "sent", "claim"]
 
-    def test_a_new_run_is_not_sent_if_the_newest_records_of_all_runs_cannot_be_read(self, instance):
+    def test_a_new_run_is_not_sent_if_the_newest_part_of_run_requests_cannot_be_read(self, instance):
         instance.claims.reads = False
         with pytest.raises(DeliveryFailed, match="the record of runs was not read"):
             instance.send(200, 5)
@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent. Its call gets the outcome on record. If there is none, the outcome is `stopped`."""
+    """Such a run is not sent. Its call ends with the outcome on record. Without a record, it ends as `stopped`."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

@@ -1,4 +1,4 @@
-"""How a run is split into messages. The topic only notes them."""
+"""How a run is split into messages and sent. A fake topic keeps the messages."""
 
 import uuid
 from types import SimpleNamespace

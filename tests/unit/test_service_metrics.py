@@ -1,4 +1,4 @@
-"""The metrics of a service's process, over HTTP as Prometheus asks for them, and the stalls of its event loop."""
+"""The metrics that a service gives to Prometheus over HTTP, and the stalls of the service's event loop."""
 
 import logging
 import os

@@ -6,7 +6,7 @@ from messaging.stopping import SLICE_SECONDS, STOP_SECONDS, StopRequest
 
 
 def after(calls: int):
-    """Return a condition that is true at call number `calls`, and a list of the seconds that it was told to wait."""
+    """Return a condition that is true at call number `calls`, and a list. Each call adds its seconds to the list."""
     told = []
 
     def happens(seconds: float) -> bool:

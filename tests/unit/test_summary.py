@@ -57,12 +57,12 @@ def test_instances_that_vanish_and_appear_are_shown():
     assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
 
 
-def test_all_messages_can_be_missing_at_the_first_stage_but_only_sent_ones_at_later_stages():
+def test_later_stages_miss_only_sent_messages_but_the_first_stage_misses_unsent_ones_too():
     assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
     assert summarize([state(range(10))], None, 100).missing == 90
 
 
-def test_rates_count_messages_after_the_first_moment_until_the_last():
+def test_rates_count_the_messages_after_the_first_moment_up_to_the_last_moment():
     later = state(range(500, 1000), now=NOW + 20_000)
     summary = summarize([state(range(500)), later], None, 1000)
 

@@ -1,4 +1,4 @@
-"""The supervisor restarts a process that ends by itself, and gives up if the process never gets ready."""
+"""The supervisor restarts a process that ends by itself. It gives up if the process ends too often in a row."""
 
 import sys
 from dataclasses import dataclass

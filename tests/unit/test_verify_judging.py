@@ -72,7 +72,7 @@ def test_a_message_without_an_answer_is_a_difference():
     assert (judged.topics["pong"].missing, judged.topics["ping"].missing) == (0, 1)
 
 
-def test_a_message_whose_answer_kafka_has_refused_need_not_come_back():
+def test_a_message_need_not_come_back_if_kafka_refused_its_answer():
     answered = {"distinct": COUNT - 1}
     stages = {"pong_answered": answered | {"failed": 1}, "ping_received": answered}
 

@@ -86,9 +86,7 @@ class TransactionContract:
         producer.begin()
         producer.abort(SECONDS)
 
-    def test_a_reader_waits_before_an_open_transaction_and_reaches_the_end_after_it(
-        self, new_topic, make, reader, producer
-    ):
+    def test_a_reader_stops_at_an_open_transaction_until_it_is_aborted(self, new_topic, make, reader, producer):
         # Given an open transaction whose messages are in Kafka
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(5))
@@ -177,7 +175,7 @@ class TransactionContract:
         assert numbers(read_all(reader, topic)) == list(range(1000, 1500))
 
     @pytest.mark.parametrize("size", [5000, 5_000_000])
-    def test_a_message_that_is_too_large_makes_the_commit_fail_and_the_next_transaction_works(
+    def test_a_commit_fails_if_a_message_is_too_large_but_the_next_transaction_works(
         self, new_topic, make, reader, size
     ):
         topic = new_topic(options={"max.message.bytes": "2000"})

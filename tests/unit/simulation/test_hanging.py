@@ -1,4 +1,4 @@
-"""A producer that sends nothing although Kafka answers again. librdkafka's producer may do this after an outage."""
+"""A producer whose messages are never acknowledged. librdkafka's producer may do this after an outage."""
 
 from messaging.clients.errors import Aborted
 from tests.unit.simulation.clients import Producer

@@ -66,7 +66,7 @@ class World:
             self.end_session_of(actor)
 
     def end_session_of(self, actor: Receiver | Sender) -> None:
-        """Let the groups drop the members of a process, as if it had not polled for too long."""
+        """Let the groups drop the members of a process, as if its last poll was too long ago."""
         for group in self.kafka.groups.values():
             for member in [*group.members, *(group.joining or ())]:
                 if member.startswith(f"{actor.name}."):

@@ -1,4 +1,4 @@
-"""The values of the metrics, from fake measurements of the brokers and the runs. Unknown values are absent, and not 0."""
+"""The values of the metrics, from fake measurements of brokers and runs. Unknown values are absent, and not 0."""
 
 from dataclasses import replace
 

@@ -41,7 +41,7 @@ def refuse_foreign_site() -> None:
 
 
 def _is_from_another_site() -> bool:
-    """Return True if a browser says that the request comes from another site. Only browsers send the two headers."""
+    """Return True if Sec-Fetch-Site or Origin names another site. Only browsers send these headers."""
     site = request.headers.get("Sec-Fetch-Site")
     if site:
         return site not in ("same-origin", "none")  # "none" means that the user typed the address

@@ -30,7 +30,7 @@ class Problem(Exception):
         self.about = about
         """The run that `instance` (RFC 9457) names, if `run` is not set."""
         self.run: UUID | None = None
-        """Set this if the run may have begun or is on record. Then `instance` names it, and `Link` leads to it."""
+        """Set this if the client may look at the run. Then `instance` names it, and `Link` leads to it."""
 
 
 def no_kafka(why: str) -> Problem:

@@ -56,7 +56,7 @@ def carry_out(command: str, arguments: list[str]) -> int:
     if command in COMMANDS:
         run_command(brokers, command, arguments)
     if command == "stop":
-        brokers.claim()  # fails while `make run` runs, which would start the brokers again
+        brokers.claim()  # fails during `make run`, because `make run` would start the brokers again
         brokers.stop()
         return 0
     if command == "start":

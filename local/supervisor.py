@@ -1,4 +1,4 @@
-"""Keeps a service or a broker running: starts it again if it ends by itself. Gives up if it ends too often."""
+"""Keeps a service or a broker running. Gives up if it ends three times in a row before it is ready."""
 
 import time
 from collections.abc import Callable

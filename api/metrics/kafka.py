@@ -50,7 +50,7 @@ class KafkaLooks:
 
     def _look(self) -> KafkaLook:
         self._admin = self._admin or self._client.admin(ANSWER_SECONDS)
-        # The admin asks first. If Kafka is frozen, its calls fail after ANSWER_SECONDS. The reader would wait longer.
+        # The admin asks first, because its calls fail soon if Kafka is frozen. The reader would wait longer.
         cluster = self._admin.cluster()
         log_bytes = {broker: self._admin.log_bytes(broker) for broker in sorted(cluster.brokers)}
         reader = self._reader = self._reader or self._client.reader()

@@ -1,7 +1,7 @@
 """Brings a run to its service: calls the service while the client waits, or queues the call for later.
 
-Every accepted run is carried out, or ends `failed`. Several requests may race for one id, and a call may be lost. So
-the store and the calls are arguments: tests can run every order of events without a broker.
+Every accepted run is carried out, or ends `failed`. Several requests may race for one id, and RabbitMQ may lose a call.
+`Dispatcher` gets the store and the calls as arguments, so tests can run every order of events without a broker.
 """
 
 from collections.abc import Callable

@@ -82,7 +82,7 @@ class Janitor:
         if group in ended:
             self._store.give_up(
                 stall.run,
-                f"Messages missing at {stall.stage}: {stall.missing}. The service has read topic {group} to its end.",
+                f"Messages missing at {stall.stage}: {stall.missing}. Service {group} has read its topic to the end.",
             )
 
 
@@ -100,7 +100,7 @@ class Lag:
         self._reader: Reader | None = None
 
     def __call__(self, group: str) -> int:
-        """Return how many messages of its topic the group has not committed. 1 if unknown, because 0 can end runs."""
+        """Return the group's lag in its topic, in messages. 1 if it is unknown, because 0 may end runs."""
         try:
             self._reader = self._reader or self._client.reader()
             partitions = self._reader.partitions(group)

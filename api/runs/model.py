@@ -185,7 +185,7 @@ class Run:
     def _behind_seconds(self, now: int) -> float | None:
         """Return the delay of the newest message, in seconds.
 
-        While the run is sent, the next message may be due. If it has been due for over RECORD_SECONDS, return the
+        While the run is `sending`, its next message may be late too. If that delay is over RECORD_SECONDS, return the
         longer of the two delays.
         """
         if self.request.rate is None:

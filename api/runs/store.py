@@ -162,17 +162,17 @@ class Store:
         return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
-        """Put a run on record, and do not wait for the record. Return the token of this request."""
+        """Write that a run was accepted, without waiting for Kafka. Return the token of this request."""
         token = f"{self._process}/{uuid4()}"
         self._write(lambda writer: writer.accept(request, token))
         return token
 
     def note_queued(self, run_id: UUID, on_disk: bool = True) -> None:
-        """Put on record that RabbitMQ has the call. Do not wait for the record."""
+        """Write that RabbitMQ has the call, without waiting for Kafka."""
         self._write(lambda writer: writer.queued(run_id, on_disk))
 
     def fail(self, run_id: UUID, reason: str) -> None:
-        """Put on record that a run was not queued. The record has no effect if the run was queued or has begun."""
+        """Put on record that a run was not queued. The record has no effect if the run was queued or claimed."""
         self._write(lambda writer: writer.failed(run_id, reason))
 
     def give_up(self, run_id: UUID, reason: str) -> None:

@@ -13,7 +13,7 @@ MESSAGES = 200_000
 
 
 def measure_sending(site: Site) -> Section:
-    """Time each request while pong is stopped. Time a loop from its first send to its last acknowledgement."""
+    """Compare requests with send loops, while pong is stopped. A loop ends at its last acknowledgement."""
     site.fill("pong", MESSAGES)  # warms up Kafka, because a JVM is slow at first
     with site.service("ping"), site.api() as api:
         api.wait(f"/ping/1000/{SIZE}")

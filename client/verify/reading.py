@@ -51,10 +51,10 @@ class Reading:
                 raise Unavailable(f"no message came for {SILENT_SECONDS} s, although there are more")
 
     def lost_since(self, milliseconds: int) -> list[Partition]:
-        """Return the partitions that may have lost messages of this time or a later one. Raises Unavailable.
+        """Return the partitions from which Kafka may have deleted messages of this time or later.
 
-        They do not begin at offset 0, because Kafka has deleted messages. And they hold no message from before this
-        time. The time counts from the epoch.
+        Such a partition does not begin at offset 0, because Kafka has deleted its beginning. It holds no message from
+        before this time. The time counts from the epoch. Raises Unavailable.
         """
         shortened = {p: offset for p, offset in self._reader.beginnings(self._partitions).items() if offset > 0}
         since = self._reader.offsets_at([*shortened], milliseconds) if shortened else {}

@@ -58,9 +58,9 @@ class Polled:
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
     reached: Mapping[Partition, int] = field(default_factory=dict)
-    """The end offsets of the partitions that were read to the end, but only where transaction markers come last.
+    """The end offsets of partitions that were read to the end, unless the end is right after the last returned message.
 
-    The markers take offsets too. A consumer must commit these ends as well to have a lag of 0."""
+    Transaction markers take offsets too. A consumer must commit these ends as well to have a lag of 0."""
 
 
 class Delivery(Protocol):
@@ -234,7 +234,7 @@ class Client(Protocol):
         """Raises Unavailable."""
 
     def admin(self, seconds: float = 10) -> Admin:
-        """Make an admin whose calls take no longer than this, except `set_offsets`. Raises Unavailable."""
+        """Make an admin. Each of its waits ends after this time, except in `set_offsets`. Raises Unavailable."""
 
 
 class Waiting(Protocol):

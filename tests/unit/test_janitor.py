@@ -166,12 +166,12 @@ class TestRunsWhoseMessagesAreMissing:
     @pytest.mark.parametrize(
         ("steps", "reason"),
         [
-            ([], "Messages missing at pong_received: 10. The service has read topic pong to its end."),
-            ([received(range(7))], "Messages missing at pong_received: 3. The service has read topic pong to its end."),
+            ([], "Messages missing at pong_received: 10. Service pong has read its topic to the end."),
+            ([received(range(7))], "Messages missing at pong_received: 3. Service pong has read its topic to the end."),
             ([received(ALL), received(range(9), "pong_answered")],
-             "Messages missing at pong_answered: 1. The service has read topic pong to its end."),
+             "Messages missing at pong_answered: 1. Service pong has read its topic to the end."),
             ([received(ALL), received(ALL, "pong_answered"), received(range(4), "ping_received")],
-             "Messages missing at ping_received: 6. The service has read topic ping to its end."),
+             "Messages missing at ping_received: 6. Service ping has read its topic to the end."),
         ],
     )  # fmt: skip
     def test_a_run_fails_and_the_reason_says_what_is_missing(self, process, janitor, put, steps, reason):

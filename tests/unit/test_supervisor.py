@@ -1,4 +1,4 @@
-"""The supervisor restarts a process that ends by itself. It gives up if the process ends too often in a row."""
+"""The supervisor restarts a process that ends by itself. It gives up after three ends before it is ready."""
 
 import sys
 from dataclasses import dataclass

@@ -95,7 +95,7 @@ def test_no_counter_goes_back_when_newer_runs_replace_older_ones():
     assert before.latencies.total() == 100
 
 
-def test_a_dropped_run_counts_even_if_the_totals_were_not_read_before():
+def test_a_dropped_run_counts_even_if_nobody_read_the_totals_before_the_drop():
     seldom, often = Api(kept=1), Api(kept=1)
     for api in seldom, often:
         for _ in range(3):

@@ -77,7 +77,7 @@ class ConfluentConsumer:
         return Polled(fetched, changes, self._beyond(reached))
 
     def _beyond(self, reached: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """Return the ends of partitions in which transaction markers follow the last message."""
+        """Return the ends that are not right after the last returned message of their partition."""
         beyond = {partition: offset for partition, offset in reached.items() if self._next.get(partition) != offset}
         self._next.update(beyond)
         return beyond

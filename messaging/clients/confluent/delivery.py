@@ -40,7 +40,7 @@ class Part:
 
 
 class ConfluentDelivery:
-    """A delivery with one part for each partition. `failures` begins with what librdkafka did not take."""
+    """A delivery with one part for each partition. At first, `failures` has the messages that were not handed over."""
 
     def __init__(
         self,

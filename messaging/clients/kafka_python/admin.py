@@ -28,7 +28,7 @@ POLL_MS = 20
 
 
 class AdminClient(KafkaAdminClient):
-    """Gives up connecting to a broker after its request timeout. kafka-python's would try until the broker is back."""
+    """Tries to connect to a broker for `request_timeout_ms`. KafkaAdminClient tries until the broker is back."""
 
     def _send_request_to_node(self, node_id: int | None, request: Any, wakeup: bool = True) -> Any:
         """Send a request to this broker (None: any), and return the future of its response."""

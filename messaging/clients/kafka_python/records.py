@@ -70,7 +70,9 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             size, pos = _varint(buffer, pos)
             value = None if size < 0 else buffer[pos : (pos := pos + size)]
             if pos >= end:  # the number of headers must follow
-                raise CorruptRecordException(f"the value of a record ends at {pos}, but the record ends at {end}")
+                raise CorruptRecordException(
+                    f"the value of a record ends at {pos}, without headers before its end at {end}"
+                )
             pos = end
             messages.append(Message(base_offset + delta, partition, key, value))
     except IndexError as error:

@@ -215,8 +215,8 @@ class Rpc(nameko.rpc.Rpc):
     def _give_away(self, message: Message, error: Exception) -> None:
         """End the call here without a reply. It goes back into its queue.
 
-        The call must go back even if another instance sends the run. That instance may have lost its connection, and
-        with it its own call. If that instance then fails, RabbitMQ still has this call.
+        The call must go back even if another instance sends the run. If that instance has lost its connection to
+        RabbitMQ, it has lost its call too. If it then fails, only this call can continue the run.
         """
         queue = self.rpc_consumer.queue_consumer
         put_back_at = time.monotonic() + (SUPERSEDED_SECONDS if isinstance(error, Superseded) else RETRY_SECONDS)

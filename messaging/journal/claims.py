@@ -1,4 +1,4 @@
-"""Tells a sender quickly if one of its runs has a newer claim or was stopped. Of old runs, it keeps only some ids."""
+"""Tells a sender quickly if one of its runs has a newer claim or was stopped."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ ENDED_KEPT = 10_000
 """`Claims` remembers this many runs that were stopped or have failed: the newest ones."""
 
 RECENT_MS = 600_000
-"""How far back a process reads when it starts. So it knows the stops of calls that waited in RabbitMQ this long."""
+"""How far back a process reads when it starts. So it knows which of these runs were stopped."""
 
 
 class Claims:

@@ -26,7 +26,7 @@ class Counting:
         self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count the answers to a batch: those at the indices `refused` as failed, the others acknowledged at `at`."""
+        """Count the answers to a batch. Kafka refused those at these indices, and acknowledged the others at `at`."""
         if not refused:
             self._count(f"{self._service}_answered", batch, at)
             return

@@ -63,7 +63,7 @@ class Sender:
 
 
 def start_of(senders: Iterable[Sender]) -> int | None:
-    """Return the earliest start that these senders have on record. None without a paced run."""
+    """Return the earliest start that these senders have on record, or None if no sender has one."""
     return min((sender.start for sender in senders if sender.start), default=None)
 
 

@@ -19,7 +19,7 @@ BLOCK_BYTES = 2**20
 
 
 class Block(NamedTuple):
-    """Messages that are handed over at once. `sent_times` says when each is sent or due, in µs since the epoch."""
+    """Messages that are handed over together. `sent_times` says when each is sent or due, in µs since the epoch."""
 
     numbers: Sequence[int]
     partition: int

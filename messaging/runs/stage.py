@@ -103,7 +103,7 @@ def union(stages: Iterable[Stage]) -> BitMap:
 
 
 def not_taken(stages: Iterable[Stage]) -> BitMap:
-    """Return the sequence numbers that failed at an instance, and that Kafka took from no other instance."""
+    """Return the sequence numbers that failed at an instance, and that Kafka took from no instance."""
     stages = list(stages)
     return BitMap.union(BitMap(), *(stage.failed for stage in stages)) - union(stages)
 

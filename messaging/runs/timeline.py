@@ -28,7 +28,7 @@ class Timeline:
         self.messages[index] += count
 
     def _begin_at(self, second: int) -> None:
-        """Make room for an earlier time than the first one. Clocks may go back, and `sum` merges states."""
+        """Make room for a time before `start`. It comes if a clock goes back, or if `sum` adds an earlier timeline."""
         while len(self.messages) - (second - self.start) // self.step > STEPS:
             self._double()
         steps = -((second - self.start) // self.step)

@@ -47,7 +47,7 @@ def topic(brokers):
 
 @pytest.mark.parametrize("service", ["own", pytest.param("stock", marks=red)])
 def test_a_service_killed_when_it_has_committed(start, brokers, topic, service):
-    """Each committed message must have been handled. The control has nameko-kafka's AT_LEAST_ONCE."""
+    """Each message whose offset is committed must have been handled. The control has nameko-kafka's AT_LEAST_ONCE."""
     command = (*NAMEKO_RUN, f"tests.faults.stock:{service.title()}Service")
     numbers = {str(number) for number in range(20)}
     produce(brokers.kafka_bootstrap, topic, [(None, number.encode()) for number in numbers])

@@ -33,7 +33,7 @@ def test_more_requests_than_may_wait(trial):
     with trial.fault(), ThreadPoolExecutor(300) as pool:
         stack.ping.freeze()
         answers = [pool.submit(stack.get, "/ping/10/10") for _ in range(300)]
-        eventually(lambda: any(answer.done() for answer in answers))  # this one got a 503
+        eventually(lambda: any(answer.done() for answer in answers))  # the first response is a 503
         began = time.monotonic()
         assert stack.get("/healthz").status_code == stack.get("/pong/10/10").status_code == 200
         waited = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""After all faults, checks each `done` run that the API still keeps, from the beginning of the topics."""
+"""After all faults, reads the topics from the beginning, and checks each `done` run that the API still keeps."""
 
 import pytest
 

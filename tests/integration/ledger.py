@@ -18,7 +18,7 @@ class Record(NamedTuple):
 
 
 class Ledger:
-    """Reads `topics` from the end that they have now, and all other topics from the beginning."""
+    """Reads new messages of `topics`, and all messages of other topics."""
 
     def __init__(self, servers: str, topics: Iterable[str] = ()):
         self.servers = servers

@@ -81,7 +81,9 @@ def starts(name: str, process: LoggedProcess) -> list[str]:
 
 def must_send_again(api: str) -> None:
     """Wait until the API is ready, and send messages."""
-    eventually(lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "the API is not ready again")
+    eventually(
+        lambda: requests.get(f"{api}/readyz", timeout=10).status_code == 200, 60, "the API does not become ready"
+    )
     assert requests.get(f"{api}/ping/1000/100", timeout=60).status_code == 200
 
 

@@ -11,7 +11,7 @@ from tests.integration.processes import all_serve, eventually
 from tests.integration.runs import assert_complete, finished, post, run_of
 
 
-def test_the_header_prefer_says_how_long_a_request_waits(stack):
+def test_the_prefer_header_says_how_long_a_request_waits(stack):
     later = stack.request("GET", "/ping/500/10", headers={"Prefer": "respond-async"})
     waited = stack.request("GET", "/ping/500/10", headers={"Prefer": "respond-async, wait=20"})
     too_short = stack.request("POST", "/ping/200000/10", headers={"Prefer": "wait=0"})

@@ -190,7 +190,7 @@ def test_messages_that_kafka_has_deleted_are_noticed(brokers, tmp_path):
     command = ["--bootstrap-server", servers, "--offset-json-file", str(request)]
     subprocess.run(java("-Xmx128M", KAFKA_CLASSES["kafka-delete-records"], *command), check=True, capture_output=True)
 
-    # Then a run from before the third message may have lost messages. A run from after it has lost none
+    # Then a run that began before the third message may have lost messages. A later run has lost none
     with closing(client_at(servers).reader()) as reader:
         reading = Reading(reader, [topic])
         values = []

@@ -175,7 +175,10 @@ class Topics:
 
 
 class MemoryJournal:
-    """The journal of one API process. It reads at once. If it `lags`, it reads on demand and after its own writes."""
+    """The journal of one API process.
+
+    It reads each record when it is written. If it `lags`, it reads only on demand and after its own writes.
+    """
 
     def __init__(self, topics: Topics):
         self.lags = False

@@ -43,7 +43,7 @@ class Consumer:
         self.polled_while_paused = 0
         self.paused = False
         self.refusals = 0
-        """Kafka does not confirm this many of the next calls of `commit_soon`."""
+        """How many of the next calls of `commit_soon` stay unconfirmed."""
         self.commits_fail = self.close_fails = False
 
     def comes(self, *polls: Polled | Exception) -> None:

@@ -91,7 +91,7 @@ def test_a_run_that_was_ended_shortly_before_the_process_started_is_known(broker
     assert not claims.is_ended(uuid4())
 
 
-def test_records_older_than_the_oldest_possible_call_are_not_read(broker, claims):
+def test_a_process_that_starts_does_not_read_old_records(broker, claims):
     for _ in range(1000):
         broker.add(Records(asked()).stop(), milliseconds_ago(RECENT_MS + 60_000))
     broker.add(Records(asked()).stop())

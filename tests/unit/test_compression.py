@@ -39,7 +39,7 @@ def test_a_client_that_does_not_accept_gzip_gets_the_plain_text(client, accepted
 
 
 @pytest.mark.parametrize("path", ["/small", "/picture", "/events", "/wrong"])
-def test_other_responses_are_not_compressed(client, path):
+def test_responses_that_need_no_compression_are_not_compressed(client, path):
     response = client.get(path, headers={"Accept-Encoding": "gzip"})
 
     assert "Content-Encoding" not in response.headers

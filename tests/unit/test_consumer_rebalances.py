@@ -17,7 +17,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(receiving, "REBALANCE_SECONDS", 0)
 
 
-def test_finished_batches_are_committed_before_other_instances_get_their_partitions():
+def test_finished_batches_are_committed_before_their_partitions_go_to_other_instances():
     # Given a batch that is not committed yet, although its answers are acknowledged
     answers = Answers()
     service = Service(Consumer(fetched(range(10)), TAKEN), lambda batch: answers)
@@ -43,7 +43,7 @@ def test_work_that_is_not_done_at_a_rebalance_is_never_committed():
     answers.done = True
     service.turn(3)
 
-    # Then nothing is committed, because these messages come again
+    # Then nothing is committed, because the messages of the batch come again
     assert service.consumer.events == []
     assert service.consumer.committed == []
 

@@ -114,7 +114,7 @@ def test_a_run_is_on_record_if_the_connection_is_lost_before_the_reply(api, call
 
 
 @pytest.mark.parametrize("has_key", [False, True])
-def test_if_the_reply_is_late_the_run_goes_on_and_the_link_leads_to_it(api, topics, calls, has_key):
+def test_the_run_goes_on_and_the_link_leads_to_it_if_the_reply_is_late(api, topics, calls, has_key):
     calls.error = NotAnswered("ping", 15)
     request = new_run()
 
@@ -124,7 +124,7 @@ def test_if_the_reply_is_late_the_run_goes_on_and_the_link_leads_to_it(api, topi
     assert api.store.get(request.run).standing.on_disk == has_key
 
 
-def test_if_the_reply_is_late_the_run_counts_as_created_at_the_timeout(api, calls):
+def test_the_run_counts_as_created_at_the_timeout_if_the_reply_is_late(api, calls):
     calls.error = NotAnswered("ping", 15)
     request = asked()  # created years ago
     refused(504, api.send, request, False)

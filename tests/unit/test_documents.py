@@ -74,7 +74,8 @@ def targets_of(command: str) -> list[str]:
 
 def test_every_make_target_except_tools_has_its_line_of_help():
     listed = set(re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.M).group(1).split())
-    command = ["make", "--no-print-directory", "help"]  # no directory names inside `make test`
+    # Without this option, make prints directory names if it runs inside `make test`.
+    command = ["make", "--no-print-directory", "help"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
 
     assert {line.split()[0] for line in shown.splitlines()} == listed - {"tools"}

@@ -50,7 +50,7 @@ def test_messages_between_two_looks_are_assumed_to_come_evenly():
     assert lags((0, 0, 0), (10, 100, 0), (12, 100, 50), (14, 100, 90), (15, 100, 100)) == [0, 10, 7, 5, 0]
 
 
-def test_a_group_that_stays_the_same_number_of_messages_behind_has_a_steady_lag():
+def test_the_lag_in_seconds_is_steady_if_a_group_is_always_30_messages_behind():
     # 10 messages per second, and the group is 30 messages behind.
     looks = [(t, 10 * t, max(0, 10 * t - 30)) for t in range(0, 60, 2)]
     assert lags(*looks)[2:] == [pytest.approx(3)] * 28

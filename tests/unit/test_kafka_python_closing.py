@@ -16,7 +16,7 @@ def test_a_thread_that_has_ended_already_is_no_error(gone):
     client = thread._client
     client._wake_w.close()  # the thread does this when it ends, and then sets the attribute to None
     if gone:
-        client._wake_w = SimpleNamespace(close=client._wake_w.close)  # has no `sendall`, like None
+        client._wake_w = SimpleNamespace(close=client._wake_w.close)  # like None, this has no `sendall`
 
     producer.close(1)
     thread.join(10)

@@ -78,7 +78,7 @@ def test_damaged_bytes_raise_no_other_error_than_corrupt_record(value, at):
     data = build([(b"k", value, [])] * 3)
     data[-at] ^= 0xFF
 
-    # If no error is raised, `read_batch` has read wrong bytes. The checksum of the batch would show this.
+    # If no error is raised, `read_batch` has not noticed the damage. The checksum of the batch would show it.
     with suppress(CorruptRecordException):
         read_batch(DefaultRecordBatch(data), 0)
 

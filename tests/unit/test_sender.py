@@ -134,7 +134,7 @@ class TestTheRecord:
         assert UNRECORDED / 2 < max(behind) <= UNRECORDED
         assert len(instance.topic.messages) == 5 * UNRECORDED
 
-    def test_if_the_record_does_not_catch_up_the_run_fails_and_its_acknowledged_messages_are_counted(self, instance):
+    def test_a_run_fails_with_the_count_of_acknowledged_messages_if_its_record_does_not_catch_up(self, instance):
         instance.writer.stuck = True
         started = instance.clock.now
         with pytest.raises(DeliveryFailed, match=r"acknowledged 2600 of 20000 .* no record of the run for"):
@@ -188,7 +188,7 @@ class Gate:
         self.opened.wait(10)
 
 
-def test_if_a_call_is_delivered_again_while_its_run_is_sent_both_calls_end_alike(monkeypatch, instance):
+def test_both_deliveries_of_a_call_end_alike_if_the_second_one_comes_while_the_run_is_sent(monkeypatch, instance):
     # Given a run that is being sent
     second_waits = threading.Event()
 

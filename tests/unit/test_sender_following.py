@@ -117,7 +117,7 @@ class TestARunThatNobodyElseCanKnow:
 
         assert instance.steps == ["begin", "send", "yielded"]
 
-    def test_after_another_claim_the_instance_goes_on_if_it_reads_that_its_own_claim_is_newer(self, instance):
+    def test_the_instance_goes_on_if_its_own_claim_comes_after_the_claim_of_another_instance(self, instance):
         self.read_another_claim_before_the_claim_of_this_instance(instance)
 
         assert instance.send(1000, 5).num_messages == 1000

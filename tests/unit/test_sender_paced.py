@@ -78,7 +78,7 @@ def test_of_several_starts_on_record_the_earliest_one_counts(instance):
     assert instance.writer.start == start
 
 
-def test_if_the_start_does_not_get_on_record_the_run_fails_and_nothing_is_sent(instance):
+def test_the_run_fails_and_nothing_is_sent_if_its_start_does_not_get_on_record(instance):
     instance.writer.stuck = True
     with pytest.raises(DeliveryFailed, match=f"no record of the run for {KEEP_UP_SECONDS} s"):
         instance.send(20, 5, rate=10, **QUEUED)

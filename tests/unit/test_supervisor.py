@@ -1,4 +1,4 @@
-"""The supervisor restarts a process that ends by itself. It gives up after three ends before it is ready."""
+"""The supervisor restarts a process that ends by itself. It gives up if that happens too often."""
 
 import sys
 from dataclasses import dataclass

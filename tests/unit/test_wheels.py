@@ -22,7 +22,7 @@ def wheels():
 
 @pytest.fixture
 def problems(wheels):
-    """Return a function that checks one locked package. `files` are at the index. `package` may have markers."""
+    """Return a function that checks one locked package. The package index has `files`. `package` may set markers."""
 
     def problems(files: set[str], hashes: int | None = None, **package: str) -> list[str]:
         locked = {"version": "==1.0", "hashes": ["sha256:…"] * (len(files) if hashes is None else hashes), **package}

@@ -189,7 +189,7 @@ class ExactlyOnce:
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit the handled messages before other instances get these partitions and handle the rest again."""
+        """Commit the handled messages before other instances get these partitions. All others come again."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch

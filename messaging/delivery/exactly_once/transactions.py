@@ -32,7 +32,9 @@ LOOK_SECONDS = 0.2
 """How often a pause checks whether the sending must stop, in seconds."""
 
 PAUSES = 0.2, 0.5, 1, 2, 4, 8, 8
-"""The pauses before an aborted transaction is tried again, in seconds. After the last attempt, the call goes back."""
+"""The pauses before an aborted transaction is tried again, in seconds.
+
+If the last attempt fails too, the call goes back into its queue."""
 
 
 class Transactions:

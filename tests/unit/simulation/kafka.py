@@ -4,7 +4,7 @@ It has everything that exactly-once needs:
 
 - A transactional id has an epoch, which fences older producers, and at most one open transaction.
 - Offsets are committed with the transaction, and only by a member of the group's newest generation.
-- A reader of committed messages stops before an open transaction. This is the last stable offset.
+- A reader of committed messages stops at the last stable offset: the first message of an open transaction.
 """
 
 from collections import defaultdict

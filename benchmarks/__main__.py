@@ -6,7 +6,7 @@ python -m benchmarks compare REV      compare with another commit of this reposi
 Each command starts brokers and stops them. Rates are medians of several rounds, except in `memory`, which has one
 round. Contenders take turns (except in `bouncing`), so the load of other programs affects all of them equally. Kafka's
 offsets show that nothing was lost and nothing came twice. `bouncing` and `scaling` check only that ping received every
-message. `starting` checks neither. Messages have 100 bytes, or 1 byte for latencies.
+message. `starting` checks no messages. Messages have 100 bytes, or 1 byte for latencies.
 
 Exits with 1 if something was lost or broke. A missed goal is not an error, because other programs may cause it.
 """

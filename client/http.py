@@ -62,7 +62,7 @@ class Api:
             return Run.from_json(_check(self._session.get(url, timeout=TIMEOUT), 200).json())
 
     def get_last(self, url: str) -> Run:
-        """Return a run that is over. If messages are missing, wait up to LAST_RECORDS_SECONDS for records."""
+        """Return a run that is over. If messages are missing, ask again for up to LAST_RECORDS_SECONDS."""
         deadline = time.monotonic() + LAST_RECORDS_SECONDS
         while (run := self.get(url)).lost and time.monotonic() < deadline:
             time.sleep(0.1)

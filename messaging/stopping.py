@@ -30,7 +30,7 @@ class StopRequest:
 
     @property
     def left(self) -> float:
-        """The seconds that a wait may still take, at least 0.1. It may end up to 1 s after the stop is overdue."""
+        """The seconds that a wait may still take, at least 0.1. A wait may last until 1 s after the stop is overdue."""
         gone = 0.0 if self._since is None else time.monotonic() - self._since
         return max(0.1, STOP_SECONDS + 1 - gone)
 

@@ -35,7 +35,7 @@ PRODUCER_BYTES = Metric(
 )  # fmt: skip
 PRODUCER_FAILED = Metric(
     "pingpong_producer_failed_messages_total", COUNTER, PRODUCER,
-    "Messages and answers of a service that Kafka did not acknowledge, for all instances together.", ("service",),
+    "Messages and answers of a service that Kafka did not acknowledge. This is the sum over all instances.", ("service",),
 )  # fmt: skip
 PRODUCER_REPEATED = Metric(
     "pingpong_producer_repeated_messages_total", COUNTER, PRODUCER,
@@ -125,7 +125,7 @@ DUPLICATES = Metric(
 )  # fmt: skip
 MISSING = Metric(
     "pingpong_missing_messages", GAUGE, MORE,
-    "Messages that have not reached a stage, in those kept runs that are over or stalled.", ("service", "stage"),
+    "Messages that have not reached a stage. Counts only kept runs that are over or stalled.", ("service", "stage"),
 )  # fmt: skip
 RABBITMQ_UP = Metric(
     "pingpong_rabbitmq_up", GAUGE, MORE,

@@ -1,4 +1,4 @@
-"""GET /runs, and a run: look at it, follow it, stop it."""
+"""Routes that list the runs, and that show, follow or stop one run."""
 
 from flask import Blueprint, Response, jsonify, request, url_for
 

@@ -162,13 +162,13 @@ class Store:
         return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
-        """Write that a run was accepted, without waiting for Kafka. Return the token of this request."""
+        """Write that a run was accepted. Do not wait until Kafka has the record. Return the token of this request."""
         token = f"{self._process}/{uuid4()}"
         self._write(lambda writer: writer.accept(request, token))
         return token
 
     def note_queued(self, run_id: UUID, on_disk: bool = True) -> None:
-        """Write that RabbitMQ has the call, without waiting for Kafka."""
+        """Write that RabbitMQ has the call. Do not wait until Kafka has the record."""
         self._write(lambda writer: writer.queued(run_id, on_disk))
 
     def fail(self, run_id: UUID, reason: str) -> None:

@@ -41,7 +41,7 @@ def start(site: Site, runs: Sequence[UUID] = ()) -> tuple[float, dict[str, float
         api = stack.enter_context(site.api())
         api.wait("/readyz")
         if runs:
-            api.wait(f"/runs/{runs[-1]}")  # the API reads the newest run last
+            api.wait(f"/runs/{runs[-1]}")  # the API serves a run only after it has read all records
         seconds = time.perf_counter() - started
         for path in 4 * ("/ping/100/100", "/pong/100/100", "/runs"):
             api.get(path)

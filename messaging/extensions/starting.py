@@ -57,8 +57,8 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
     def wait() -> T:
         tpool.execute(note)
         # `execute` may return too early. eventlet's select() wakes this greenthread once for each ready socket of
-        # kafka-python. Only the first wake-up ends the select(). The others end later waits of this greenthread too
-        # early (eventlet issue 551).
+        # kafka-python. Only the first wake-up ends the select(). Each of the others ends another wait of this
+        # greenthread, such as the one in `execute` (eventlet issue 551).
         while not results and not errors:
             time.sleep(EARLY_SECONDS)
         if errors:

@@ -15,7 +15,7 @@ ENDED_KEPT = 10_000
 """`Claims` remembers this many runs that were stopped or have failed: the newest ones."""
 
 RECENT_MS = 600_000
-"""How far back a process reads when it starts. So it knows which of these runs were stopped."""
+"""How far back a process reads when it starts. So it knows the runs that were stopped or failed in this time."""
 
 
 class Claims:

@@ -26,7 +26,10 @@ class Counting:
         self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
-        """Count the answers to a batch. Kafka refused those at these indices, and acknowledged the others at `at`."""
+        """Count the answers to a batch.
+
+        Kafka refused the answers at the indices in `refused`. It acknowledged all others at time `at`.
+        """
         if not refused:
             self._count(f"{self._service}_answered", batch, at)
             return

@@ -28,7 +28,7 @@ class Timeline:
         self.messages[index] += count
 
     def _begin_at(self, second: int) -> None:
-        """Make room for a time before `start`. It comes if a clock goes back, or if `sum` adds an earlier timeline."""
+        """Make room for a time before `start`. A clock may go back, or `sum` may add an earlier timeline."""
         while len(self.messages) - (second - self.start) // self.step > STEPS:
             self._double()
         steps = -((second - self.start) // self.step)

@@ -24,7 +24,7 @@ def test_the_prefer_header_says_how_long_a_request_waits(stack):
     finished(stack, too_short)
 
 
-def test_the_plain_get_links_to_its_run(stack):
+def test_a_get_without_a_prefer_header_returns_a_link_to_its_run(stack):
     answer = stack.get("/ping/700/10")
     target, relation = answer.headers["Link"].split("; ")
 

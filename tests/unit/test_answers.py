@@ -44,7 +44,7 @@ def answers(out, clock):
 
 
 def settle_again(answers: SentAnswers, clock: Clock) -> None:
-    """Let failed answers be sent again: the first `settled` starts the pause, and the second one sends them."""
+    """Call `settled` twice, and let a pause pass after each call. Failed answers are then sent again."""
     for _ in range(2):
         assert not answers.settled()
         clock.advance(LONGEST_PAUSE)

@@ -124,7 +124,7 @@ def test_the_run_goes_on_and_the_link_leads_to_it_if_the_reply_is_late(api, topi
     assert api.store.get(request.run).standing.on_disk == has_key
 
 
-def test_the_run_counts_as_created_at_the_timeout_if_the_reply_is_late(api, calls):
+def test_the_run_is_not_stalled_at_once_if_the_reply_is_late(api, calls):
     calls.error = NotAnswered("ping", 15)
     request = asked()  # created years ago
     refused(504, api.send, request, False)

@@ -47,7 +47,7 @@ class TestKeepingUp:
         producer.acknowledge()
         assert writer.keep_up(RUN, MOST)
 
-    def test_the_state_is_published_if_the_missing_messages_are_more_than_half_of_the_limit(self, writer, producer):
+    def test_the_state_is_published_if_the_unrecorded_messages_are_more_than_half_of_the_limit(self, writer, producer):
         writer.sent(RUN, acknowledged(range(MOST // 2)))
         assert writer.keep_up(RUN, MOST)
         assert len(producer.records) == 1

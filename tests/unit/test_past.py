@@ -100,7 +100,7 @@ def test_records_of_another_run_or_stage_or_program_are_left_out(broker, request
     assert caplog.text.count("not a record of a run") == 2
 
 
-def test_only_new_records_of_one_partition_of_run_states_are_read(broker, request_, read, sent):
+def test_old_records_and_records_in_other_partitions_of_run_states_are_not_read(broker, request_, read, sent):
     states = Partition(RUN_STATES, partition_of(request_.run, 4))
     before = request_.created // 1000 - SLACK_MS - 1000
     for partition in states, PARTITION:

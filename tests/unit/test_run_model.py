@@ -178,7 +178,7 @@ class TestRefusedMessages:
         answered = seen(range(10 - refused), failed=range(10 - refused, 10))
         return [*begun, records.stage("pong_answered", answered), records.stage("ping_received", seen(range(arrived)))]
 
-    def test_the_run_has_failed_if_all_but_the_refused_messages_have_arrived_and_the_reason_counts_those(self, records):
+    def test_the_run_fails_with_the_count_of_refused_messages_when_all_others_have_arrived(self, records):
         run = run_of(records, *self.records_of(records, refused=3, arrived=7))
 
         assert run.state() == ("failed", "Kafka refused messages at pong_answered: 3; see the log of pong")

@@ -62,7 +62,7 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent. Its call ends with the outcome of the sender on record, or else as `stopped`."""
+    """Such a run is not sent. If a sender has ended it, the call gets that outcome. Otherwise it gets `stopped`."""
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

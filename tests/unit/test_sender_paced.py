@@ -120,7 +120,7 @@ class TestWhileItWaits:
     ("count", "rate", "complaint"),
     [(10, 0, "rate"), (10, 1_000_001, "rate"), (10, 1.5, "rate"), (1501, 1, "at most 1500 s")],
 )
-def test_an_invalid_rate_is_refused(instance, count, rate, complaint):
+def test_an_invalid_rate_or_too_long_a_run_is_refused(instance, count, rate, complaint):
     with pytest.raises(ValueError, match=complaint):
         instance.send(count, 5, rate=rate)
     assert instance.steps == []

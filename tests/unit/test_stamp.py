@@ -37,7 +37,7 @@ def test_a_stamp_is_read_back(run, numbers):
 
 
 @given(some.lists(some.none() | some.binary(max_size=40), min_size=1))
-def test_both_functions_accept_any_key_and_agree_on_foreign_keys(keys):
+def test_words_and_sent_times_accept_any_key_and_agree_on_foreign_keys(keys):
     row, times = words(keys), sent_times(keys)
 
     assert len(times) == len(keys)

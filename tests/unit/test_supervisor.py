@@ -1,4 +1,4 @@
-"""The supervisor restarts a process that ends by itself. It gives up if that happens too often."""
+"""The supervisor restarts a process that ends by itself. It gives up if the process never becomes ready."""
 
 import sys
 from dataclasses import dataclass

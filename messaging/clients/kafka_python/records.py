@@ -71,7 +71,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             value = None if size < 0 else buffer[pos : (pos := pos + size)]
             if pos >= end:  # the number of headers must follow
                 raise CorruptRecordException(
-                    f"the value of a record ends at {pos}, without headers before its end at {end}"
+                    f"a record ends at {end}, but its value ends at {pos}, so its headers are missing"
                 )
             pos = end
             messages.append(Message(base_offset + delta, partition, key, value))

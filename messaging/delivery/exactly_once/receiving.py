@@ -189,7 +189,7 @@ class ExactlyOnce:
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit the handled messages before other instances get these partitions. All others come again."""
+        """Commit the handled messages before other instances get these partitions. Other messages come again."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch

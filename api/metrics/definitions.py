@@ -35,7 +35,8 @@ PRODUCER_BYTES = Metric(
 )  # fmt: skip
 PRODUCER_FAILED = Metric(
     "pingpong_producer_failed_messages_total", COUNTER, PRODUCER,
-    "Messages and answers of a service that Kafka did not acknowledge. This is the sum over all instances.", ("service",),
+    "Messages and answers of a service that Kafka did not acknowledge. This is the sum over all instances.",
+    ("service",),
 )  # fmt: skip
 PRODUCER_REPEATED = Metric(
     "pingpong_producer_repeated_messages_total", COUNTER, PRODUCER,

@@ -1,8 +1,8 @@
-# Commands for people and CI. Settings may follow: make run API_PORT=8001
+# Commands for people and CI. You can add settings to a command: make run API_PORT=8001
 
 VENV := .venv/bin
 PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
-# One version, so that the lock is always written and read in the same way.
+# The version of pipenv is pinned, so that Pipfile.lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 
 # Most tests spend half of their time waiting. So three processes run tests, each with its own brokers.
@@ -52,7 +52,7 @@ format: .venv/locked ## format the code
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-bench: setup ## compare the speed of this version with simpler ones (18 minutes), or with a commit (make bench ARGS="compare HEAD~1")
+bench: setup ## compare the speed with two simpler designs (18 minutes), or with a commit (make bench ARGS="compare HEAD~1")
 	$(VENV)/python -m benchmarks $(ARGS)
 
 screenshots: setup tools ## take the screenshots in the documents again, from real runs
@@ -60,7 +60,7 @@ screenshots: setup tools ## take the screenshots in the documents again, from re
 
 lock: .venv/locked ## lock the newest versions that the Pipfile allows
 	$(PIPENV) lock
-	@# Without an index in the lock, each machine uses pip's default index.
+	@# Removes the index from the lock, so that each machine uses pip's default index.
 	$(VENV)/python -c "import json; lock = json.load(open('Pipfile.lock')); lock['_meta']['sources'] = []; \
 		[p.pop('index', None) for s in ('default', 'develop') for p in lock[s].values()]; \
 		open('Pipfile.lock', 'w').write(json.dumps(lock, indent=4, sort_keys=True) + '\n')"
@@ -69,7 +69,8 @@ clean: ## stop the brokers, delete their data, and remove what was installed in 
 	python3 -m local stop
 	rm -rf .venv .pipenv node_modules local/brokers/data local/brokers/jars
 
-# Chromium and promtool, only for tests and screenshots. If one of them is missing, the tests that need it are skipped.
+# Installs Chromium and promtool. Only tests and screenshots need these programs.
+# Tests are skipped if they need a program that is missing.
 tools:
 	@command -v chromium >/dev/null || python3 -m local install chromium || echo "The page cannot be tested here."
 	@command -v promtool >/dev/null || python3 -m local install prometheus || echo "The alert rules and the metrics cannot be tested here."
@@ -82,7 +83,7 @@ tools:
 
 .pipenv/bin/pipenv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, python3 is " + sys.version.split()[0] + ".")'
-	@# Debian has this part of Python in a separate package.
+	@# On Debian, ensurepip is in a separate package, python3-venv.
 	@python3 -c 'import ensurepip' 2>/dev/null || python3 -m local install python3-venv
 	@echo "Installing pipenv ..."
 	@python3 -m venv .pipenv

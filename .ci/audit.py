@@ -1,5 +1,6 @@
-"""`make audit`: looks for known vulnerabilities of the installed packages. Exit code 1 if there are any.
+"""`make audit`: looks for known vulnerabilities of the installed packages.
 
+The exit code is 1 if there is a vulnerability that ACCEPTED does not list.
 If none of the services that pip-audit asks can be reached, this program says so and exits with 0.
 """
 
@@ -24,7 +25,7 @@ def main() -> int:
         try:
             packages = look_up(place)
         except Unreachable as why:
-            print(f"Audit: nothing from {name}: {why}")
+            print(f"Audit: {name} gave no result: {why}")
         else:
             return report(packages, name)
     print("Audit SKIPPED: no service that knows vulnerabilities can be reached from here.")
@@ -67,7 +68,7 @@ def report(packages: list[dict], name: str) -> int:
                 print(f"  accepted: {why}")
     print(f"Audit: {len(packages) - len(skipped)} packages looked up at {name}, {bad} vulnerabilities to fix.")
     if skipped:
-        print(f"Not known there: {', '.join(skipped)}")
+        print(f"{name} does not know these packages: {', '.join(skipped)}")
     return 1 if bad else 0
 
 

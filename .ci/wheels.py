@@ -1,8 +1,8 @@
-"""`make audit`: looks for packages of Pipfile.lock that need a compiler on a platform. Exit code 1 if there are any.
+"""`make audit`: looks for packages of Pipfile.lock that need a compiler.
 
 A pure Python package needs no compiler, even if the index has only its source. The installed copy says if a package is
-pure. For all other packages, the index must have a wheel for each platform. If the index cannot be reached, this
-program says so and exits with 0.
+pure. For all other packages, the index must have a wheel for each platform. The exit code is 1 if a package has a
+problem. If the index cannot be reached, this program says so and exits with 0.
 """
 
 import json
@@ -43,7 +43,7 @@ class Target:
     name: str
     environment: dict[str, str]
     tags: frozenset[Tag]
-    """The wheels that it can install."""
+    """The tags of the wheels that pip can install on this platform."""
 
 
 def main() -> int:
@@ -77,7 +77,7 @@ def is_pure(name: str, version: str) -> bool:
 
 
 def check(packages: dict[str, dict], look_up: Callable[[str], set[str]]) -> list[str]:
-    """Return one line for each package with a problem. Raise Unreachable if the index lacks an answer."""
+    """Return one line for each package with a problem. Raise Unreachable if the index says nothing about a package."""
     with ThreadPoolExecutor(4) as pool:
         answers = {name: pool.submit(look_up, name) for name in packages}
         try:
@@ -121,7 +121,10 @@ def parsed(files: set[str]) -> Iterator[tuple[str, str, frozenset[Tag]]]:
 
 
 def files_at_index(name: str) -> set[str]:
-    """Return the names of all files of a package. pip knows the index, and lists them in its detailed log."""
+    """Return the names of all files of a package.
+
+    pip knows where the index is. With `-vv`, pip also prints the name of each file that it finds there.
+    """
     command = [sys.executable, "-m", "pip", "-vv", "--timeout", "20", "--retries", "2", "index", "versions", name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
@@ -132,7 +135,7 @@ def files_at_index(name: str) -> set[str]:
 
 @cache
 def targets() -> list[Target]:
-    """Return the platforms, each with each version of Python."""
+    """Return one target for every combination of a platform and a version of Python."""
     platforms = [
         ("Linux x86-64", "linux", "x86_64", linux_platforms("x86_64")),
         ("Linux ARM", "linux", "aarch64", linux_platforms("aarch64")),
@@ -160,7 +163,10 @@ def target(name: str, system: str, machine: str, platforms: list[str], python: t
 
 
 def linux_platforms(machine: str) -> list[str]:
-    """Return the tags of all glibc versions that a wheel may ask for, and the old names of three of them."""
+    """Return the platform tags of all glibc versions up to GLIBC.
+
+    Three of these versions also have an older tag, such as `manylinux2014`.
+    """
     names = [f"manylinux_2_{minor}" for minor in range(5, GLIBC + 1)] + ["manylinux1", "manylinux2010", "manylinux2014"]
     return [f"{name}_{machine}" for name in names]
 

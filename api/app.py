@@ -33,7 +33,10 @@ from messaging.settings import Settings, load
 
 
 def create_app() -> Flask:
-    """Return the WSGI application. It opens no connection. Each worker connects after its fork: `Resources.begin`."""
+    """Return the WSGI application.
+
+    This function opens no connection. Each worker connects after its fork, in `Resources.begin`.
+    """
     app = Flask(__name__, static_folder=None)  # the page serves its own files
     app.url_rule_class = Rule
     app.url_map.merge_slashes = False  # a path with two slashes is 404, not a redirect
@@ -77,6 +80,6 @@ def make_resources(settings: Settings) -> Resources:
 
 
 class OrderedJSON(DefaultJSONProvider):
-    """Writes JSON objects with their members in the given order, because the figures in a response have an order."""
+    """Keeps the order in which the code adds members to a JSON object. Flask would sort the members by name."""
 
     sort_keys = False

@@ -1,4 +1,4 @@
-"""A run as server-sent events, until it is over."""
+"""Sends the changes of a run to HTTP clients, as server-sent events."""
 
 import json
 import time
@@ -13,9 +13,12 @@ HEARTBEAT_SECONDS = 10
 PACE_SECONDS = 0.2
 """The shortest time between two `run` events, in seconds."""
 ARRIVAL_SECONDS = 5
-"""Once a run has failed or was stopped, its stream ends when no message has arrived for this long, in seconds."""
+"""Messages can still arrive after a run has failed or was stopped.
+
+The stream of such a run ends when no message has arrived for this many seconds.
+"""
 STREAMS = 16
-"""Each process serves at most this many streams at once."""
+"""Each process serves at most this many streams at the same time."""
 
 MIMETYPE = "text/event-stream"
 
@@ -30,11 +33,12 @@ class EventStreams:
         )
 
     def open(self, run: Run, seen: int) -> Iterator[str]:
-        """Return `run` events, each with the whole run at that moment, and then `end`. See `openapi.yaml`.
+        """Return `run` events, and then one `end` event. See `openapi.yaml`.
 
-        An event's id is the version of the run. Only versions after `seen` are sent. If the run stalls, its last
-        version is sent again. Raises Problem 503 if too many clients listen already. Call `close` when the response
-        ends.
+        Each `run` event contains the whole run at that moment. The event's id is the version of the run. Only versions
+        after `seen` are sent. If the run stalls, its last version is sent again.
+
+        Raises Problem 503 if too many clients listen already. Call `close` when the response ends.
         """
         self._places.take()
         return _events(self._store, run, seen)
@@ -49,7 +53,7 @@ class EventStreams:
 
 
 def _is_final(view: RunView) -> bool:
-    """Return True if the run is over and no more of its messages will arrive."""
+    """Return True if the run is over and no more of its messages are expected."""
     return view.is_over and (view.has_arrived or now() - view.last_change > ARRIVAL_SECONDS * 1e6)
 
 

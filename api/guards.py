@@ -1,4 +1,4 @@
-"""Refuses requests before a route sees them: with a body, with a foreign Host, or from a foreign site."""
+"""Refuses requests with a body, with a foreign Host, or from a foreign site. No route gets such a request."""
 
 import re
 from urllib.parse import urlsplit
@@ -15,13 +15,13 @@ READING = "GET", "HEAD", "OPTIONS"
 
 
 def refuse_body() -> None:
-    """Raise Problem 413 if the request has a body. No request needs one, and a thread would have to wait for it."""
+    """Raise Problem 413 if the request has a body. No route needs a body, and a thread would wait for it."""
     if request.content_length or "Transfer-Encoding" in request.headers:
-        raise Problem(413, "No request of this API has a body. Send it without one.")
+        raise Problem(413, "This API accepts no request with a body. Send the request without a body.")
 
 
 def refuse_foreign_host() -> None:
-    """Raise Problem 421 if the request has a Host that is not ours.
+    """Raise Problem 421 if the Host of the request is not a name of this API.
 
     A site can make its own name point to 127.0.0.1. Then its page would have the same origin as the API.
     """
@@ -30,7 +30,9 @@ def refuse_foreign_host() -> None:
         return  # HTTP/1.0, which no browser speaks
     name = re.sub(r":[0-9]*$", "", host.lower())
     if name not in HOSTS | resources().settings.api_hosts:
-        raise Problem(421, f"The Host {host[:50]!r} is not a name of this API. Use localhost, or add it to API_HOSTS.")
+        raise Problem(
+            421, f"The Host {host[:50]!r} is not a name of this API. Use localhost, or add this name to API_HOSTS."
+        )
 
 
 def refuse_foreign_site() -> None:
@@ -45,6 +47,7 @@ def _is_from_another_site() -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site:
         return site not in ("same-origin", "none")  # "none" means that the user typed the address
+    # Without Sec-Fetch-Site, the header Origin decides.
     # Browsers send Sec-Fetch-Site only to https and to this machine. They send Origin with every POST and DELETE.
     origin = request.headers.get("Origin")
     return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")

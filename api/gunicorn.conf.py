@@ -7,10 +7,11 @@ from typing import Any
 
 from messaging.logs import gunicorn_config
 
-# The arbiter reads this file once. So all workers have the same value, even a worker that starts later.
+# Gunicorn reads this file before it starts the workers. So all workers have the same value of STARTED, even a worker
+# that starts later.
 STARTED = time.time_ns() // 1000
 
-# Enough open files for worker_connections and everything else. The usual limit is 1024.
+# The usual limit of open files is 1024. This is not enough for worker_connections, so the limit is raised here.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 _most = 8192 if _hard == resource.RLIM_INFINITY else min(8192, _hard)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, _most), _hard))
@@ -22,8 +23,8 @@ workers = 2
 # STREAMS threads (api/events.py). The other threads serve all other requests.
 threads = 128
 worker_connections = 4000  # silent connections are cheap, see api/worker.py
-timeout = 30  # seconds without a heartbeat of the worker; requests may take longer
-graceful_timeout = 8  # seconds to finish requests after SIGTERM; docker-compose gives 10
+timeout = 30  # seconds without a heartbeat until a worker is restarted; a request may take longer
+graceful_timeout = 8  # seconds to finish requests after SIGTERM; docker-compose sends SIGKILL after 10
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # the heartbeat file of a worker needs no disk
 logconfig_dict = gunicorn_config(os.environ.get("LOG_FORMAT"))
 control_socket_disable = True  # nobody uses it, and it would need a writable home

@@ -9,8 +9,12 @@ LEAST_BYTES = 1024
 
 
 def protect(response: Response) -> Response:
-    """Caches must not store the response. Browsers must not run it, frame it, or tell others its address."""
-    # A GET that sends messages must reach the server every time.
+    """Add the headers that restrict what caches and browsers do with the response.
+
+    Caches must not store it. Browsers must not guess its type, show it in a frame, or tell other sites its
+    address. Scripts are forbidden too, unless the route has set its own Content-Security-Policy.
+    """
+    # Some GET requests send messages. Each of these requests must reach the server, and not a cache.
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -19,7 +23,7 @@ def protect(response: Response) -> Response:
 
 
 def compress(response: Response) -> Response:
-    """Compress a large text if the client asks for it. Only the blueprints `page` and `metrics` use this."""
+    """Compress a large text if the client accepts gzip. Only the blueprints `page` and `metrics` use this."""
     if response.mimetype not in COMPRESSED or (response.is_streamed and not response.direct_passthrough):
         return response
     response.vary.add("Accept-Encoding")

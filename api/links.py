@@ -12,5 +12,5 @@ def events_path(run_id: UUID) -> str:
 
 
 def described_by(run_id: UUID) -> str:
-    """Return the value of a header Link that leads to the run."""
+    """Return the value of the header `Link`, with a link to the run."""
     return f'<{run_path(run_id)}>; rel="describedby"'

@@ -17,7 +17,7 @@ NUMBER = re.compile("[0-9]{1,18}")
 """Plain ASCII digits: no signs, no spaces, no digits of other scripts."""
 
 PREFERENCE = re.compile(r"""([!#$%&'*+.^`|~\w-]+)\s*(?:=\s*("[^"]*"|[^\s;"]*))?\s*(?:;.*)?""", re.ASCII)
-"""A name, perhaps with a value. Parameters may follow."""
+"""A preference is a name, with or without a value. Its parameters are ignored."""
 
 
 class BadParameter(ValueError):
@@ -75,7 +75,10 @@ def check_wait(run: Request, request_timeout: int) -> None:
 
 
 def parse_preferences(header: str, longest_wait: int) -> Preferences:
-    """Read the header Prefer. Ignore preferences that cannot be applied. If one is repeated, the first one counts."""
+    """Read the header Prefer. Ignore preferences that cannot be applied.
+
+    If a preference is repeated, only the first one counts.
+    """
     values: dict[str, str] = {}
     for item in parse_http_list(header):
         if preference := PREFERENCE.fullmatch(item):
@@ -94,7 +97,10 @@ def parse_key(header: str | None) -> UUID | None:
 
 
 def parse_query(pairs: Iterable[tuple[str, str]], *known: str) -> dict[str, str]:
-    """Return the parameters of a query string. Raises BadParameter if one is unknown, because it may be misspelt."""
+    """Return the parameters of a query string. Raises BadParameter if a parameter is unknown or repeated.
+
+    An unknown parameter is not ignored, because its name may be misspelt.
+    """
     query: dict[str, str] = {}
     for name, value in pairs:
         if name not in known:
@@ -117,7 +123,10 @@ def parse_page(pairs: Iterable[tuple[str, str]]) -> tuple[int, UUID | None]:
 
 
 def parse_last_event_id(header: str | None) -> int:
-    """Read the header Last-Event-ID. Without a number in it, return -1, which comes before all events."""
+    """Return the number in the header Last-Event-ID. If the header has no number, return -1.
+
+    Every event has an id greater than -1.
+    """
     return int(header) if header and NUMBER.fullmatch(header) else -1
 
 

@@ -1,4 +1,7 @@
-"""Limits how many requests may wait at once, because each of them occupies one of gunicorn's threads."""
+"""Limits how many long requests a process serves at the same time.
+
+A long request waits for a run or follows a run. Each long request occupies one of gunicorn's threads.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from api.problems import Problem
 
 
 class Places:
-    """`count` places of one process. `refusal` tells the user what to do instead."""
+    """One process has `count` places. If no place is free, `refusal` tells the user what to do."""
 
     def __init__(self, count: int, refusal: str):
         self._free = threading.BoundedSemaphore(count)

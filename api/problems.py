@@ -14,7 +14,7 @@ RETRY_SECONDS = 5
 DETAILS = {
     404: "There is nothing here. Send messages with /ping/<num_messages>/<size> or /pong/<num_messages>/<size>,"
     " for example /ping/1000/100.",
-    405: "This path does not have this method. The header Allow lists its methods.",
+    405: "This path does not have this method. The header Allow lists the methods of this path.",
     500: "This is a bug in the API; its log has the traceback.",
 }
 
@@ -30,7 +30,10 @@ class Problem(Exception):
         self.about = about
         """The run that `instance` (RFC 9457) names, if `run` is not set."""
         self.run: UUID | None = None
-        """Set this if the client may look at the run. Then `instance` names it, and `Link` leads to it."""
+        """The run that the client asked for, if the API can show this run.
+
+        Then `instance` names the run, and the header `Link` leads to the run.
+        """
 
 
 def no_kafka(why: str) -> Problem:

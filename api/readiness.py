@@ -1,4 +1,4 @@
-"""Readiness: would a request succeed now? Asks both brokers."""
+"""Readiness: would a request succeed now? The checks ask RabbitMQ and Kafka."""
 
 import threading
 import time
@@ -25,7 +25,10 @@ Checks = Mapping[str, Callable[[], Failing]]
 
 
 class Readiness:
-    """Runs at most one check of each broker at a time, in threads. A check that hangs does not delay the other."""
+    """Checks each broker in a separate thread. At most one check of a broker runs at a time.
+
+    If the check of one broker hangs, the check of the other broker is not delayed.
+    """
 
     def __init__(self, checks: Checks):
         self._checks = checks
@@ -34,7 +37,10 @@ class Readiness:
         self._threads = {name: ThreadPoolExecutor(1, f"{name} check") for name in checks}
 
     def failing(self) -> Failing:
-        """Return the parts that are not ready. Empty if all are ready. Takes CHECK_SECONDS at most."""
+        """Return the parts that are not ready. This takes at most CHECK_SECONDS.
+
+        The result is empty if all parts are ready.
+        """
         deadline = time.monotonic() + CHECK_SECONDS
         failing: dict[str, str] = {}
         for name, answer in [(name, self._answer(name)) for name in self._checks]:
@@ -45,7 +51,10 @@ class Readiness:
         return failing
 
     def _answer(self, name: str) -> Future[Failing]:
-        """Return the check that is under way, or start one. So several probes share one check."""
+        """Return the running check of `name`. If no check of `name` is running, start one.
+
+        Probes at the same time share one check.
+        """
         with self._lock:
             answer = self._answers.get(name)
             if answer is None or answer.done():
@@ -54,7 +63,7 @@ class Readiness:
 
 
 def broker_checks(amqp_uri: str, kafka: Client) -> Checks:
-    """Return the check of each broker, by its name."""
+    """Return a check for each broker, under the name of the broker."""
     return {"rabbitmq": partial(_check_rabbitmq, amqp_uri), "kafka": partial(_check_kafka, kafka)}
 
 
@@ -66,8 +75,8 @@ def _check_rabbitmq(amqp_uri: str) -> Failing:
             connect(connection, 1)
             with connection.channel() as channel:
                 absent = [service for service in SERVICES if not count_instances(channel, service)]
-            # While RabbitMQ is short of memory or disk space it answers questions but takes no messages. It takes the
-            # first message of a connection even then.
+            # If RabbitMQ is short of memory or disk space, it answers questions but takes no messages. Even then, it
+            # takes the first message of a connection. Therefore this check sends two messages.
             for _ in range(2):
                 connection.Producer().publish("", routing_key="nobody", confirm_timeout=1)
         finally:

@@ -1,4 +1,4 @@
-"""A route of the API, which may leave HEAD out."""
+"""A route of the API that can refuse HEAD."""
 
 from typing import Any
 

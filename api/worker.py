@@ -1,10 +1,10 @@
 """Gunicorn's worker with threads, changed so that slow or silent clients occupy no thread.
 
 Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
-nothing, or half a request, block all others. Here the main loop reads the head of each request, and a thread gets
-the request once its head is complete. No thread waits for a body, because the API refuses requests that have one. The
-main loop also closes connections, because a client may need a while to close its side. (This worker serves HTTP/1
-without TLS. For TLS or HTTP/2, put a proxy in front of the API.)
+nothing, or only half a request, block all other connections. In this worker, the main loop reads the head of each
+request. A thread gets the request when the head is complete. No thread waits for a body, because the API refuses
+requests with a body. The main loop also closes connections, because a client may need a while to close its side. (This
+worker serves HTTP/1 without TLS. For TLS or HTTP/2, put a proxy in front of the API.)
 """
 
 import errno
@@ -29,7 +29,7 @@ HEAD_SECONDS = 10
 HEAD_BYTES = 64 * 1024
 
 STALL_SECONDS = 10
-"""How long a client may send and receive nothing while a thread serves it, in seconds."""
+"""How long a thread waits for its client to send or receive data, in seconds."""
 
 CLOSE_SECONDS = 2
 """How long a client may take to close its side after the last response."""
@@ -46,14 +46,16 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self._closing: deque[Connection] = deque()
-        """Connections after their last response, ordered by their timeouts."""
+        """Connections that wait until the client closes its side, ordered by their timeouts."""
 
     def accept(self, listener: socket.socket) -> None:
         try:
             client, address = listener.accept()
         except OSError as error:  # another worker was faster, or the client is gone, or no more files may be opened
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                time.sleep(0.05)  # wait until a connection ends; gunicorn's own accept would end the worker
+                # Another connection may close during this pause.
+                # Gunicorn's own `accept` would raise the error, and the worker would exit.
+                time.sleep(0.05)
             return
         for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
             client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
@@ -67,7 +69,10 @@ class Worker(ThreadWorker):
         self._await_head(connection)
 
     def enqueue_req(self, connection: Connection) -> None:
-        """Give a connection to a thread once its next head is complete. Gunicorn may have read half of it already."""
+        """Give a connection to a thread when the head of the next request is complete.
+
+        Gunicorn may already have read a part of this head.
+        """
         head = connection.parser.unreader.take_buffered()
         if b"\r\n\r\n" in head:
             connection.parser.unreader.unread(head)
@@ -77,7 +82,7 @@ class Worker(ThreadWorker):
             self._await_head(connection, head)
 
     def handle_request(self, request: Request, connection: Connection) -> object:
-        """Serve a request in a thread. A request with a body ends the connection, because nobody reads the body."""
+        """Serve a request in a thread. If the request has a body, close the connection: nobody reads the body."""
         reader = request.body.reader
         if not isinstance(reader, LengthReader) or reader.length:
             request.force_close()
@@ -85,7 +90,10 @@ class Worker(ThreadWorker):
         return super().handle_request(request, connection)
 
     def finish_request(self, connection: Connection, served: "Future[object]") -> None:
-        """Keep a connection that a thread has served, or close it. Gunicorn would wait for the client here."""
+        """Keep or close a connection that a thread has served.
+
+        To close a connection, gunicorn's own method would wait for the client and block the main loop.
+        """
         if served.cancelled() or served.exception() or served.result():
             super().finish_request(connection, served)
         else:
@@ -98,7 +106,7 @@ class Worker(ThreadWorker):
             self._closed(self._closing[0])
 
     def _await_head(self, connection: Connection, head: bytes = b"") -> None:
-        connection.timeout = time.monotonic() + HEAD_SECONDS  # then gunicorn closes the connection
+        connection.timeout = time.monotonic() + HEAD_SECONDS  # gunicorn closes the connection at this time
         self.pending_conns.append(connection)
         self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._receive, connection, bytearray(head)))
 
@@ -127,14 +135,18 @@ class Worker(ThreadWorker):
         self._close(connection)
 
     def _close(self, connection: Connection) -> None:
-        """End a connection once its client has closed it too. Otherwise the client could lose the response."""
+        """Close the server's side now, and the whole connection later.
+
+        The worker waits until the client closes its side too, but at most CLOSE_SECONDS. Without this wait, the client
+        could lose the response.
+        """
         connection.timeout = time.monotonic() + CLOSE_SECONDS
         self._closing.append(connection)
         try:
             connection.sock.shutdown(socket.SHUT_WR)
             connection.sock.setblocking(False)
             self.poller.register(connection.sock, selectors.EVENT_READ, partial(self._drain, connection))
-        except (OSError, ValueError):  # the client has gone, or gunicorn has closed it after an error
+        except (OSError, ValueError):  # the client has gone, or gunicorn has closed the connection after an error
             self._closed(connection)
 
     def _drain(self, connection: Connection, client: socket.socket) -> None:

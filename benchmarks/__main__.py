@@ -8,7 +8,8 @@ round. Contenders take turns (except in `bouncing`), so the load of other progra
 offsets show that nothing was lost and nothing came twice. `bouncing` and `scaling` check only that ping received every
 message. `starting` checks no messages. Messages have 100 bytes, or 1 byte for latencies.
 
-Exits with 1 if something was lost or broke. A missed goal is not an error, because other programs may cause it.
+The exit code is 1 if a message was lost or came twice, or if something broke. A missed goal is not an error, because
+other programs may have slowed down the measurement.
 """
 
 import argparse
@@ -33,7 +34,7 @@ Json = dict[str, Any]
 
 
 def measure(names: Sequence[str]) -> Json:
-    """Run these workloads, print their results, and return them."""
+    """Run these workloads. Print and return their results."""
     sections = {}
     with Site.opened() as site:
         for name in names:
@@ -44,7 +45,7 @@ def measure(names: Sequence[str]) -> Json:
     goals = [goal for section in sections.values() for goal in section.goals]
     print("Goals", *goals, sep="\n  ")
     if not all(goal.met for goal in goals):
-        print("A goal may be missed because other programs keep the machine busy. Then try again.")
+        print("A goal was missed. Other programs may have slowed down the measurement. If so, try again.")
     return {"workloads": {name: asdict(section) for name, section in sections.items()}}
 
 
@@ -70,7 +71,7 @@ def run(asked: argparse.Namespace) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return what the command line asks for. Exits if it is wrong."""
+    """Return what the command line asks for. Exits if the command line is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -108,7 +109,8 @@ def writable(text: str) -> Path:
 
 def main() -> None:
     asked = parse(sys.argv[1:])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up: processes, worktree, folders
+    # On SIGTERM, raise SystemExit. Then the clean-up code ends the processes and removes the worktree and the folders.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run(asked)
     except (BenchmarkError, LocalError) as error:

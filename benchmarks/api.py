@@ -1,4 +1,4 @@
-"""Runs the real API (gunicorn with api/gunicorn.conf.py), and times requests to it."""
+"""Runs the real API (gunicorn with api/gunicorn.conf.py), and measures how long requests take."""
 
 import time
 import urllib.request

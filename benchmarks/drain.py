@@ -1,4 +1,7 @@
-"""Measures how fast consumers handle all messages, by polling how many are left."""
+"""Measures how fast consumers handle all messages.
+
+`drain` repeatedly asks how many messages are left.
+"""
 
 import time
 from collections.abc import Callable
@@ -13,7 +16,10 @@ STALLED_SECONDS = 30
 
 @dataclass
 class Drain:
-    """The measured part of a drain. It begins at the first decrease, and ends when no messages are left."""
+    """The measured part of a drain.
+
+    This part begins when the number of messages left decreases for the first time. It ends when no messages are left.
+    """
 
     messages: int
     """Messages that were left after the first decrease."""
@@ -29,9 +35,9 @@ class Drain:
 
 
 def drain(left: Callable[[], int]) -> Drain:
-    """Call `left()`, which takes a few ms, every POLL_SECONDS until it returns 0.
+    """Call `left()` every POLL_SECONDS until the result is 0. Each call takes a few ms.
 
-    Raises BenchmarkError if the number does not change for STALLED_SECONDS.
+    Raises BenchmarkError if the result does not change for STALLED_SECONDS.
     """
     at_first = left()
     first = latest = (at_first, time.perf_counter())

@@ -13,7 +13,7 @@ from messaging.runs.stage import Stage
 
 MESSAGES = 100
 SECONDS_BETWEEN = 1
-"""The time between two runs, in seconds, by the timestamps of their records."""
+"""The seconds between the timestamps of two successive runs."""
 
 
 def write_history(bootstrap_servers: str, count: int) -> list[UUID]:
@@ -33,7 +33,10 @@ class History:
     partitions: int
 
     def write(self, count: int) -> list[UUID]:
-        """Write runs. They begin SECONDS_BETWEEN apart, the last one a minute ago. Return the ids, the oldest first."""
+        """Write this many runs, and return their ids. The oldest run comes first.
+
+        The runs begin SECONDS_BETWEEN apart. The newest run began about a minute ago.
+        """
         now = time.time_ns() // 1000
         runs = [uuid4() for _ in range(count)]
         for number, run in enumerate(runs):

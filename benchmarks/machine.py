@@ -1,4 +1,4 @@
-"""The date, the versions and the hardware of a measurement. Its figures depend on them."""
+"""The date, the versions and the hardware of a measurement. The figures depend on the versions and the hardware."""
 
 import os
 import platform

@@ -19,9 +19,12 @@ class Observer:
         self._reader = client.reader()
 
     def renew(self, name: str, partitions: int = PARTITIONS) -> None:
-        """Replace this topic by an empty one. Its committed offsets are deleted too."""
+        """Delete this topic, and create an empty topic with the same name.
+
+        Kafka also deletes the committed offsets of the old topic.
+        """
         self._admin.delete(name)
-        # Kafka responds at once, but needs some time to delete the old topic and to show the new one.
+        # Kafka responds immediately, but needs some time to delete the old topic and to show the new one.
         must(lambda: self._admin.create(Topic(name, partitions, replicas=1)), f"topic {name} is created")
         must(lambda: len(self._reader.partitions(name)) == partitions, f"topic {name} has its partitions")
 
@@ -38,7 +41,7 @@ class Observer:
         """Return True if the members of the group have their partitions."""
         try:
             return self._admin.group_states([group])[group] == "Stable"
-        except ClientError:  # Kafka creates its offsets topic for the first group, which takes a moment
+        except ClientError:  # Kafka may still be creating the topic for committed offsets
             return False
 
     def rewind(self, group: str, topic: str, messages: int) -> None:

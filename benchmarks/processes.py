@@ -27,7 +27,7 @@ def running(
     try:
         yield process
     except BenchmarkError as error:
-        raise BenchmarkError(f"{error}\n{log.name} ends:\n{tail(log)}") from None
+        raise BenchmarkError(f"{error}\nThe last lines of {log.name}:\n{tail(log)}") from None
     finally:
         code = process.end(STOP_SECONDS)
     if exits_well and code:
@@ -52,7 +52,10 @@ def output_of(*arguments: str) -> str:
 
 
 def handled(log: Path, topic: str) -> int:
-    """Read from a service's log how many messages of this topic it has handled. It logs every 100 messages."""
+    """Return how many messages of this topic are handled according to the log.
+
+    A service writes one line to its log for every 100 messages.
+    """
     return sum(map(int, re.findall(rf"topic={topic} messages=(\d+)", log.read_text())))
 
 

@@ -76,9 +76,10 @@ class Memory:
 
 @dataclass
 class Start:
-    """For each round: seconds until everything is ready, and memory in MB. The row shows the medians.
+    """The start times and the memory of ping, pong and the API.
 
-    The API's memory is that of its largest worker.
+    Each round has the seconds until all three were ready, and the memory of each process in MB. The API has several
+    workers, and only the largest worker counts. The row shows the medians and the seconds of each round.
     """
 
     name: str

@@ -15,7 +15,8 @@ def resident_mb(pid: int) -> float:
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time that all threads of a process have used so far: user plus system time."""
-    # The command's name is in parentheses and may contain anything. Field 3, the state, follows it.
+    # Field 2 is the command's name, in parentheses. The name can contain spaces and parentheses, so we split only the
+    # text after the last parenthesis. This text begins with field 3.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[14 - 3], fields[15 - 3]
     return (int(user) + int(system)) / CLOCK_TICKS

@@ -38,8 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line. The result has a function `carry_out(api, arguments)`, which returns the exit code."""
     defaults = argparse.Namespace(api=f"http://localhost:{os.environ.get('API_PORT') or 8000}", json=False)
-    # Options may come before or after the command, so both parsers have them. Without SUPPRESS,
-    # the default of the second parser would overwrite the value that the first one has read.
+    # Options may come before or after the command, so the main parser and each command's parser have these options.
+    # The main parser reads the command line first. Without SUPPRESS, the defaults of the command's parser would then
+    # replace the values of the options before the command.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")
     options.add_argument("--json", action="store_true", help="print only the result, as JSON, at the end")
@@ -52,7 +53,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         begin.add_argument("size", type=int, help="size of each message, in bytes")
         begin.add_argument("--rate", type=int, metavar="N", help="N messages per second; default: as fast as possible")
         begin.set_defaults(carry_out=begin_run, service=service)
-    about = "Count the messages of a run in Kafka, and compare with what the API says."
+    about = "Count the messages of a run in Kafka, and compare the counts with the API."
     verify.add_arguments(commands.add_parser("verify", help=about, description=about, parents=[options]))
     return parser.parse_args(arguments, defaults)
 

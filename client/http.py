@@ -13,7 +13,10 @@ import requests
 from client.runs import Run
 
 TIMEOUT = 5, 30
-"""Timeouts, in seconds: to connect, and to wait for the next byte. An event stream has a heartbeat every 10 s."""
+"""Timeouts, in seconds: to connect, and to wait for the next byte.
+
+An event stream has a heartbeat every 10 s, so 30 s without a byte mean that the stream is broken.
+"""
 RECONNECT_SECONDS = 30
 """After the event stream breaks, the client tries to reconnect for this long, in seconds."""
 RETRY_SECONDS = 1
@@ -26,7 +29,10 @@ class ApiError(Exception):
 
 
 class Refused(ApiError):
-    """The API has responded with an error. The text is its `detail`. Also raised if the event stream stays broken."""
+    """The API has responded with an error. The text is the `detail` of the response, if there is one.
+
+    Also raised if the event stream stays broken.
+    """
 
 
 class Unreachable(ApiError):
@@ -39,7 +45,7 @@ class Api:
     def __init__(self, url: str):
         self.url = url.rstrip("/")
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy could not reach localhost
+        self._session.trust_env = False  # use no proxy, because a proxy could not reach localhost
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +86,9 @@ class Api:
                 for event in self._events(url, last_event_id):
                     if event.get("event") == "end":
                         return
-                    if "retry" not in event:  # even a server that is stopping sends "retry" first
+                    # A stream begins with "retry", even if the server is stopping. Only the events after "retry" show
+                    # that the stream works.
+                    if "retry" not in event:
                         broken_at = None
                     if event.get("event") == "run":
                         last_event_id = event["id"]

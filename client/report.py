@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from client.runs import Run
 
 BEHIND_SECONDS = 0.1
-"""A paced run has kept its rate if its delay at the end is smaller than this, in seconds."""
+"""The summary mentions the delay of a paced run only if the sending ended at least this late, in seconds."""
 
 
 def report(run: Run) -> None:

@@ -61,7 +61,7 @@ class Run:
     """What the services promise: "at-least-once" or "exactly-once"."""
     stages: Mapping[str, Stage]
     json: Mapping[str, Any]
-    """The whole JSON of the API."""
+    """The complete JSON of the run, as the API returned it."""
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:

@@ -1,8 +1,8 @@
 """Shows what three designs do with messages while their services are killed. It takes about two minutes.
 
-Each design bounces messages between ping and pong. SIGKILL ends service pong when topic ping holds a third of the
-answers. It ends service ping when the topic holds two thirds. Both are started again. At the end, the code of `client
-verify` counts the messages in the topics.
+Each design bounces messages between ping and pong. When topic ping holds a third of the answers, the demo kills service
+pong with SIGKILL, and starts it again. When the topic holds two thirds, the demo does the same with service ping. At
+the end, the code of `client verify` counts the messages in the topics.
 """
 
 import argparse

@@ -11,13 +11,16 @@ from benchmarks.designs.services import Progress, Services
 
 LOOK_SECONDS = 0.1
 QUIET_SECONDS = 2
-"""After the last answer, a bounce ends when nothing has changed for this long, in seconds. Extra copies may be late."""
+"""After the last answer, a bounce waits for late extra copies.
+
+It ends when nothing has changed for this many seconds.
+"""
 STALLED_SECONDS = 90
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A service. It is killed when topic ping has this fraction of all expected answers."""
+    """`bounce` kills `service` when topic ping has the fraction `part` of all expected answers."""
 
     service: str
     part: float

@@ -18,9 +18,10 @@ FREEZE_SECONDS = 5
 
 
 class Process:
-    """Starts at once, in a separate session, so that Ctrl-C in the terminal does not reach it.
+    """A child process that starts when this object is created.
 
-    Its output goes to the file `log`. Without `log`, `lines` returns the output.
+    The process has a separate session, so Ctrl-C in the terminal does not reach it. Its output goes to the
+    file `log`. Without `log`, `lines` returns the output.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ KAFKA_PORT = 9092
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """Where Kafka is, and the options for consumers and for producers, by kafka-python's names."""
+    """Kafka's addresses, and the options for consumers and for producers. The options have kafka-python's names."""
 
     servers: str
     consumer: Mapping[str, Any]

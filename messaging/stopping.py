@@ -5,9 +5,13 @@ from collections.abc import Callable
 from math import ceil
 
 STOP_SECONDS = 3
-"""After SIGTERM, a service has this many seconds to finish its work. Messages that are not done come again later.
+"""After SIGTERM, a service has this many seconds to finish its work.
 
-This is less than half of the 10 s that docker-compose gives a container, because closing connections takes time too."""
+If some work is unfinished then, Kafka and RabbitMQ deliver its messages again.
+
+docker-compose kills a container 10 s after SIGTERM. STOP_SECONDS is less than half of that time, because closing
+connections takes time too.
+"""
 
 
 SLICE_SECONDS = 0.5
@@ -30,13 +34,16 @@ class StopRequest:
 
     @property
     def left(self) -> float:
-        """The seconds that a wait may still take, at least 0.1. A wait may last until 1 s after the stop is overdue."""
+        """The seconds that a wait may still take, at least 0.1.
+
+        The work must end once the stop is overdue. A wait for the end of the work has 1 s more.
+        """
         gone = 0.0 if self._since is None else time.monotonic() - self._since
         return max(0.1, STOP_SECONDS + 1 - gone)
 
     @property
     def overdue(self) -> bool:
-        """True once STOP_SECONDS are over. Then every wait must end."""
+        """True once STOP_SECONDS are over. Then the work must end."""
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS
 
     def wait(self, happens: Callable[[float], bool], seconds: float) -> bool:

@@ -85,6 +85,6 @@ def fresh_stack(stack):
 
 @pytest.fixture
 def ledger(brokers):
-    """Reads the messages that arrive in the two topics from now on."""
+    """Reads the messages that arrive in topics `ping` and `pong` after this fixture starts."""
     with Ledger(brokers.kafka_bootstrap, ["ping", "pong"]) as ledger:
         yield ledger

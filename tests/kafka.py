@@ -1,4 +1,4 @@
-"""Kafka clients for the tests: those of the project, with the options of config.yml."""
+"""The project's Kafka clients for the tests, with the options of config.yml."""
 
 from dataclasses import replace
 

@@ -10,7 +10,7 @@ from local.ports import HOST, free_port
 
 
 class RabbitMQContainer(Broker):
-    """The first process of the container is the server itself, so signals reach the server as without Docker.
+    """The first process of the container is the server itself. Signals therefore work as they do without Docker.
 
     When the server ends, the container stays, with its port and its data.
     """

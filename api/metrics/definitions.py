@@ -11,7 +11,7 @@ Merge = Callable[[Iterable[float]], float]
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A metric. `merge` combines the numbers of all partitions into one."""
+    """A metric. `merge` combines the numbers of all partitions into one number."""
 
     name: str
     kind: str
@@ -23,24 +23,24 @@ class Metric:
 
 PRODUCER_RATE = Metric(
     "pingpong_producer_messages_per_second", GAUGE, PRODUCER,
-    "Messages and answers of a service that Kafka acknowledged, per second, in the last 10 seconds.", ("service",),
+    "Messages and answers that Kafka acknowledged to a service, per second, in the last 10 seconds.", ("service",),
 )  # fmt: skip
 PRODUCER_MESSAGES = Metric(
     "pingpong_producer_messages_total", COUNTER, PRODUCER,
-    "Messages and answers of a service that Kafka has acknowledged.", ("service",),
+    "Messages and answers that Kafka has acknowledged to a service.", ("service",),
 )  # fmt: skip
 PRODUCER_BYTES = Metric(
     "pingpong_producer_payload_bytes_total", COUNTER, PRODUCER,
-    "Payload bytes of the messages and answers of a service that Kafka has acknowledged.", ("service",),
+    "Payload bytes of the messages and answers that Kafka has acknowledged to a service.", ("service",),
 )  # fmt: skip
 PRODUCER_FAILED = Metric(
     "pingpong_producer_failed_messages_total", COUNTER, PRODUCER,
-    "Messages and answers of a service that Kafka did not acknowledge. This is the sum over all instances.",
+    "Messages and answers that Kafka did not acknowledge to a service. This is the sum over all instances.",
     ("service",),
 )  # fmt: skip
 PRODUCER_REPEATED = Metric(
     "pingpong_producer_repeated_messages_total", COUNTER, PRODUCER,
-    "Messages and answers of a service that Kafka has acknowledged once more, because they were sent again.",
+    "Messages and answers that Kafka has acknowledged to a service once more, because the service sent them again.",
     ("service",),
 )  # fmt: skip
 
@@ -49,8 +49,9 @@ KAFKA_UP = Metric(
 )
 BROKER_COUNT = Metric("pingpong_kafka_brokers", GAUGE, BROKERS, "Kafka brokers that run.")
 BROKER_LEADERS = Metric(
-    "pingpong_broker_leaders", GAUGE, BROKERS, "Partitions that a broker leads, of all topics.", ("broker",)
-)
+    "pingpong_broker_leaders", GAUGE, BROKERS,
+    "Partitions that a broker leads. This is the sum over all topics.", ("broker",),
+)  # fmt: skip
 LEADER_SKEW = Metric(
     "pingpong_broker_leader_skew_ratio", GAUGE, BROKERS,
     "Largest number of partitions that one broker leads, divided by the mean of all brokers. Absent with one broker.",
@@ -99,15 +100,15 @@ CONSUMER_RATE = Metric(
 )  # fmt: skip
 CONSUMER_MESSAGES = Metric(
     "pingpong_consumer_committed_messages_total", COUNTER, CONSUMERS,
-    "Messages of a partition that the consumer group has committed.", ("group", "partition"),
+    "Messages that the consumer group has committed in a partition.", ("group", "partition"),
 )  # fmt: skip
 LAG = Metric(
     "pingpong_consumer_lag_messages", GAUGE, CONSUMERS,
-    "Messages of a partition that the consumer group has not committed.", ("group", "partition"),
+    "Messages that the consumer group has not committed in a partition.", ("group", "partition"),
 )  # fmt: skip
 LAG_SECONDS = Metric(
     "pingpong_consumer_lag_seconds", GAUGE, CONSUMERS,
-    "Age of the oldest message of a partition that the consumer group has not committed. 0 if there is none.",
+    "Age of the oldest message that the consumer group has not committed in a partition. 0 if all are committed.",
     ("group", "partition"), max,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The values as text for Prometheus, and as JSON for the page."""
+"""The values of the metrics, as text for Prometheus, and as JSON for the page."""
 
 from collections.abc import Iterator, Sequence
 
@@ -81,7 +81,10 @@ def _describe(metric: Metric, newest: Values, history: Sequence[Values]) -> dict
 
 
 def _history(metric: Metric, history: Sequence[Values]) -> list[dict[str, object]]:
-    """Return the past values, with all partitions merged into one. None means that there was no value."""
+    """Return the past values of a metric. The values of all partitions are merged into one value.
+
+    None stands for a moment without a value.
+    """
     kept = [index for index, label in enumerate(metric.labels) if label != "partition"]
     moments: list[dict[Labels, list[float]]] = []
     for values in history:
@@ -99,5 +102,5 @@ def _history(metric: Metric, history: Sequence[Values]) -> list[dict[str, object
 
 
 def _short(value: float) -> float:
-    """Round to four significant digits, because more would only make the JSON larger."""
+    """Round to four significant digits, because more digits would only make the JSON larger."""
     return float(f"{value:.4g}")

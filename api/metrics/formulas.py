@@ -1,14 +1,17 @@
-"""The formulas of the metrics. Pure. docs/metrics.md explains them to users. Times are in seconds since the epoch."""
+"""The formulas of the metrics, without I/O.
+
+docs/metrics.md explains the formulas to users. Times are in seconds since the epoch.
+"""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
 
 POINTS = 500
-"""A `Past` keeps at most this many points. If there are more, every second one is dropped."""
+"""A `Past` keeps at most this many points. If there are more, every other point is dropped."""
 
 
 def skew(loads: Collection[float]) -> float | None:
-    """Return the largest load divided by the mean. None if there is nothing to compare."""
+    """Return the largest load divided by the mean. Return None if there is nothing to compare."""
     mean = fmean(loads) if len(loads) > 1 else 0.0
     return max(loads) / mean if mean > 0 else None
 
@@ -16,7 +19,7 @@ def skew(loads: Collection[float]) -> float | None:
 def growth(points: Sequence[tuple[float, float]]) -> float | None:
     """Return the growth of a value per second, from the first (time, value) point to the last one.
 
-    None if it is unknown.
+    Return None if the growth is unknown.
     """
     if len(points) < 2 or points[-1][0] <= points[0][0]:
         return None
@@ -31,10 +34,11 @@ class Past:
         self._points: list[tuple[float, int]] = []
 
     def lag_seconds(self, at: float, end: int, committed: int) -> float:
-        """Take in the offsets of one look. Return the age of the oldest uncommitted message, in seconds.
+        """Add the newest end offset. Return the age of the oldest uncommitted message, in seconds.
 
-        If it arrived between two looks, assume that messages arrived at a constant rate between them. If it arrived
-        before the first look, return the seconds since the first look, because no more is known.
+        If this message arrived between two points, its time of arrival is estimated. The estimate assumes that messages
+        arrived at a constant rate between these points. If this message arrived before the first point, its time of
+        arrival is unknown. Then the seconds since the first point are returned.
         """
         self._add(at, end)
         if committed >= end:

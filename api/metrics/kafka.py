@@ -1,4 +1,4 @@
-"""A look at Kafka: its brokers, the topics of ping and pong, and how far their consumer groups are."""
+"""Asks Kafka about its brokers, about the topics of ping and pong, and about the offsets of their consumer groups."""
 
 import time
 from collections.abc import Mapping
@@ -10,21 +10,24 @@ from api.runs.janitor import GROUPS
 from messaging.clients.protocols import Admin, Client, Partition, Reader
 
 ANSWER_SECONDS = 2
-"""How long Kafka may take for one answer about the cluster."""
+"""The timeout for one answer of Kafka about the cluster, in seconds."""
 
 Offsets = Mapping[Partition, int]
 
 
 @dataclass(frozen=True)
 class KafkaLook:
-    """Kafka's answers at one moment. Offsets are of topics ping and pong. Their consumer groups have the same names."""
+    """Kafka's answers at one moment.
+
+    The offsets belong to the topics ping and pong. The consumer group of each topic has the same name as the topic.
+    """
 
     at: float
     brokers: frozenset[int]
     leaders: Mapping[Partition, int]
-    """The broker that leads each partition, of all topics."""
+    """The leading broker of each partition. All topics are included."""
     log_bytes: Mapping[int, Mapping[Partition, int]]
-    """For each broker, the bytes on its disks by partition, of all topics."""
+    """The bytes of each partition on the disks of each broker. All topics are included."""
     beginnings: Offsets
     ends: Offsets
     committed: Offsets
@@ -32,7 +35,7 @@ class KafkaLook:
 
 
 class KafkaLooks:
-    """Asks Kafka, over connections that it keeps. Belongs to one thread."""
+    """Asks Kafka, and keeps its connections open between two queries. Use each object in one thread only."""
 
     def __init__(self, client: Client):
         self._client = client
@@ -55,7 +58,8 @@ class KafkaLooks:
         log_bytes = {broker: self._admin.log_bytes(broker) for broker in sorted(cluster.brokers)}
         reader = self._reader = self._reader or self._client.reader()
         partitions = sorted(partition for partition in cluster.leaders if partition.topic in GROUPS)
-        committed: dict[Partition, int] = {}  # asked for before the ends, because a lag must not be negative
+        # Ask for committed offsets before the ends. Otherwise a commit in between could make a lag negative.
+        committed: dict[Partition, int] = {}
         for group in GROUPS:
             own = [partition for partition in partitions if partition.topic == group]
             committed |= reader.committed(group, own) if own else {}

@@ -10,13 +10,13 @@ from typing import Generic, Protocol, TypeVar
 log = logging.getLogger(__name__)
 
 PACE_SECONDS = 2
-"""The seconds between two looks. Looks begin at multiples of this, so that all processes look at the same time."""
+"""The seconds between two looks. Looks begin at multiples of PACE_SECONDS, so all processes look at the same time."""
 
 WINDOW_SECONDS = 10
 """Rates and growth are computed over this time, in seconds."""
 
 FRESH_SECONDS = 10
-"""If the newest look is older than this, in seconds, no look is used."""
+"""The maximum age of the newest look, in seconds. If the newest look is older, no look is used."""
 
 
 class Look(Protocol):
@@ -47,7 +47,7 @@ class Probe(Generic[T]):
             self.look()
 
     def look(self) -> None:
-        """Look once. Without an answer, forget the earlier looks."""
+        """Add one look. If there is no answer, drop all earlier looks."""
         try:
             self._looks.append(self._look())
         except Exception as error:  # any exception: this thread must continue
@@ -55,7 +55,10 @@ class Probe(Generic[T]):
             self._looks.clear()
 
     def recent(self) -> Sequence[T]:
-        """Return the looks of the last WINDOW_SECONDS, the newest last. Empty if the newest one is too old."""
+        """Return the looks of the last WINDOW_SECONDS, the newest last.
+
+        If the newest look is older than FRESH_SECONDS, return no looks.
+        """
         looks = list(self._looks)
         if not looks or self._clock() - looks[-1].at > FRESH_SECONDS:
             return ()

@@ -1,4 +1,4 @@
-"""A look at RabbitMQ: the calls that wait for ping and pong, and the instances that take them."""
+"""Asks RabbitMQ how many calls wait for ping and pong, and how many instances of each service take calls."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -19,11 +19,11 @@ class RabbitLook:
 
     at: float
     queues: Mapping[str, Queue]
-    """By service."""
+    """The queue of each service."""
 
 
 class RabbitLooks:
-    """Asks RabbitMQ, over a connection that it keeps. Belongs to one thread."""
+    """Asks RabbitMQ, and keeps the connection for the next look. Each object belongs to one thread."""
 
     def __init__(self, amqp_uri: str):
         self._uri = amqp_uri
@@ -51,7 +51,10 @@ class RabbitLooks:
 
 
 def waiting_calls(look: Callable[[], RabbitLook]) -> Collection[str]:
-    """Return the services whose calls wait in RabbitMQ, or all if RabbitMQ does not answer."""
+    """Return the services that have calls waiting in RabbitMQ.
+
+    If RabbitMQ does not answer, return all services.
+    """
     try:
         return [service for service, queue in look().queues.items() if queue.messages]
     except BROKEN:

@@ -1,4 +1,4 @@
-"""Computes all values at regular times, in a thread, and keeps those of the last minutes for the page."""
+"""Computes all values at regular times, in a thread. Keeps the values of the last minutes for the page."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ HISTORY_SECONDS = 240
 
 
 class Recorder:
-    """Safe for threads. Never waits for an answer: without a fresh look, the values of a probe are unknown."""
+    """Safe for threads. Never waits for a broker. If a probe has no fresh look, its values are unknown."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            # Half a pace after the probes, so that they probably have new results.
+            # The probes look half a pace earlier, so they probably have new results now.
             time.sleep(until_next(self._clock() + PACE_SECONDS / 2, PACE_SECONDS))
             try:
                 self.record()

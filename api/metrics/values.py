@@ -25,7 +25,7 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Histogram:
-    """`counts` has the number of latencies up to each of BOUNDS. Its last item counts all. `sum` is in seconds."""
+    """`counts[i]` is the number of latencies up to `BOUNDS[i]`. The last item counts all. `sum` is in seconds."""
 
     counts: Sequence[int]
     sum: float
@@ -56,7 +56,10 @@ class TotalsLook:
 def values_at(
     at: float, kafka: Sequence[KafkaLook], rabbitmq: Sequence[RabbitLook], runs: Sequence[TotalsLook]
 ) -> Values:
-    """Return the values. Each argument has recent looks, the newest last. If it is empty, its values are unknown."""
+    """Return the values at one moment.
+
+    Each sequence contains recent looks, the newest last. If a sequence is empty, the values from it are unknown.
+    """
     values = Values(at)
     values.set(d.KAFKA_UP, float(bool(kafka)))
     values.set(d.RABBITMQ_UP, float(bool(rabbitmq)))

@@ -1,4 +1,7 @@
-"""GET /metrics for Prometheus, GET /metrics.json for the page: the newest key metrics, without waiting for brokers."""
+"""GET /metrics for Prometheus, and GET /metrics.json for the page.
+
+Both return the newest key metrics. Neither request waits for a broker.
+"""
 
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4

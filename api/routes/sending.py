@@ -1,4 +1,7 @@
-"""GET and POST /ping/<num_messages>/<size> and /pong/…: begin a run, and wait for it or not."""
+"""GET and POST /ping/<num_messages>/<size> and /pong/…: begin a run.
+
+A GET without Prefer waits until all messages are sent. Other requests wait only if they have `Prefer: wait=N`.
+"""
 
 from dataclasses import dataclass
 from uuid import uuid4
@@ -19,7 +22,7 @@ blueprint = Blueprint("sending", __name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """The run that a client asks for, and the way it wants the response."""
+    """The run that a client asks for, and the client's preferences for the response."""
 
     run: Request
     has_key: bool

@@ -17,12 +17,12 @@ from messaging.runs.request import Request
 log = logging.getLogger(__name__)
 
 COMING_SECONDS = 3.5
-"""How long a service may take to come back after RabbitMQ is back, or after its own restart, in seconds."""
+"""The API waits this many seconds for a service that is not running. RabbitMQ or the service may be restarting."""
 
 Figures = Mapping[str, float]
 """The service's reply. The client gets it unchanged."""
 
-# With this, nameko raises the service's own exceptions here. Otherwise it would raise a RemoteError with their names.
+# If the service raises one of these exceptions, nameko raises it here too. By default nameko raises RemoteError.
 deserialize_to_instance(TooLarge)
 deserialize_to_instance(StoppedForGood)
 
@@ -35,7 +35,7 @@ class Calls:
 
     @contextmanager
     def connected(self, service: str) -> Iterator[Callable[[Request, bool, Callable[[], None]], Figures]]:
-        """Yield a function that makes the service send and returns its figures: see `api.runs.dispatch.Call`.
+        """Yield a function that makes the service send. See `api.runs.dispatch.Call`.
 
         The Problem is 503 if RabbitMQ or the service is down or has failed, 504 if there is no reply in time, 400 if
         Kafka refuses messages of this size, 409 if a user has stopped the run.
@@ -46,7 +46,7 @@ class Calls:
             yield partial(_call, proxy)
 
     def queue(self, request: Request) -> None:
-        """Make the service send as soon as it runs. Raises Problem 503."""
+        """Put a call into the service's queue. Nobody waits for the reply. Raises Problem 503."""
         with self._problems(request.service), self._pool.proxy(request.service) as (proxy, _):
             try:
                 proxy.queue(request.service, *_numbers(request), **_run(request, on_record=True), queued=True)
@@ -64,7 +64,7 @@ class Calls:
             raise not_running(service) from None
         except TooLarge as error:
             log.error("%s failed: %s", service, error)
-            raise Problem(400, f"{error}.") from None  # the same request would fail again
+            raise Problem(400, f"{error}.") from None  # not 503, because the same request would fail again
         except StoppedForGood as error:
             raise Problem(409, f"The run was {error}. Its link shows what was received.") from None
         except RemoteError as error:
@@ -77,7 +77,7 @@ class Calls:
 def _call(proxy: Proxy, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures:
     run = _run(request, on_record)
     try:
-        # Only calls of recorded runs go to disk. If RabbitMQ loses any other call, its client gets an error.
+        # Only calls of recorded runs go to disk. If RabbitMQ loses any other call, the waiting client gets an error.
         reply = proxy.call(request.service, *_numbers(request), to_disk=on_record, **run)
     except BROKEN as error:
         raise NotTaken(error) from None

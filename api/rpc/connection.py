@@ -9,11 +9,11 @@ from kombu.exceptions import OperationalError
 from nameko.rpc import RPC_QUEUE_TEMPLATE
 
 BROKEN = (OSError, AMQPError, OperationalError, MessageNacked)
-"""The errors if a connection to RabbitMQ fails or is lost, or if RabbitMQ does not take a message."""
+"""One of these errors is raised if a connection to RabbitMQ fails or is lost, or RabbitMQ does not take a message."""
 
 
 def connect(connection: Connection, seconds: float) -> None:
-    """Connect. Each later question to RabbitMQ has this timeout too. Raises one of BROKEN."""
+    """Connect. `seconds` is also the timeout of each later question to RabbitMQ. Raises one of BROKEN."""
     connection.transport_options = {"read_timeout": seconds, "write_timeout": seconds, "confirm_publish": True}
     connection.connect_timeout = seconds / 2
     # Two attempts in all. By default kombu would try for ever.
@@ -31,7 +31,7 @@ def look_at_queue(channel: Channel, service: str) -> Queue:
     """Ask RabbitMQ for the queue of a service's calls."""
     try:
         declared = channel.queue_declare(RPC_QUEUE_TEMPLATE.format(service), passive=True)
-    except NotFound:  # no instance has ever run; amqp has opened the channel again
+    except NotFound:  # no instance has started yet; RabbitMQ has closed the channel, but amqp has reopened it
         return Queue(0, 0)
     return Queue(int(declared.message_count), int(declared.consumer_count))
 
@@ -42,7 +42,7 @@ def count_instances(channel: Channel, service: str) -> int:
 
 
 def timed_out(error: Exception) -> bool:
-    return isinstance(error, TimeoutError | BlockingIOError)  # a socket with a read timeout raises the latter
+    return isinstance(error, TimeoutError | BlockingIOError)  # a socket with a read timeout raises BlockingIOError
 
 
 def explain(error: Exception) -> str:

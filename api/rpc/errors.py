@@ -13,8 +13,8 @@ class NotTaken(Problem):
 
     def __init__(self, error: Exception):
         self.reason = (
-            f"RabbitMQ did not take the call ({explain(error)}), so nothing is sent. Is it running? Is it short of"
-            " memory or disk space? `rabbitmq-diagnostics alarms` shows that."
+            f"RabbitMQ did not take the call ({explain(error)}), so nothing is sent. Is RabbitMQ running?"
+            " `rabbitmq-diagnostics alarms` shows if it is short of memory or disk space."
         )
         super().__init__(503, f"{self.reason} {NEW_KEY}")
 

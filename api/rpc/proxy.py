@@ -93,7 +93,8 @@ class Proxy(StandaloneProxyBase):
         super().__init__({"AMQP_URI": amqp_uri}, timeout=timeout, reply_listener_cls=_ReplyListener)
         self.start()
         self._connection: Connection = self._reply_listener.queue_consumer.connection
-        self._channel = self._connection.channel()  # kept open, because opening and closing one takes two round trips
+        # The channel stays open. A new channel for each call would take two more round trips.
+        self._channel = self._connection.channel()
 
     def call(self, service: str, *arguments: object, to_disk: bool, **named: object) -> RpcReply:
         """Call the service's `send`. Raises UnknownService if it has no queue."""
@@ -101,14 +102,14 @@ class Proxy(StandaloneProxyBase):
         return method.call_async(*arguments, **named)
 
     def queue(self, service: str, *arguments: object, **named: object) -> None:
-        """Put a call of the service's `send` into its queue, on disk. Nobody gets the reply."""
+        """Put a call of `send` into the service's queue. RabbitMQ stores the call on disk. Nobody gets the reply."""
         self._method(service, _NoReply()).call_async(*arguments, **named)
 
     def _method(self, service: str, listener: object, **options: object) -> MethodProxy:
         return _SendMethod(self._worker_ctx, service, "send", listener, channel=self._channel, **options)
 
     def is_running(self, service: str, wait_seconds: float = 0) -> bool:
-        """Return True if an instance of the service takes calls now, or within this time."""
+        """Return True if an instance of the service takes calls now, or within `wait_seconds`."""
         deadline = time.monotonic() + wait_seconds
         while not (instances := count_instances(self._channel, service)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
@@ -119,7 +120,7 @@ class Proxy(StandaloneProxyBase):
 
 
 class ProxyPool:
-    """Proxies for many threads. Use it only after a fork."""
+    """Proxies for many threads. Use the pool only after a fork, because processes cannot share a connection."""
 
     def __init__(self, amqp_uri: str, timeout: int, clock: Callable[[], float] = time.monotonic):
         self.amqp_uri = amqp_uri
@@ -127,7 +128,7 @@ class ProxyPool:
         self.timeout = timeout
         """The timeout of a call, in seconds."""
         self._idle: collections.deque[tuple[Proxy, float]] = collections.deque()
-        """Each proxy with the time of its last use. The proxy that was used last is taken first."""
+        """Each proxy with the time of its last use. The proxy with the newest time is taken first."""
 
     @contextmanager
     def proxy(self, service: str) -> Iterator[tuple[Proxy, bool]]:

@@ -58,7 +58,10 @@ class Catalog:
         self._keeper.begin(self.oldest, bool(history.dropped))
 
     def take_states(self, newest: Mapping[bytes, tuple[int, bytes]]) -> None:
-        """Take in the states that were on record when this process started: the newest of each key, with its offset."""
+        """Take in the states that were on record when this process started.
+
+        For each key, `newest` contains the offset and the value of the newest record.
+        """
         for key, (offset, value) in sorted(newest.items(), key=lambda item: item[1][0]):
             with _foreign_records_logged("run-states", offset):
                 self.apply_state(*decode_state(key, value), offset)
@@ -81,11 +84,14 @@ class Catalog:
 
     @property
     def oldest(self) -> int | None:
-        """When the oldest run was created, in microseconds since the epoch. None without runs."""
+        """The creation time of the oldest run, in microseconds since the epoch. It is None if there are no runs."""
         return min(map(_created, self._runs.values()), default=None)
 
     def newest(self, limit: int, before: UUID | None = None) -> list[Run]:
-        """Return the newest runs, or the newest that are older than run `before`. Raises KeyError if it is unknown."""
+        """Return at most `limit` runs, the newest first. With `before`, return only runs that are older than that run.
+
+        Raises KeyError if run `before` is unknown.
+        """
         runs = sorted(self._runs.values(), key=_created, reverse=True)
         if before is not None:
             following = runs.index(self._runs[before]) + 1
@@ -93,9 +99,10 @@ class Catalog:
         return runs[:limit]
 
     def unfinished(self, now: int, stalled_after: float) -> int:
-        """Count the runs that wait to begin, and those that make progress.
+        """Count the runs that are not over.
 
-        A stalled run whose call is only in RabbitMQ's memory does not count, because the call may be lost.
+        Stalled runs count only if they have not begun. If the call of a stalled run is only in RabbitMQ's memory, the
+        run does not count, because RabbitMQ may have lost the call.
         """
         return sum(
             not run.is_over and (not run.is_stalled(now, stalled_after) or _waits(run)) for run in self._runs.values()
@@ -106,7 +113,7 @@ class Catalog:
         return self._keeper.totals(self.stalled(now, stalled_after))
 
     def stalled(self, now: int, seconds: float) -> list[Run]:
-        """Return the runs that are not over, and have not changed for this long."""
+        """Return the runs that are not over, and have not changed for `seconds`."""
         return [run for run in self._runs.values() if run.is_stalled(now, seconds)]
 
 

@@ -21,24 +21,24 @@ from api.runs.view import RunView
 from messaging.runs.request import Request
 
 WAITING = 48
-"""At most this many requests of one process may wait for a service at once."""
+"""At most this many requests of one process may wait for a service at the same time."""
 
 
 class Call(Protocol):
-    """Makes a service send, and returns its figures. Calls `on_taken` once RabbitMQ has the call."""
+    """Makes a service send, and returns the service's figures. Calls `on_taken` when RabbitMQ has taken the call."""
 
     def __call__(self, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures: ...
 
 
 class Calls(Protocol):
-    """`api.rpc.calls.Calls`, as far as it is used here."""
+    """The methods of `api.rpc.calls.Calls` that `Dispatcher` uses."""
 
     def connected(self, service: str) -> AbstractContextManager[Call]: ...
     def queue(self, request: Request) -> None: ...
 
 
 class Dispatcher:
-    """Takes requests for runs. Each run is carried out once. Every method can raise Problem."""
+    """Takes requests for runs. No run is carried out more than once. Every method can raise Problem."""
 
     def __init__(self, store: Store, calls: Calls, runs_pending: int, waiting: int = WAITING):
         self._store = store
@@ -47,8 +47,9 @@ class Dispatcher:
         self._places = {service: _places(service, waiting) for service in ("ping", "pong")}
 
     def send(self, request: Request, has_key: bool) -> Figures:
-        """Make the service send now, and return its figures. With a key, only the first request of that id sends.
+        """Make the service send now, and return its figures.
 
+        If the client gave a key, the key is the run's id. Then only the first request with this id sends messages.
         The Problem links to the run if it may have begun, or if an earlier run has this id and the same numbers.
         """
         self._refuse_if_too_many()
@@ -69,7 +70,9 @@ class Dispatcher:
             raise
 
     def queue(self, request: Request, wait_seconds: float = 0) -> RunView:
-        """Accept a run and queue it, unless a run with this id exists. Return the run when it is over or time is up.
+        """Put a new run on record and queue its call. If a run with this id exists, use that run instead.
+
+        Return the run when it is over, or after `wait_seconds`.
 
         The Problem is 422 if the existing run has other numbers.
         """
@@ -106,7 +109,7 @@ class Dispatcher:
             note()
             if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
                 raise no_kafka("the record of the run has not come back")
-        except Problem as problem:  # the record may be missing, so a service that gets the call may send
+        except Problem as problem:  # perhaps no failure is on record, so the service may send if it has the call
             doubt = Problem(503, f"{problem.detail} The run may go on: see its link.")
             doubt.run = run.id
             raise doubt from None
@@ -130,21 +133,23 @@ class Dispatcher:
             return
         _refuse_if_other(run, request)
         if not self._store.wait_until_under_way(run, KAFKA_SECONDS):
-            self._queue(run)  # the process that accepted it may have ended before it queued the call
+            self._queue(run)  # perhaps another process accepted the run, and ended before it queued the call
         problem = Problem(409, "This Idempotency-Key was used before. The link leads to its run.")
         problem.run = request.run
         raise problem
 
     def _note_taken(self, request: Request, on_record: bool) -> None:
         if on_record:
-            with suppress(Problem):  # the service's claim says the same
+            # The note is not necessary, because the service's claim also shows that RabbitMQ took the call.
+            with suppress(Problem):
                 self._store.note_queued(request.run)
 
     def _note_lost_call(
         self, request: Request, problem: NotTaken | NotAnswered | ConnectionLost, on_record: bool
     ) -> Problem:
         """Put the run on record, so that its link leads somewhere. Return the Problem for the client."""
-        with suppress(Problem):  # without Kafka the service cannot send anything either
+        # If Kafka does not answer, the run need not be on record, because the service cannot send either.
+        with suppress(Problem):
             if not on_record:
                 # The run counts as created now. With the time of the request, it would be stalled from the start.
                 self._store.note(replace(request, created=now()))

@@ -1,6 +1,7 @@
 """The records of topic `run-requests` from before this process started.
 
-There may be very many, and only the newest runs are kept. So all records are read before the first one is decoded.
+There may be very many records, but only the records of the newest runs are needed. So all records are read first, and
+only the needed records are decoded.
 """
 
 from messaging.clients.protocols import Partition
@@ -12,7 +13,7 @@ ID_LENGTH = 36
 
 
 class History:
-    """Keeps the records of the `kept` newest runs, and the ids of all others. Pure."""
+    """Keeps the records of the `kept` newest runs, and the ids of all other runs. Pure."""
 
     def __init__(self, kept: int):
         self._kept = kept

@@ -18,11 +18,11 @@ LOST_SECONDS = 300
 """A run without a change for this many seconds has no sender: a sender gives up if Kafka does not answer for 150 s."""
 
 GROUPS = "ping", "pong"
-"""The consumer groups. Each reads the topic of its name."""
+"""The consumer groups. Each group reads the topic of the same name."""
 
 
 class Janitor:
-    """Looks at the stalled runs every PAUSE_SECONDS, in a thread. Several processes may do so at once."""
+    """Looks at the stalled runs every PAUSE_SECONDS, in a thread. Each API process has such a thread."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Janitor:
                 log.exception("the janitor tries again")
 
     def look(self) -> None:
-        """Look at the stalled runs once. Raises Problem if Kafka does not answer."""
+        """End the stalled runs that cannot be completed. Raises Problem if Kafka does not answer."""
         stalled = self._store.stalled()
         for stall in stalled:
             if not stall.is_under_way:
@@ -65,7 +65,8 @@ class Janitor:
         ended = {group for group in GROUPS if bouncing and self._lag(group) == 0}
         if not ended:
             return
-        self._store.catch_up()  # the groups put everything on record before they commit it
+        # A group commits offsets after its counts are on record. So the store has all counts after this line.
+        self._store.catch_up()
         for stall in self._store.stalled():
             if stall.run in bouncing and stall.state == RunState.BOUNCING:
                 self._give_up(stall, ended)
@@ -93,14 +94,17 @@ def _is_lost(stall: Stall) -> bool:
 
 
 class Lag:
-    """Tells how far a service's consumer group is behind the end of its topic. Belongs to one thread."""
+    """Counts the messages that a service's consumer group has not committed yet. Belongs to one thread."""
 
     def __init__(self, client: Client):
         self._client = client
         self._reader: Reader | None = None
 
     def __call__(self, group: str) -> int:
-        """Return the group's lag in its topic, in messages. 1 if it is unknown, because 0 may end runs."""
+        """Return the group's lag in messages.
+
+        If the lag is unknown, return 1. With a lag of 0, the janitor would end runs.
+        """
         try:
             self._reader = self._reader or self._client.reader()
             partitions = self._reader.partitions(group)

@@ -17,7 +17,7 @@ SLACK_MS = 60_000
 
 
 class Journal:
-    """Call `start` first. Methods that ask Kafka raise Problem 503 if it does not answer in time."""
+    """Call `start` first. The methods raise Problem 503 if Kafka does not answer in time."""
 
     def __init__(self, client: Client, partitions: int, replicas: int):
         self._client = client
@@ -49,11 +49,11 @@ class Journal:
         self._states.start()
 
     def wait_until_requests_read(self, seconds: float = KAFKA_SECONDS) -> None:
-        """Wait until all requests from before the start were read."""
+        """Wait until this process has read all requests that were on record when `start` was called."""
         _wait(self._requests, "run-requests", seconds)
 
     def wait_until_states_read(self, seconds: float = KAFKA_SECONDS) -> None:
-        """Wait until all states from before the start were read."""
+        """Wait until this process has read all states that were on record when `start_states` was called."""
         _wait(self._states, "run-states", seconds)
 
     def catch_up(self) -> None:

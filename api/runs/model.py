@@ -29,7 +29,7 @@ STAGES = {
     "ping": (SENT, "pong_received", "pong_answered", "ping_received"),
     "pong": (SENT, "ping_received"),
 }
-"""The stages that a message passes, by the service that sends it."""
+"""The stages that a message passes. The key is the service that sends the message."""
 
 RECORD_SECONDS = 1
 """A message that was sent is usually on record after this many seconds."""
@@ -49,9 +49,9 @@ class Run:
     id: UUID
     standing: Standing = field(default_factory=Standing)
     states: dict[str, dict[str, State]] = field(default_factory=dict)
-    """By stage and state key."""
+    """The newest states. The outer key is the stage, the inner key is the state key."""
     manner: Manner = field(default_factory=Manner)
-    """The API's own settings. A sender's values replace them."""
+    """The API's settings. If the run has a sender, `summary` uses the values of the sender instead."""
     asked: Request | None = None
     """The request for the run. None until a record contains it."""
     _offsets: list[int] = field(default_factory=lambda: [0, 0])
@@ -143,12 +143,15 @@ class Run:
         return RunState.BOUNCING, None
 
     def _senders(self) -> list[Sender]:
-        """Return the senders of stage `sent`, the one with the newest state last."""
+        """Return the senders of stage `sent`. The sender with the newest state is the last."""
         states = sorted(self.states.get(SENT, {}).values(), key=lambda state: state.stage.last or 0)
         return [state.sender for state in states if state.sender]
 
     def _refused(self, stage: str) -> int:
-        """Return how many messages Kafka has refused at this stage."""
+        """Return how many messages Kafka has refused at this stage.
+
+        A message does not count if Kafka has taken it from another instance.
+        """
         return len(not_taken(state.stage for state in self.states.get(stage, {}).values()))
 
     def _missing(self, stage: str) -> int:
@@ -173,7 +176,7 @@ class Run:
         return RunSummary(self.request, state, reason, stalled, self.last_change, *manner, self.version)
 
     def view(self, now: int, stalled_after: float) -> RunView:
-        """Return the run as `summary` does, and its stages."""
+        """Return the values of `summary`, the stages, and the delay of a paced run."""
         sent = self.numbers(SENT)
         stages = {}
         for name in STAGES[self.request.service]:
@@ -185,8 +188,8 @@ class Run:
     def _behind_seconds(self, now: int) -> float | None:
         """Return the delay of the newest message, in seconds.
 
-        While the run is `sending`, its next message may be late too. If that delay is over RECORD_SECONDS, return the
-        longer of the two delays.
+        While the run is `sending`, the next message may be late too. If the delay of the next message is over
+        RECORD_SECONDS, return the longer of the two delays.
         """
         if self.request.rate is None:
             return None

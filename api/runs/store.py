@@ -1,7 +1,7 @@
 """The store of runs.
 
 Threads read the journal into the catalog. HTTP requests look up runs, wait for changes and write records. Every API
-process reads the journal, so each one knows the newest runs, even after all processes have restarted.
+process reads the journal, so each process knows the newest runs, even after all processes have restarted.
 """
 
 import os
@@ -30,14 +30,14 @@ KAFKA_SECONDS = 4
 """How long a request waits for Kafka."""
 
 BEHIND_SECONDS = 1
-"""One API process may read a record this many seconds later than another."""
+"""How long `get` waits for an unknown run, in seconds. Another API process may already know this run."""
 
 RETRY_SECONDS = 2
 """The pause between two attempts to connect in the background, in seconds."""
 
 
 class Journal(Protocol):
-    """`api.runs.journal.Journal`, as far as it is used here. Each method can raise Problem 503."""
+    """The part of `api.runs.journal.Journal` that the store uses. Each method can raise Problem 503."""
 
     def start(self, apply: Apply) -> None: ...
     def start_states(self, since_ms: int, apply: Apply) -> None: ...
@@ -48,9 +48,10 @@ class Journal(Protocol):
 
 
 class Store:
-    """The runs of one API process, safe for threads. Connects with `warm_up`, or when it is first asked.
+    """The runs that one API process knows. Several threads can use one store.
 
-    A method that needs Kafka raises Problem 503 if Kafka does not answer in time.
+    The store connects to Kafka in `warm_up`, or in the first method that needs Kafka. A method that needs Kafka raises
+    Problem 503 if Kafka does not answer in time.
     """
 
     def __init__(self, journal: Journal, runs_kept: int, stalled_after: float, catalog: Catalog | None = None):
@@ -58,14 +59,14 @@ class Store:
         self._stalled_after = stalled_after
         self._catalog = catalog or Catalog(runs_kept)
         self._history: History | None = History(runs_kept)
-        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # by key; None once all states were read
+        self._newest_states: dict[bytes, tuple[int, bytes]] | None = {}  # by key; None when all states were read
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._started = False
         self._process = f"{socket.gethostname()}:{os.getpid()}"
 
     def warm_up(self) -> None:
-        """Begin to connect and read in the background, so that the first request does not wait for it."""
+        """Start a thread that connects and reads the journal. Otherwise the first request would do this work."""
         threading.Thread(target=self._warm_up, name="warm up", daemon=True).start()
 
     def _warm_up(self) -> None:
@@ -97,12 +98,12 @@ class Store:
             return self._catalog.is_dropped(run_id)
 
     def keeps(self, run: Run) -> bool:
-        """Return False once newer runs have replaced this run. Then this run does not change any more."""
+        """Return False if newer runs have replaced this run in the catalog. Such a run does not change any more."""
         with self._changed:
             return self._catalog.get(run.id) is run
 
     def newest(self, limit: int, before: UUID | None) -> list[RunSummary]:
-        """Return the newest runs, or the newest of those accepted before run `before`. Raises Problem 404."""
+        """Return the newest runs. If `before` is given, skip run `before` and all newer runs. Raises Problem 404."""
         self._ready()
         with self._changed:
             try:
@@ -121,7 +122,7 @@ class Store:
             return run.view(now(), self._stalled_after)
 
     def unfinished(self) -> int:
-        """Count the runs that wait to begin, and those that make progress."""
+        """Return how many runs make progress or wait to begin."""
         with self._changed:
             return self._catalog.unfinished(now(), self._stalled_after)
 
@@ -151,9 +152,9 @@ class Store:
         self._journal.catch_up()
 
     def accept(self, request: Request) -> tuple[Run, bool]:
-        """Put a run on record and wait until it is read back. All processes agree on which request was first.
+        """Put a run on record and wait until this process has read the record.
 
-        Return the run, and True if this request was the first.
+        All processes agree on which request was first. Return the run, and True if this request was the first.
         """
         token = self.note(request)
         run = self._wait_for(request.run, lambda run: run.standing.accepted_by is not None, KAFKA_SECONDS)
@@ -162,21 +163,21 @@ class Store:
         return run, run.standing.accepted_by == token
 
     def note(self, request: Request) -> str:
-        """Write that a run was accepted. Do not wait until Kafka has the record. Return the token of this request."""
+        """Write that a run was accepted. Return the request's token. Does not wait for Kafka's acknowledgement."""
         token = f"{self._process}/{uuid4()}"
         self._write(lambda writer: writer.accept(request, token))
         return token
 
     def note_queued(self, run_id: UUID, on_disk: bool = True) -> None:
-        """Write that RabbitMQ has the call. Do not wait until Kafka has the record."""
+        """Write that RabbitMQ has the call. Does not wait for Kafka's acknowledgement."""
         self._write(lambda writer: writer.queued(run_id, on_disk))
 
     def fail(self, run_id: UUID, reason: str) -> None:
-        """Put on record that a run was not queued. The record has no effect if the run was queued or claimed."""
+        """Write that a run could not be queued. Readers ignore this record after a QUEUED or CLAIM record."""
         self._write(lambda writer: writer.failed(run_id, reason))
 
     def give_up(self, run_id: UUID, reason: str) -> None:
-        """Put on record that a run will not be completed: messages are missing, or its call was lost."""
+        """Write that a run will not be completed, because messages are missing or because the call was lost."""
         self._write(lambda writer: writer.incomplete(run_id, reason))
 
     def stop(self, run: Run) -> None:
@@ -212,7 +213,7 @@ class Store:
             return self._catalog.oldest or now()
 
     def _take_states(self) -> None:
-        """Decode the states that were read at the start. Only the newest one of each key counts."""
+        """Decode the states that were read at the start. Only the newest state of each key counts."""
         with self._changed:
             states, self._newest_states = self._newest_states, None
             self._catalog.take_states(states or {})

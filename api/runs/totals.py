@@ -1,7 +1,7 @@
 """Adds up all runs for the metrics. Pure, and not safe for threads.
 
-Counters must never go back, and must be the same at every API process. So they count the runs created since the API
-started. When newer runs replace a run, its share stays in the counters.
+Counters must never decrease, and every API process must show the same values. So the counters include only runs that
+were created after the API had started. If newer runs replace a run in the catalog, the counters still include this run.
 """
 
 from bisect import bisect_left
@@ -56,11 +56,11 @@ class RunTotals:
     """All runs at one moment."""
 
     since_start: Totals | None
-    """The runs since the API started. None if this process does not know all of them."""
+    """Counts only runs that were created after the API's start. None if this process does not know all these runs."""
     states: Counter[str]
     """How many kept runs are in each state."""
     missing: Counter[Point]
-    """How many messages are missing at each stage, in runs that are over or stalled."""
+    """How many messages are missing at each stage. This counts only runs that are over or stalled."""
     stalled: int
 
 
@@ -74,7 +74,7 @@ class _Kept:
 
 
 class TotalsKeeper:
-    """Adds up the runs of a catalog. Looks again only at changed runs."""
+    """Adds up the runs of a catalog. Each call of `totals` recounts only the changed runs."""
 
     def __init__(self) -> None:
         self.since = now()
@@ -87,8 +87,9 @@ class TotalsKeeper:
         self._kept: dict[UUID, _Kept] = {}
 
     def begin(self, oldest: int | None, any_dropped: bool) -> None:
-        """Take in what the history shows: when the oldest kept run was created, and if older runs were dropped.
+        """Find out if this process knows all runs that were created after the API had started.
 
+        `oldest` is the time when the oldest kept run was created. `any_dropped` is True if older runs were dropped.
         Gunicorn may start a process long after the API has started. Such a process may have missed some of the runs.
         """
         lacks_older = any_dropped or now() - self.since > RETENTION_MS * 1000
@@ -99,7 +100,7 @@ class TotalsKeeper:
         self._changed[run.id] = run
 
     def drop(self, run: Run) -> None:
-        """Take in a run for the last time, because newer ones replace it."""
+        """Count a run for the last time, because newer runs replace this run."""
         self._take(run)
         kept = self._kept.pop(run.id)
         self._states.subtract(kept.states)
@@ -150,6 +151,6 @@ def _add_latencies(totals: Totals, point: Point, latencies: Latencies) -> None:
 
 
 def _missing(run: Run) -> Counter[Point]:
-    """Return, for each later stage, how many sent messages have not reached it."""
+    """Return one number for each stage after `sent`: how many sent messages have not reached this stage."""
     sent, service = run.numbers(SENT), run.request.service
     return Counter({Point(service, name): len(sent - run.numbers(name)) for name in STAGES[service] if name != SENT})

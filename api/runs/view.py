@@ -30,15 +30,15 @@ class RunSummary:
     request: Request
     state: RunState
     reason: str | None
-    """Why it has failed or was stopped."""
+    """Why the run has failed or was stopped."""
     stalled: str | None
-    """The stage that waits, if the run has not changed for a while."""
+    """The first stage that has not seen all messages. None if the run is not stalled."""
     last_change: int
     client: str
     """The Kafka library of the sending service."""
     delivery: str
     version: int
-    """Grows with each record of the run, and is the same at every API process that has read the same records."""
+    """Each record of the run increases the version. API processes with the same records have the same version."""
 
     @property
     def is_over(self) -> bool:
@@ -82,16 +82,17 @@ class RunView(RunSummary):
 
 
 class Stall(NamedTuple):
-    """A run that is not over and has not changed for a while. `stage` has not seen all messages."""
+    """A run that is not over and has not changed for a while."""
 
     run: UUID
     service: str
     state: RunState
     is_under_way: bool
     is_on_disk: bool
-    """True if the record says that RabbitMQ has the call on disk."""
+    """True if a record says that RabbitMQ has the call on disk."""
     seconds: float
     """How many seconds ago the newest change was."""
     stage: str | None
+    """The first stage that has not seen all messages."""
     missing: int
     """How many messages `stage` has not seen."""

@@ -21,7 +21,10 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """New / old for rates, old / new for times: above 1, the new version is better."""
+        """The ratio is new / old for rates, and old / new for times.
+
+        If the ratio is above 1, the new version is better.
+        """
         return self._ratio(list(zip(self.old, self.new, strict=True)))
 
     @property

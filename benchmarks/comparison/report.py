@@ -43,11 +43,12 @@ class Report:
                 f"Medians of {len(self.rounds)} rounds: {self.old.name} ({self.old.commit}, old)"
                 f" and {self.new.name} ({self.new.commit}, new)",
                 *(f"  {line}" for line in table([header, *map(row, self.comparisons)])),
-                "The ratio is new / old for rates, old / new for latency and CPU. Above 1, the new version is better.",
-                f"sending   one request for {self.messages:,} messages, pong stopped",
-                f"bounce    {self.messages:,} messages, until ping has consumed and committed all answers",
+                "The ratio is new / old for rates, and old / new for latency and CPU.",
+                "If the ratio is above 1, the new version is better.",
+                f"sending   one request for {self.messages:,} messages, while pong is stopped",
+                f"bounce    {self.messages:,} messages, until ping and pong have handled and committed everything",
                 f"latency   median time of {REQUESTS} requests, one after the other, each for one message",
-                "CPU       of ping and pong during the bounce",
+                "CPU       CPU time of ping and pong during the bounce, per message",
             ]
         )
 

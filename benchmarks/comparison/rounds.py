@@ -7,7 +7,10 @@ from benchmarks.site import Site
 
 
 def compare(site: Site, old: Version, new: Version, rounds: int, messages: int) -> Report:
-    """Measure both versions in each round. The version that came second is first in the next round."""
+    """Measure both versions in each round.
+
+    The old version is first in one round, and the new version is first in the next round.
+    """
     site.observer.renew("pong")
     site.fill("pong", messages)  # warms up Kafka, because a JVM is slow at first
     results = []

@@ -32,11 +32,11 @@ class Figures:
     """The figures of one turn."""
 
     sending: float
-    """Messages per second of one request, while pong is stopped."""
+    """How many messages one request sends per second, while pong is stopped."""
     bounce: float
-    """Messages per second, from the request until ping has consumed and committed every answer."""
+    """Messages per second, from the request until ping and pong have handled and committed everything."""
     latency: float
-    """Median time of requests for one message, one after the other, in ms."""
+    """Median time of a request for one message, in ms. The requests are sent one after the other."""
     cpu: float
     """CPU time of ping and pong per bounced message, in microseconds."""
 
@@ -73,7 +73,8 @@ class Turn:
         self._messages = messages
 
     def service(self, name: str) -> AbstractContextManager[Process]:
-        # An older version may exit with another code than 0. Kafka's offsets show if it did its work.
+        # An older version may exit with a code other than 0, so the exit code is not checked.
+        # Kafka's offsets show if the version did its work.
         return service(self._site.log(name), name, exits_well=False, folder=self._version.folder)
 
     def api(self) -> AbstractContextManager[Api]:
@@ -111,7 +112,10 @@ class Turn:
         return median
 
     def bounce(self, api: Api, pids: list[int]) -> tuple[float, float]:
-        """Return the seconds from the request to ping's last commit, and the CPU seconds of these processes."""
+        """Send all messages, and wait until they are bounced.
+
+        Return the seconds from the request to the last commit of ping and pong, and the CPU seconds of these processes.
+        """
         before = self._observer.count("pong")
         cpu_before = sum(map(cpu_seconds, pids))
         started = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Plain kafka-python loops with the options of config.yml. They show how fast the client is without our code.
+"""Plain kafka-python loops with the options of config.yml. The loops show how fast kafka-python is without our code.
 
-`send` and `poll` use our code only to read config.yml. `fill` also uses it to send. Each loop runs in a separate
+`send` and `poll` use our code only to read config.yml. `fill` also sends with our code. Each loop runs in a separate
 process, with native threads or with eventlet:
 
     python -m benchmarks.contenders.loops threads|eventlet send TOPIC NUM_MESSAGES
@@ -50,7 +50,7 @@ def poll(topic: str, group: str, num_messages: str) -> None:
         if time.perf_counter() >= next_commit:
             consumer.commit_async()
             next_commit = time.perf_counter() + COMMIT_SECONDS
-    print(f"topic={topic} messages={received}", flush=True)  # like the services' log, for `processes.handled`
+    print(f"topic={topic} messages={received}", flush=True)  # `processes.handled` reads this line
     consumer.commit()
     consumer.close(autocommit=False)
 

@@ -1,7 +1,8 @@
 """The textbook design: nameko-kafka's own entrypoint. nameko starts a worker for each message.
 
-It does the same as ping and pong, in the simplest way: both services count each message, and pong answers with the same
-key and value. Latencies are computed from Kafka's timestamps, because that is cheaper than reading the stamp.
+This design does the same work as our ping and pong, in the simplest way. TextbookPing and TextbookPong count the
+messages that they receive. TextbookPong answers with the same key and value. Latencies are computed from Kafka's
+timestamps, because that is cheaper than reading the stamp.
 """
 
 import logging
@@ -14,7 +15,7 @@ from nameko_kafka import KafkaProducer, Semantic, consume
 
 
 class Throughput(DependencyProvider):
-    """Injects a function that counts a message and logs a line for every 100."""
+    """Injects a function that counts messages. The function logs a line for every 100 messages."""
 
     def setup(self) -> None:
         self.begin()

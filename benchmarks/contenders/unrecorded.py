@@ -1,4 +1,7 @@
-"""ping and pong that do not record what they receive and answer, to measure the cost of recording."""
+"""ping and pong, changed so that they do not record what they receive and answer.
+
+A comparison with the real services shows the cost of recording.
+"""
 
 from messaging.journal.writer import JournalWriter
 from ping import PingService
@@ -6,6 +9,6 @@ from pong import PongService
 
 __all__ = ["PingService", "PongService"]
 
-# Only the process that imports this module is changed.
+# This changes `JournalWriter` only in the process that imports this module.
 for method in "received", "answered":
     setattr(JournalWriter, method, lambda *_: None)

@@ -23,7 +23,7 @@ class Progress:
 
 
 class Services:
-    """ping, pong and other processes that a design needs, on empty topics."""
+    """ping, pong and any other processes that a design needs."""
 
     def __init__(self, site: Site, commands: Mapping[str, Sequence[str]], settings: Mapping[str, str]):
         self.site = site
@@ -36,7 +36,7 @@ class Services:
         raise NotImplementedError
 
     def send(self, messages: int) -> UUID:
-        """Ask ping to send. Return the id of the run, which is in the stamps of its messages."""
+        """Ask ping to send. Return the run's id. The stamps of the messages contain this id."""
         raise NotImplementedError
 
     def progress(self) -> Progress:

@@ -1,4 +1,4 @@
-"""The textbook design: nameko-kafka as its documents show it.
+"""The textbook design: nameko-kafka, used as its documentation shows.
 
 benchmarks/contenders/textbook.py has the handlers for received messages. Here ping can also send.
 """

@@ -24,7 +24,10 @@ def await_bounced(observer: Observer, messages: int) -> None:
 
 
 def await_handled(site: Site, messages: int) -> None:
-    """Wait as `await_bounced` does. Also raises BenchmarkError if a log shows another number of handled messages."""
+    """Call `await_bounced`. Then check that ping and pong have logged this many messages, rounded down to hundreds.
+
+    Raises BenchmarkError if a check fails.
+    """
     await_bounced(site.observer, messages)
     for name in "ping", "pong":
         expect(f"messages handled by {name}", handled(site.log(name), name), messages // 100 * 100)

@@ -65,7 +65,8 @@ def measure_bounces(site: Site, contender: Contender) -> tuple[Rate, Rate]:
     """Return two rates: of whole bounces, and of ping's sending during these bounces."""
     whole, sending = Rate(contender.name), Rate(f"  sending, {contender.name}")
     with running(site, contender.start) as services:
-        bounce(services, contender.messages)  # not measured: warms up the parts of the JVM that this design uses
+        # The first bounce is not measured. It warms up the parts of Kafka's JVM that this design uses.
+        bounce(services, contender.messages)
         for _ in range(ROUNDS):
             sent, bounced = bounce(services, contender.messages)
             sending.rounds.append(contender.messages / sent)
@@ -80,7 +81,7 @@ def measure_scaling(site: Site) -> Section:
         bounce(services, MESSAGES)
         with sampled({name: services.pids[name] for name in ("ping", "pong")}) as samples:
             _, long = bounce(services, LARGE)
-        # The short runs come last, so that the JVM is warm for them too.
+        # The short runs come last, so that Kafka's JVM is warm for them too.
         short = median(bounce(services, MESSAGES)[1] for _ in range(ROUNDS))
     results = [Memory(name, samples[0][name], max(s[name] for s in samples), samples[-1][name]) for name in samples[0]]
     growth = max(result.growth for result in results)

@@ -22,7 +22,10 @@ Started = AbstractContextManager[Process]
 
 @dataclass
 class Contender:
-    """Consumes `messages` messages as `group`. `start` starts it, and takes the path of its log."""
+    """A program that consumes `messages` messages in consumer group `group`.
+
+    `start` starts the program, and takes the path of the log file.
+    """
 
     name: str
     group: str
@@ -49,7 +52,7 @@ def goals(times_textbook: float, rates: list[Rate]) -> list[Goal]:
 
 
 def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
-    """Return how fast each contender handles messages that were in the topic before it started.
+    """Return how fast each contender handles messages that were in the topic before the contender started.
 
     `drain` measures all contenders in the same way, by Kafka's offsets. A message is done when its offset is committed
     and, if the contender answers, its answer is in topic ping.
@@ -66,14 +69,16 @@ def measure_consuming(site: Site, topic: str, answers: bool) -> list[Rate]:
 def contenders_for(topic: str, answers: bool) -> list[Contender]:
     def loop(threads: str) -> Callable[[Path], Started]:
         command = sys.executable, "-m", "benchmarks.contenders.loops", threads, "poll", topic, "loop", str(MESSAGES)
-        # SIGTERM is sent as soon as the last commit is seen. The loop may still be closing its consumer then.
+        # SIGTERM is sent as soon as the last commit is seen. If the loop is still closing its consumer at that moment,
+        # SIGTERM kills the loop, and the exit code is not 0.
         return lambda log: running(log, command, exits_well=False)
 
     def unrecorded(log: Path) -> Started:
         return service(log, f"benchmarks.contenders.unrecorded:{topic.title()}Service")
 
     def textbook(log: Path) -> Started:
-        # nameko-kafka closes the consumer in the middle of its poll(), which raises an exception.
+        # At the end, nameko-kafka closes the consumer while poll() is running. Then poll() raises an exception, so the
+        # exit code may not be 0.
         return service(log, f"benchmarks.contenders.textbook:Textbook{topic.title()}", exits_well=False)
 
     return [

@@ -9,7 +9,7 @@ from benchmarks.workloads.bounce import await_handled
 
 PATH = "/ping/1/1"
 WARM_UP = 20
-"""The number of requests at the beginning that do not count."""
+"""The number of requests before the measurement. Their times do not count."""
 REQUESTS = 200
 PAUSE_SECONDS = 0.03
 """The pause between requests. Meanwhile the answer reaches ping, so the services are idle at the next request."""
@@ -27,7 +27,10 @@ def measure_latency(site: Site) -> Section:
 
 
 def one_by_one(api: Api, requests: int) -> list[float]:
-    """Return how many seconds each of these requests took, after WARM_UP others."""
+    """Send one request at a time, and return how many seconds each request took.
+
+    WARM_UP more requests are sent first. Their times are not in the result.
+    """
     seconds = []
     for _ in range(WARM_UP + requests):
         seconds.append(api.get(PATH))

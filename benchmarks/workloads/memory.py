@@ -34,8 +34,8 @@ def measure_memory(site: Site) -> Section:
     growth = max(result.growth for result in results)
     goal = Goal("no process grows by more than 100 MB", f"{growth:.0f} MB", growth <= 100)
     note = (
-        f"Sent in {sent:.1f} s ({MESSAGES / sent:,.0f} msg/s), all answered and consumed after {bounced:.1f} s"
-        f" ({MESSAGES / bounced:,.0f} msg/s)."
+        f"All messages were sent after {sent:.1f} s ({MESSAGES / sent:,.0f} msg/s)."
+        f" All were answered and consumed after {bounced:.1f} s ({MESSAGES / bounced:,.0f} msg/s)."
     )
     return Section(f"Memory while {MESSAGES:,} messages are bounced", results, [goal], note)
 

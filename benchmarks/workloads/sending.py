@@ -13,7 +13,10 @@ MESSAGES = 200_000
 
 
 def measure_sending(site: Site) -> Section:
-    """Compare requests with send loops, while pong is stopped. A loop ends at its last acknowledgement."""
+    """Compare requests with send loops. pong is not running, so nothing consumes the messages.
+
+    The time of a send loop ends when Kafka has acknowledged all messages of this loop.
+    """
     site.fill("pong", MESSAGES)  # warms up Kafka, because a JVM is slow at first
     with site.service("ping"), site.api() as api:
         api.wait(f"/ping/1000/{SIZE}")

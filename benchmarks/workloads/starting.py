@@ -1,4 +1,7 @@
-"""Measures how long ping, pong and the API take to start, and their memory: with few earlier runs, and with many."""
+"""Measures how long ping, pong and the API take to start, and how much memory they need.
+
+Both figures are measured first with few earlier runs, and then with many.
+"""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +20,10 @@ GROWTH_MB = 50
 
 
 def measure_starting(site: Site) -> Section:
-    """Start ping, pong and the API together, several times, before and after many runs are written to the journal."""
+    """Start ping, pong and the API together, several times.
+
+    Then write many runs to the journal, and repeat the starts.
+    """
     none = Start("few earlier runs", [start(site) for _ in range(ROUNDS)])
     runs = write_history(site.kafka, RUNS)
     many = Start(f"{RUNS:,} earlier runs", [start(site, runs) for _ in range(ROUNDS)])
@@ -34,14 +40,17 @@ def measure_starting(site: Site) -> Section:
 
 
 def start(site: Site, runs: Sequence[UUID] = ()) -> tuple[float, dict[str, float]]:
-    """Return the seconds until all three are ready, and the memory of each in MB after a few requests."""
+    """Start ping, pong and the API. Return the seconds until all three are ready, and the memory of each in MB.
+
+    The memory is measured after a few requests.
+    """
     started = time.perf_counter()
     with ExitStack() as stack:
         ping, pong = (stack.enter_context(site.service(name)) for name in ("ping", "pong"))
         api = stack.enter_context(site.api())
         api.wait("/readyz")
         if runs:
-            api.wait(f"/runs/{runs[-1]}")  # the API serves a run only after it has read all records
+            api.wait(f"/runs/{runs[-1]}")  # the status is 200 only after the API has read all records
         seconds = time.perf_counter() - started
         for path in 4 * ("/ping/100/100", "/pong/100/100", "/runs"):
             api.get(path)

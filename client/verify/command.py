@@ -101,7 +101,10 @@ def verify(get: Callable[[], Run], reader: Reader, exact: bool = False) -> tuple
 
 
 def settled(look: Callable[[], tuple[Run, Verdict]]) -> tuple[Run, Verdict]:
-    """Call `look` again while topics and API differ and something still changes. Return the last result."""
+    """Call `look` until topics and API agree, or until nothing has changed for SETTLE_SECONDS.
+
+    Return the last result.
+    """
     seen = look()
     deadline = time.monotonic() + SETTLE_SECONDS
     while seen[1].differences and time.monotonic() < deadline:

@@ -109,7 +109,8 @@ def _places(run: Run) -> dict[str, str]:
 def _stages(run: Run, tallies: Mapping[str, Tally]) -> Iterator[str]:
     """Compare `distinct` of all stages except `sent`.
 
-    `sent` may have fewer than the topic, because Kafka may have stored messages without acknowledging them.
+    Fewer messages may be on record as `sent` than the topic holds, because Kafka may have stored messages without
+    acknowledging them.
     """
     for stage, topic in _places(run).items():
         recorded, found = run.stages[stage].distinct, tallies[topic].distinct

@@ -13,7 +13,8 @@ from ..waiting import wait_until
 
 START_SECONDS = 60
 STOP_SECONDS = 10
-# A variable in the environment of each broker. A pid file is not enough, because Linux reuses pids.
+# Each broker has this variable in its environment. It shows that the pid in a pid file still belongs to the broker.
+# The pid file alone does not show that, because Linux may have given the pid to another program.
 OWNER = "BROKER_DIRECTORY"
 
 logger = logging.getLogger("brokers")

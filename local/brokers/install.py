@@ -45,11 +45,11 @@ def install(further_packages: Sequence[str] = ()) -> None:
 
 def install_packages(packages: list[str]) -> None:
     if not shutil.which("apt-get"):
-        raise LocalError("There is no apt-get here. Please install Java (11 or newer), Maven and RabbitMQ.")
+        raise LocalError(f"There is no apt-get here. Please install these yourself: {', '.join(packages)}.")
     command = ["sh", os.path.relpath(HERE / "apt.sh"), *packages]
     if os.geteuid() != 0:
         if not may_sudo():
-            raise LocalError(f"Please run as root, then try again: {' '.join(command)}")
+            raise LocalError(f"Please run `{' '.join(command)}` as root, then start this installation again.")
         command.insert(0, "sudo")
     print(f"Installing {', '.join(packages)} (a minute or two) ...", flush=True)
     if subprocess.run(command, check=False).returncode:

@@ -37,7 +37,7 @@ offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
-# How often Kafka aborts transactions that have timed out, 10 s by default. Until Kafka aborts the open
+# Kafka aborts timed-out transactions at this interval. The default interval is 10 s. Until Kafka aborts the open
 # transaction of a killed service, the transaction blocks readers.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 

@@ -21,9 +21,9 @@ def script(name: str) -> str:
 
 
 class PortMapper(Broker):
-    """epmd, Erlang's port mapper.
+    """epmd, Erlang's port mapper. It starts before RabbitMQ.
 
-    If no epmd runs, RabbitMQ starts one. That one would listen on every address and outlive RabbitMQ.
+    Otherwise RabbitMQ would start epmd itself. That epmd would listen on every address and outlive RabbitMQ.
     """
 
     name = "epmd"
@@ -81,7 +81,7 @@ class RabbitMQ(Broker):
             "RABBITMQ_GENERATED_CONFIG_DIR": f"{self.directory}/data",
             "RABBITMQ_LOG_BASE": str(self.directory),
             "RABBITMQ_LOGS": "-",  # to stdout
-            # All of these are needed. For any that is missing, RabbitMQ would use the file in /etc/rabbitmq.
+            # If one of these five variables were not set, RabbitMQ would read its files in /etc/rabbitmq instead.
             "RABBITMQ_CONF_ENV_FILE": f"{self.directory}/rabbitmq-env.conf",
             "RABBITMQ_CONFIG_FILE": f"{self.directory}/rabbitmq.conf",
             "RABBITMQ_CONFIG_FILES": f"{self.directory}/conf.d/*.conf",

@@ -9,7 +9,10 @@ log = logging.getLogger(__name__)
 
 
 class Confirmed:
-    """The newest confirmed offset of each partition. kafka-python may report a newer commit before an older one."""
+    """The newest confirmed offset of each partition.
+
+    Commits are numbered, because kafka-python may report a newer commit before an older one.
+    """
 
     def __init__(self) -> None:
         self.offsets: dict[Partition, int] = {}
@@ -24,7 +27,11 @@ class Confirmed:
         return self._last
 
     def add(self, commit: int, offsets: Mapping[Partition, int]) -> None:
-        """Note the offsets that Kafka has confirmed. Ignore a forgotten commit, and partitions with a newer commit."""
+        """Note the offsets that Kafka has confirmed.
+
+        Ignore all offsets of a forgotten commit. Ignore the offset of a partition if Kafka has already confirmed a
+        newer commit for this partition.
+        """
         if commit <= self._forgotten:
             return
         self._reason = None

@@ -58,9 +58,9 @@ class Polled:
     fetched: Sequence[Fetched] = ()
     changes: Sequence[Taken | Given] = ()
     reached: Mapping[Partition, int] = field(default_factory=dict)
-    """The end offsets of partitions that were read to the end, unless the end is right after the last returned message.
+    """The end offsets of partitions that were read to the end. An end directly after a returned message is left out.
 
-    Transaction markers take offsets too. A consumer must commit these ends as well to have a lag of 0."""
+    Transaction markers take offsets too. To have a lag of 0, a consumer must also commit the ends in this field."""
 
 
 class Delivery(Protocol):
@@ -103,7 +103,7 @@ class Producer(Protocol):
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """How many messages the client itself has sent again, by topic: after a lost response, or to split a batch."""
+        """By topic, how many messages the client itself has sent again after a lost response or to split a batch."""
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""

@@ -56,8 +56,10 @@ class TransactionalProducer(Protocol):
     ) -> None:
         """Wait until all messages are acknowledged, then commit them together with these offsets of a group.
 
-        Raises Aborted, Fenced, OutcomeUnknown, and Refused if Kafka will never take one of the messages. After Refused,
-        abort, and send fewer messages at a time to find that message.
+        Raises Aborted, Fenced, OutcomeUnknown, Refused.
+
+        Refused means that Kafka refuses one of the messages for good. After this error, abort the transaction. Then
+        send fewer messages at a time to find the refused message.
         """
 
     def abort(self, seconds: float) -> None:

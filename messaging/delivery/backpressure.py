@@ -1,4 +1,4 @@
-"""Pauses the sending of a run while its record lags behind. A new owner repeats only what is not on record."""
+"""Pauses the sending of a run while its record lags behind. This limits how many messages a new owner sends again."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,10 +8,10 @@ from messaging.delivery.ownership import Ownership
 from messaging.runs.outcome import DeliveryFailed
 
 UNRECORDED = 2500
-"""Sending pauses while more than this many acknowledged messages are not on record. A new owner would repeat them.
+"""Sending pauses while more than this many acknowledged messages are not on record.
 
-It would also send the messages in flight again: at most 4,096, plus the block of 200 that follows this check. So in
-all, fewer than 10,000 messages come twice."""
+A new owner of the run sends these messages again. It also repeats the messages in flight: at most 4,096, plus one block
+of 200 that was sent after the last check. In total, a new owner repeats fewer than 10,000 messages."""
 
 KEEP_UP_SECONDS = 120
 """If the record does not catch up within this time, in seconds, the run fails."""

@@ -1,4 +1,4 @@
-"""Carries out the calls to send a run. Each run is sent once and put on record, and callers can rely on its outcome."""
+"""Carries out the calls to send a run. Puts each run on record, so that a repeated call gets the same outcome."""
 
 import time
 from collections.abc import Callable
@@ -66,9 +66,12 @@ class RunSender:
     def send_run(self, call: Call) -> Figures:
         """Send the messages of a run. Return once Kafka has acknowledged every one.
 
-        Another instance may have begun the run. Messages that it has put on record as sent are not sent again. Nobody
-        waits for the reply to a queued run. So another instance may finish the run if this one stops. If a connection
-        is lost, RabbitMQ delivers the call again. The second call then has the same outcome as the first one.
+        Another instance may have begun the run. Messages that it has put on record as sent are not sent again.
+
+        If this instance stops, another instance may finish a queued run, because nobody waits for the reply.
+
+        If a connection is lost, RabbitMQ delivers the call again. The second call then has the same outcome as the
+        first one.
 
         Raises ValueError for numbers out of range, DeliveryFailed, RunStopped, CallAgain, Superseded.
         """

@@ -89,7 +89,7 @@ class Checkpoints:
         return {p: offset for p, offset in self._passed.items() if confirmed.get(p) != offset}
 
     def forget(self) -> None:
-        """Drop everything, because other instances may have these partitions from now on."""
+        """Drop all batches and offsets, because the group takes their partitions away."""
         self._queue.clear()
         self._passed.clear()
         self.in_flight = 0

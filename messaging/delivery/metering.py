@@ -146,7 +146,7 @@ class MeteredTransactions:
     ) -> None:
         try:
             self._producer.commit(seconds, offsets, membership)
-        except Refused as error:  # Kafka does not name the message
+        except Refused as error:  # Kafka does not name the message, so all messages of the transaction count as failed
             for topic, count in self._open.items():
                 self._meter.fail(topic, error, count)
             raise

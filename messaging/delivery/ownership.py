@@ -18,16 +18,18 @@ PAST_SECONDS = 15
 """The timeout for reading the claim and the record of a run, in seconds."""
 
 YIELD_SECONDS = 3
-"""The longest wait for the previous owner to yield, in seconds. It may be dead."""
+"""The longest wait for the previous owner to yield, in seconds. A dead owner never yields."""
 
 FROZEN_SECONDS = 1
-"""If `asked` is not read for longer than this, in seconds, the process may have been frozen and have lost the run."""
+"""If the sender has not read `asked` for this long, in seconds, its process may have been frozen.
+
+Another instance may have claimed the run meanwhile. So `asked` reads all newer records before it returns."""
 
 CLAIM_SECONDS = 0.1
-"""If only one call has a run's id, the run may be unclaimed for this long, in seconds.
+"""A sender may put off its claim for this long, in seconds, if no other call has the run's id.
 
-Most small runs end earlier. Such a run writes its claim at its end, together with its outcome. So its instance does not
-spend CPU time on the claim while it sends."""
+Most small runs end within this time. Then the sender writes the claim at the end, together with the outcome. This saves
+CPU time while the run is being sent."""
 
 
 class Claims(Protocol):
@@ -92,7 +94,10 @@ class Ownership:
             raise Unavailable(f"Kafka did not take the claim to run {run}")
 
     def claim_later(self) -> None:
-        """Claim the run when `asked` is read after CLAIM_SECONDS, or earlier if `claim_now` is called."""
+        """Put the claim off for CLAIM_SECONDS.
+
+        The next read of `asked` after that time writes the claim. `claim_now` writes it immediately.
+        """
         self._claim_by = self._clock() + CLAIM_SECONDS
 
     def claim_now(self) -> None:

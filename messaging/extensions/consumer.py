@@ -43,7 +43,9 @@ POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 FIRST_RETRY_SECONDS = 1
 RETRY_SECONDS = 30
-"""The shortest and longest pause before a handler that has raised gets its batch again, in seconds."""
+"""If a handler raises, it gets its batch again after a pause.
+
+The pause grows from FIRST_RETRY_SECONDS to RETRY_SECONDS."""
 
 
 class Result(NamedTuple):
@@ -217,9 +219,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
 
 def _wait(event: Event, seconds: float) -> bool:
     with Timeout(seconds, False):
-        # `wait` may return too early: eventlet's select() wakes its greenthread twice if two of kafka-python's sockets
-        # become ready at once. So ask the event.
-        event.wait()
+        event.wait()  # may return too early, see `in_a_thread`. So ask the event if it is ready.
     return bool(event.ready())
 
 

@@ -21,7 +21,10 @@ CLOSE_SECONDS = 1
 
 
 class OpenJournal(NamedTuple):
-    """The parts of the journal: a service writes its own records and reads those of others."""
+    """The parts of the journal.
+
+    An instance writes its own records. It also reads records of the API and of other instances.
+    """
 
     writer: JournalWriter
     requests: RequestsWriter

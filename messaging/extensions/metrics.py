@@ -112,7 +112,8 @@ def _by_topic(name: str, text: str, counts: Mapping[str, int]) -> Metric:
 def listen(host: str, port: int) -> Any:
     """Return a socket at this port, or at the next free one. If that fails, log why and return None."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in range(port, min(port + PORTS, 65536)):
+    ports = range(port, min(port + PORTS, 65536))
+    for candidate in ports:
         try:
             # With reuse_port, two services would share a port.
             return eventlet.listen((host, candidate), family, reuse_port=False)
@@ -120,5 +121,5 @@ def listen(host: str, port: int) -> Any:
             if error.errno != EADDRINUSE:
                 log.error("no metrics at %s: %s", host, error.strerror)
                 return None
-    log.error("no metrics: the %d ports from METRICS_PORT=%d on are in use", PORTS, port)
+    log.error("no metrics: %d ports are in use, beginning at METRICS_PORT=%d", len(ports), port)
     return None

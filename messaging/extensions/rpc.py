@@ -143,7 +143,10 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
-    """Runs at most CALLS_AT_ONCE calls. Others wait, even those that come again after a lost connection."""
+    """Carries out at most CALLS_AT_ONCE calls at the same time. All other calls wait.
+
+    This limit also applies to calls that RabbitMQ delivers again after a lost connection.
+    """
 
     stopping = Stopping()
     queue_consumer = QueueConsumer()
@@ -166,7 +169,10 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             super().handle_message(*self._waiting.popleft())
 
     def leave_waiting_calls(self) -> None:
-        """Leave the waiting calls to other instances. During a stop, nameko would reply "no such method" to them."""
+        """Leave the waiting calls to other instances.
+
+        During a stop, nameko would reply "no such method" to each waiting call.
+        """
         while self._waiting:
             self.queue_consumer.leave_message(self._waiting.popleft()[1])
 

@@ -57,8 +57,8 @@ def in_a_thread(call: Callable[[], T], seconds: float | None = None) -> T:
     def wait() -> T:
         tpool.execute(note)
         # `execute` may return too early. eventlet's select() wakes this greenthread once for each ready socket of
-        # kafka-python. Only the first wake-up ends the select(). Each of the others ends another wait of this
-        # greenthread, such as the one in `execute` (eventlet issue 551).
+        # kafka-python. Only the first wake-up ends the select(). Each later wake-up ends another wait of this
+        # greenthread, for example the wait in `execute` (eventlet issue 551).
         while not results and not errors:
             time.sleep(EARLY_SECONDS)
         if errors:
@@ -111,7 +111,8 @@ def calm_garbage_collector() -> None:
     """Make Python's garbage collector run less often. It took a quarter of the sending time.
 
     kafka-python makes several objects per message. They live until the acknowledgement, so most passes of the
-    collector visit all of them and find no garbage. Later passes also skip the objects that exist now.
+    collector visit all of them and find no garbage. `gc.freeze` excludes the objects that exist now from all later
+    passes.
     """
     gc.collect()
     gc.freeze()

@@ -58,7 +58,11 @@ class Topic:
 
 
 class TopicProducer(nameko_kafka.KafkaProducer):
-    """Injects a `Topic`. Options are kafka-python's, and override KAFKA_PRODUCER. Exactly-once ignores them."""
+    """Injects a `Topic`.
+
+    `options` are options of kafka-python's producer, and override KAFKA_PRODUCER. With DELIVERY=exactly-once, `options`
+    are ignored, and only KAFKA_PRODUCER applies.
+    """
 
     stopping = Stopping()
     journal = RunJournal()
@@ -80,7 +84,8 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         def make(client: Client) -> Producer:
             producer = client.producer(**self.options)
-            producer.partitions(name)  # the client remembers this; in an outage it could not ask
+            # Makes the client remember the number of partitions, because it cannot ask Kafka during an outage.
+            producer.partitions(name)
             return producer
 
         self._producer = self.metrics.metered(self._connected(make), name)

@@ -22,7 +22,7 @@ class Counting:
         raise NotImplementedError
 
     def received(self, batch: Batch) -> None:
-        """Count a handled batch, at the time when it was received."""
+        """Count a handled batch. Its messages count as received at `batch.received_at`."""
         self._count(f"{self._service}_received", batch, batch.received_at)
 
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:

@@ -87,7 +87,10 @@ class Counts(Counting):
 
 
 class SentCounts:
-    """The messages of one run that an instance has sent since its last abort. `keys` yields unique state keys."""
+    """Counts the messages that an instance sends for one run. The counts begin again after an abort.
+
+    `keys` yields unique state keys.
+    """
 
     def __init__(self, request: Request, keys: Iterator[str], partitions: int):
         self._request = request

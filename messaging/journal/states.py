@@ -104,7 +104,7 @@ def state_key(run: UUID, stage: str, key: str) -> bytes:
 
 
 def parse_key(key: bytes | None) -> tuple[UUID, str, str]:
-    """Return run, stage and state key. For a foreign key, raises an exception of any type."""
+    """Return run, stage and state key. If another program wrote the key, raises an exception of any type."""
     if key is None:
         raise ValueError("no key")
     run, stage, own = key.decode().split("/", 2)

@@ -48,7 +48,7 @@ class Tail:
         self._stopped.set()
 
     def wait_until_caught_up(self, seconds: float) -> bool:
-        """Wait until the thread has reached the end once. Return False after this many seconds."""
+        """Wait until the thread has read to the end for the first time. Return False after this many seconds."""
         with self._condition:
             return self._condition.wait_for(lambda: self._reached > 0, seconds)
 

@@ -104,7 +104,7 @@ class JournalWriter(Counting):
         """The number of changes so far, for `recorded`."""
 
     def begin(self, request: Request, claim: str, start: int | None = None) -> None:
-        """Note that this instance sends a run, with this claim. In a paced run, message 0 is due at `start`."""
+        """Remember that this instance sends a run with this claim. In a paced run, message 0 is due at `start`."""
         sender = Sender(request, claim, SENDING, client=self._client, delivery=self._delivery, start=start)
         self._entry((request.run, SENT)).sender = sender
 
@@ -206,7 +206,8 @@ class JournalWriter(Counting):
 
     def _publish(self, name: Name, entry: Entry) -> None:
         run, stage = name
-        # Sending may let other greenthreads run. Messages that they count meanwhile are not in this state.
+        # `version` and `messages` describe `value`, so they are read before `send`. During `send`, other greenthreads
+        # can count more messages.
         version, messages = entry.changed, entry.stage.messages
         value = State(entry.stage, entry.sender).encode()
         entry.closed = len(value) > LARGEST_STATE
@@ -222,7 +223,10 @@ class JournalWriter(Counting):
             entry.publications.append((version, messages, delivery))
 
     def _look_at(self, entry: Entry) -> None:
-        """Find out which publications Kafka has acknowledged. A refused one counts too: it must not block commits."""
+        """Find out which publications Kafka has acknowledged.
+
+        A refused publication counts as acknowledged, because it must not block commits.
+        """
         while entry.publications and entry.publications[0][2].done:
             version, messages, delivery = entry.publications.pop(0)
             failure = delivery.failures.get(0)

@@ -15,7 +15,9 @@ BLOCK_MESSAGES = 200
 """This many messages with consecutive numbers go to one partition. The next ones go to the next partition."""
 
 BLOCK_BYTES = 2**20
-"""At most this many bytes, or one message, are handed over at once. Then other greenthreads can run."""
+"""A block of large messages is handed over in parts. Other greenthreads can run between two parts.
+
+A part has at most this many bytes, or one message."""
 
 
 class Block(NamedTuple):

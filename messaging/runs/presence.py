@@ -1,4 +1,7 @@
-"""Finds when each instance took part in a stage, from its timeline: instances appear, vanish and come back."""
+"""Finds when each instance took part in a stage. Instances appear, vanish and come back.
+
+The module compares the timelines of the instances.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -6,7 +9,7 @@ from itertools import pairwise
 from messaging.runs.timeline import Timeline
 
 ABSENT_SECONDS = 3
-"""An instance counts as absent after this many seconds without messages."""
+"""A shorter time without messages never counts as an absence."""
 
 Span = tuple[int | None, int | None]
 """Begin and end, in seconds since the epoch. None means that the instance was there when the stage began or ended."""
@@ -15,8 +18,8 @@ Span = tuple[int | None, int | None]
 def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, list[Span]]:
     """Return the spans of each instance.
 
-    An instance is absent if it takes no messages while the others take `turn` messages or more. So no instance counts
-    as absent while all of them wait.
+    An instance is absent if it takes no messages for ABSENT_SECONDS or longer, while the others take `turn` messages or
+    more. So no instance counts as absent while all of them wait.
     """
     total = Timeline.sum(timelines.values())
     found = {}

@@ -1,6 +1,7 @@
 """The schedule of a paced run: message i is due at start + i / rate. Times are in microseconds since the epoch.
 
-They come from the wall clock, because an instance that takes the run over must keep the run's start.
+The times come from the wall clock, because all instances share this clock. If another instance takes the run over, it
+uses the same start.
 """
 
 import time

@@ -52,10 +52,10 @@ class Out(Protocol):
 
 
 class Stop(Protocol):
-    """Says when to stop. `overdue` ends even the wait for messages under way.
+    """Says when to stop.
 
     The sender reads `asked` before each block. Reading it may take a while, and raises DeliveryFailed if no more
-    messages can be sent.
+    messages can be sent. Once `overdue` is true, the sender no longer waits for acknowledgements.
     """
 
     @property
@@ -159,7 +159,10 @@ class Sending:
         self._pending.clear()
 
     def _account(self, block: HandedOver) -> None:
-        """Report the acknowledged messages of a block. If others have failed, keep the first reason."""
+        """Report the acknowledged messages of a block.
+
+        If Kafka did not acknowledge the whole block, store the reason. An earlier reason is not replaced.
+        """
         is_acknowledged = block.delivery.acknowledged  # a property: each use computes it
         acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:

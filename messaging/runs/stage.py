@@ -1,7 +1,7 @@
-"""The state of one stage of one run at one instance: which messages it has seen, how many times, when, and how fast.
+"""The state of one stage of one run at one instance: which messages passed, how many times, when, and how fast.
 
-A state has all counts since it began, not differences. So the newest version says everything. A roaring bitmap has the
-sequence numbers of the messages.
+Each version of a state has all counts since the state began, not the changes since the version before. So readers need
+only the newest version. A roaring bitmap has the sequence numbers of the messages.
 """
 
 from array import array

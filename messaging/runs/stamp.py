@@ -40,7 +40,7 @@ def unpack(key: bytes) -> tuple[bytes, int, int]:
 def words(keys: Sequence[bytes | None]) -> tuple[int, ...] | None:
     """Return all stamps as one row of numbers, four each: the run id's two halves, sequence number, time first sent.
 
-    None unless every key is a stamp. Unpacks all keys with one call, because a call for each message takes longer.
+    Return None if any key is not a stamp. All keys are unpacked together, because that is faster than one by one.
     """
     if None in keys or set(map(len, cast(Sequence[bytes], keys))) != {SIZE}:
         return None

@@ -34,4 +34,7 @@ class ClientContract(
     short_membership = {"max_poll_interval_ms": 1500}  # noqa: RUF012
     """Options with which the group soon removes a member that does not poll."""
     splits_batches = True
-    """True if the client splits a batch that is too large, sends the parts, and counts its messages in `sent_again`."""
+    """True if the client splits a batch that is too large and sends the parts.
+
+    The client then counts all messages of the batch in `sent_again`.
+    """

@@ -97,7 +97,8 @@ def within(seconds: float):
 class Member:
     """A consumer in its own thread. It stores the messages and changes that its polls return.
 
-    With `commits`, it commits all messages when the group takes partitions away, and when it leaves.
+    If `commits` is true, the member commits its messages before it leaves the group.
+    It also commits them when the group takes partitions away.
     """
 
     def __init__(self, join: Callable[[], Consumer], commits: bool = True):

@@ -93,11 +93,14 @@ class Books:
         return len(answered.failed - answered.numbers)
 
     def duplicates(self, run: dict) -> int:
-        """Return how many messages of the run are extra copies, in all its topics."""
+        """Return how many messages of the run are extra copies. This is the sum over all topics of the run."""
         return sum(tally.twice for tally in self._tallies[run["id"]].values())
 
     def acknowledged(self, run: dict) -> BitMap:
-        """Return the numbers of the acknowledged messages, according to the services. All, if the run is done."""
+        """Return the numbers of the messages that Kafka has acknowledged, according to the services.
+
+        If the run is done, Kafka has acknowledged all its messages.
+        """
         if run["state"] == "done":
             return BitMap(range(run["num_messages"]))
         return self.recorded[run["id"], "sent"].numbers

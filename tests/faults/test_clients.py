@@ -48,7 +48,8 @@ def test_requests_cut_off(trial):
         for _ in range(50):
             connect(stack, REQUEST).close()
             connect(stack, REQUEST + b"\r\n").close()  # complete, so the run is carried out without its client
-            with connect(stack, REQUEST + b"x" * 100_000) as client:  # the head is too large; `close` sends a reset
+            with connect(stack, REQUEST + b"x" * 100_000) as client:  # the head of this request is too large
+                # With this option, the client resets the connection at the end of the block.
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         for _ in range(5):
             connect(stack, b"GET /runs/x/events HTTP/1.1\r\nHost: localhost\r\n\r\n").close()

@@ -22,7 +22,10 @@ from tests.integration.processes import eventually
 from tests.kafka import client_at
 
 LIBRARY = "kafka-python"
-"""The controls use wrong options of this library. librdkafka's producer is idempotent, so it always keeps the order."""
+"""The controls give wrong options to the producer of this library.
+
+librdkafka's producer is idempotent, so its retries would keep the order even with five requests in flight.
+"""
 
 
 class Lost(AssertionError):
@@ -92,7 +95,7 @@ def test_kafka_killed_before_it_stores_messages(brokers, topic, acks):
 @pytest.mark.parametrize(("in_flight", "times"), [(1, 1), pytest.param(5, 4, marks=[overtaken, pytest.mark.long])])
 def test_kafka_killed_with_requests_under_way(brokers, topic, in_flight, times):
     """Retries must keep the order. The control has five requests at once."""
-    for _ in range(times):  # five requests at once overtake each other most of the time, but not always
+    for _ in range(times):  # with five requests in flight, a try may keep the order by chance
         if out_of_order := sent_when_kafka_was_killed(brokers, topic, in_flight):
             raise Disordered(out_of_order)
 

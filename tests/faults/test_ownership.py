@@ -51,7 +51,8 @@ def test_acknowledgement_timeout(trial, pair, rabbitmq):
     """RabbitMQ's acknowledgement timeout ends a long call"""
     configure(rabbitmq, consumer_timeout=1000)
     pair.start()
-    configure(rabbitmq, consumer_timeout=30 * 60_000)  # for the channels that open from now on
+    # The open channels keep the timeout of 1 s. Channels that open later get RabbitMQ's default.
+    configure(rabbitmq, consumer_timeout=30 * 60_000)
     path = trial.start("ping", MESSAGES, rate=RATE)
     sender = pair.sender_of(path)
     with trial.fault():
@@ -84,7 +85,7 @@ def test_ping_continues_an_old_run_after_many_newer_ones(trial):
     """ping killed, and back after 1,100 newer runs"""
     stack = trial.stack
     stack.api.terminate()
-    # This API takes all runs, and still shows the first ones at the end.
+    # With its usual limits, the API could refuse some of the runs, or forget the first ones before the test ends.
     stack.port, stack.api = stack.start_api(RUNS_KEPT="5000", RUNS_PENDING="5000")
     stack.wait_until_ready()
     half_sent = trial.start("ping", 3 * trial.messages)

@@ -16,7 +16,8 @@ def limit(brokers, _stack):
     change = "--alter", "--entity-type", "topics", "--entity-name", "ping"
     kafka_command(brokers, "kafka-configs", *change, "--add-config", f"max.message.bytes={LIMIT}")
     if CONFLUENT and not EXACTLY_ONCE:
-        # New producers ask Kafka for the limit. Old ones would send messages again, in another order.
+        # The running services remember the old limit. If Kafka refused a batch, they would send its messages again,
+        # in another order. Services that start now ask Kafka for the new limit.
         _stack.restart()
     yield
     kafka_command(brokers, "kafka-configs", *change, "--delete-config", "max.message.bytes")

@@ -1,4 +1,4 @@
-"""After all faults, reads the topics from the beginning, and checks each `done` run that the API still keeps."""
+"""After all faults, this test reads the whole topics. It checks each `done` run that the API still keeps."""
 
 import pytest
 

@@ -96,7 +96,8 @@ class Trial:
         assert not self.long or not self.paths or self._any_under_way(), "all runs ended before the fault did"
 
     def _any_under_way(self) -> bool:
-        newest_first = reversed(self.paths)  # older runs may end during these requests
+        # Ask about the newest run first. It could end while this loop asks about older runs.
+        newest_first = reversed(self.paths)
         return any(self.run(path)["state"] not in FINAL for path in newest_first)
 
     def finish(self, states: tuple[str, ...] = ("done",), seconds: float = 90) -> None:

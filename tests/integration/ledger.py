@@ -39,7 +39,7 @@ class Ledger:
         return len(self.records(topic))
 
     def records(self, topic: str) -> list[Record]:
-        """Return all messages after the start, in the order of each partition."""
+        """Read a topic from its `starts` to its end. Messages of the same partition are returned in order."""
         ends, reader = self._ends(topic), self._reader
         reader.assign({partition: self._start[topic].get(partition, 0) for partition in ends})
         records = []

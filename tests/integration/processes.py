@@ -41,7 +41,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30, what: str =
 def all_serve(port: int) -> bool:
     """Return True if each process of an API serves runs. A process that still reads earlier runs may respond 503."""
     url = f"http://127.0.0.1:{port}/runs?limit=1"
-    return all(requests.get(url, timeout=60).ok for _ in range(8))  # very likely, each process gets one
+    return all(requests.get(url, timeout=60).ok for _ in range(8))  # very likely, each process gets a request
 
 
 def link(answer: requests.Response) -> str:
@@ -68,7 +68,10 @@ class LoggedProcess(Process):
         return set(re.findall(r"\S+/\d+", assignments[-1])) if assignments else set()
 
     def terminate(self, seconds: float = 10) -> tuple[int, float]:
-        """Send SIGTERM. Return the exit code and the time it took, in seconds. Raises TimeoutExpired."""
+        """Send SIGTERM and wait until the process has ended. Raises TimeoutExpired after `seconds`.
+
+        Return the exit code, and how many seconds the process took to end.
+        """
         started = time.perf_counter()
         self.ask_to_end()
         return self.popen.wait(seconds), time.perf_counter() - started

@@ -9,7 +9,7 @@ from local import ROOT
 
 def client(port: int, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run `python -m client` with the API at this port."""
-    # No proxy listens at the address in `http_proxy`, so the client must not use it.
+    # No proxy listens at the address in `http_proxy`. So the client reaches the API only if it ignores `http_proxy`.
     settings = {"API_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "client", *arguments]
     environment = os.environ | settings | environment

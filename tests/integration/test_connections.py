@@ -79,7 +79,7 @@ def test_a_request_with_an_empty_body_is_like_one_without_a_body(port):
     assert b"connection: close" not in answers.lower()
 
 
-def test_a_client_that_sends_its_whole_body_first_still_gets_the_response(port):
+def test_a_client_gets_the_response_even_if_it_sends_the_whole_body_first(port):
     assert ask(port, post(LENGTH) + b"x" * 1_000_000).startswith(b"HTTP/1.1 413 ")
 
 

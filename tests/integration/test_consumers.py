@@ -49,7 +49,7 @@ def test_the_response_reports_a_run_stopped_by_sigterm_and_the_run_is_not_sent_a
     assert f"{ledger.count('pong')} of 500000 messages were sent" in answer.json()["detail"]
 
 
-def test_a_call_that_was_given_up_at_sigterm_does_not_go_to_another_instance(stack, ledger):
+def test_no_other_instance_gets_a_call_that_was_given_up_at_sigterm(stack, ledger):
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(stack.get, "/ping/500000/100")
         eventually(lambda: ledger.count("pong") > 1000)
@@ -80,7 +80,7 @@ def test_services_end_in_time_after_sigterm_while_kafka_is_frozen(stack):
     assert [code for code, _ in results] == [0, 0]
 
 
-def test_a_service_that_waits_for_kafka_ends_at_once_after_sigterm(start):
+def test_sigterm_ends_a_service_even_while_it_waits_for_kafka(start):
     ping = start("ping", *PING, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     eventually(lambda: "waiting for Kafka at 127.0.0.1:1" in ping.log)
 

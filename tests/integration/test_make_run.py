@@ -75,7 +75,10 @@ def pid_of(name: str, folder: Path) -> int | None:
 
 
 def starts(name: str, process: LoggedProcess) -> list[str]:
-    """Return the process ids that the runner printed: at each start of a service, or at each restart of a broker."""
+    """Return the process ids that the runner printed for this service or broker.
+
+    The runner prints the id of a service at every start, but the id of a broker only at a restart.
+    """
     return re.findall(rf"^  {name}, process (\d+)$", process.log, re.MULTILINE)
 
 
@@ -117,7 +120,7 @@ def test_only_one_runner_works_at_a_time_and_leaves_no_process_behind(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_service_or_a_broker_that_is_killed_is_started_again_until_ctrl_c(folder):
+def test_make_run_restarts_killed_services_and_brokers_until_ctrl_c(folder):
     port = free_port()
     with runner(folder, API_PORT=str(port)) as process:
         eventually(lambda: "Ctrl-C ends everything" in process.log, 60, "the first messages are not sent")
@@ -145,7 +148,7 @@ def test_a_service_or_a_broker_that_is_killed_is_started_again_until_ctrl_c(fold
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_service_that_never_gets_ready_ends_everything_and_says_why(folder):
+def test_make_run_ends_everything_and_says_why_if_a_service_never_gets_ready(folder):
     with runner(folder, TOPIC_PARTITIONS="many") as process:
         assert end_of(process) == 1
     name, _, reason = process.log.splitlines()[-1].partition(" ended 3 times before it was ready")

@@ -1,4 +1,4 @@
-"""Paced runs: the time in a message's stamp is when it was due, whatever happens to the sender."""
+"""Paced runs: each stamp contains the time when its message was due, even if the message was sent later."""
 
 import json
 from datetime import datetime
@@ -11,7 +11,7 @@ from tests.integration.terminal import client
 
 
 def due_times(ledger: Ledger) -> dict[int, int]:
-    """Return the time in the stamp of each message in topic `pong`, by message number, in microseconds."""
+    """Return the times from the stamps in topic `pong`, by message number. The times are in microseconds."""
     ledger.wait_until_consumed()
     return {number: time for _, number, time in (unpack(record.key) for record in ledger.records("pong"))}
 
@@ -44,7 +44,8 @@ def test_a_get_of_a_paced_run_waits_for_its_end(stack):
     assert 0.48 < answer.json()["total time"] < 3
 
 
-def test_a_run_that_is_too_long_for_a_get_is_accepted_with_respond_async_and_can_be_stopped(stack):
+def test_a_get_refuses_a_long_run_but_accepts_it_with_respond_async(stack):
+    """The accepted run can be stopped."""
     path = "/pong/160/100?rate=8"  # 20 s; the stack's REQUEST_TIMEOUT is 15 s
     refused = stack.get(path)
     answer = stack.request("GET", path, headers={"Prefer": "respond-async"})
@@ -52,7 +53,7 @@ def test_a_run_that_is_too_long_for_a_get_is_accepted_with_respond_async_and_can
     stack.request("DELETE", answer.headers["Location"])
     run = finished(stack, answer, 10)
 
-    assert (refused.status_code, "as a POST" in refused.json()["detail"]) == (400, True)
+    assert (refused.status_code, "Use POST" in refused.json()["detail"]) == (400, True)
     assert answer.status_code == 202
     assert run["state"] == "stopped"
     assert 2 < run["stages"]["sent"]["distinct"] < 100

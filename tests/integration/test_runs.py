@@ -12,7 +12,7 @@ from tests.integration.runs import assert_complete, finished, post, run_of
 PING_STAGES = ["sent", "pong_received", "pong_answered", "ping_received"]
 
 
-def test_a_run_is_accepted_at_once_and_ends_with_every_message_seen_by_every_stage(stack, ledger):
+def test_a_run_is_accepted_immediately_and_every_stage_counts_every_message(stack, ledger):
     assert post(stack, "/ping/1/1").status_code == 202  # the first one opens connections
     answer = post(stack, "/ping/30000/100")
     run = finished(stack, answer)

@@ -190,7 +190,8 @@ def test_messages_that_kafka_has_deleted_are_noticed(brokers, tmp_path):
     command = ["--bootstrap-server", servers, "--offset-json-file", str(request)]
     subprocess.run(java("-Xmx128M", KAFKA_CLASSES["kafka-delete-records"], *command), check=True, capture_output=True)
 
-    # Then a run that began before the third message may have lost messages. A later run has lost none
+    # Then Kafka may have deleted messages of a run that began before the third message was sent.
+    # It has deleted no messages of a run that began after the third message was sent
     with closing(client_at(servers).reader()) as reader:
         reading = Reading(reader, [topic])
         values = []

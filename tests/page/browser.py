@@ -12,7 +12,7 @@ SECONDS = 60
 
 
 class Tab:
-    """The page in a browser, as a user sees it. It collects errors, warnings and requests to other sites."""
+    """The page in a browser tab, as a user sees it. The tab collects errors, warnings and requests to other sites."""
 
     def __init__(self, page: Page, port: int):
         self.page = page
@@ -66,7 +66,8 @@ class Tab:
 
     def violations(self) -> list[str]:
         """Return the serious and critical problems that axe finds."""
-        self.page.evaluate(AXE.read_text())  # not with a script element, because the page's policy forbids it
+        # The page's Content-Security-Policy would block axe in a script element.
+        self.page.evaluate(AXE.read_text())
         found = self.page.evaluate("axe.run()")["violations"]
         return [
             f"{each['id']}: {each['help']}: {[node['target'] for node in each['nodes']]}"

@@ -53,7 +53,7 @@ def test_a_run_is_stopped_by_a_click(tab):
 
 
 def test_a_late_response_does_not_hide_that_a_run_was_stopped(tab):
-    # Given a response to the Stop button that comes after the last event of the run
+    # Given that the response to a click on Stop comes after the last event of the run
     held = []
 
     def hold_delete(route):

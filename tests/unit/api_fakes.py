@@ -177,7 +177,7 @@ class Topics:
 class MemoryJournal:
     """The journal of one API process.
 
-    It reads each record when it is written. If it `lags`, it reads only on demand and after its own writes.
+    The journal reads every new record immediately. If it `lags`, it reads only on demand and after its own writes.
     """
 
     def __init__(self, topics: Topics):
@@ -204,7 +204,7 @@ class MemoryJournal:
                 for raw in self._topics.readable(topic):
                     if raw.offset >= self._next.get(topic, 0):
                         self._next[topic] = raw.offset + 1
-                        with suppress(Exception):  # `Tail` leaves out foreign records too
+                        with suppress(Exception):  # like `Tail`, skip foreign records
                             apply(partition, *raw)
 
     def wait_until_requests_read(self, seconds: float = 0) -> None:

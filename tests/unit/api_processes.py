@@ -15,7 +15,7 @@ LOST = NotTaken(TimeoutError())
 
 
 class FakeCalls:
-    """ping and pong. If there is an `error`, calls raise it. Each call runs `on_call`."""
+    """Fake calls to ping and pong. Each call runs `on_call` first. If `error` is set, the call then raises `error`."""
 
     def __init__(self):
         self.is_running = True

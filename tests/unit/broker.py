@@ -1,4 +1,7 @@
-"""A Kafka in memory, used like a Kafka client. Its producers write to its topics, and its readers read them."""
+"""A fake Kafka in memory. The tested code uses the `Broker` as its Kafka client.
+
+`Producer` writes messages to the broker, and `Reader` reads these messages.
+"""
 
 import threading
 import time

@@ -73,9 +73,9 @@ class WallClock:
 
 
 class Topic:
-    """Notes the messages of runs, and acknowledges each at once unless told otherwise.
+    """Notes the messages of runs. By default, each message is acknowledged immediately.
 
-    With `error`, all of them fail. With `silent`, none is acknowledged. With `full`, `send` raises DeliveryFailed. If
+    With `error`, all messages fail. With `silent`, none is acknowledged. With `full`, `send` raises DeliveryFailed. If
     `partitions` is an exception, the number of partitions is unknown.
     """
 
@@ -130,7 +130,10 @@ class Answers:
 
 
 class Journal:
-    """Counts batches. They are on record at once. While it `holds_back`, only `acknowledge` puts them on record."""
+    """Counts batches. By default, each count is on record immediately.
+
+    While `holds_back` is true, only `acknowledge` puts counts on record.
+    """
 
     def __init__(self) -> None:
         self.mark = 0

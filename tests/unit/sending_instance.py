@@ -184,7 +184,7 @@ class Instance:
 
 
 KNOWN = {"created": 1}
-"""A call of a run that other instances may know."""
+"""Arguments of a call whose run the API has put on record. Perhaps another instance has begun this run."""
 AGAIN = {"redelivered": True}
 """A call that RabbitMQ has delivered before."""
 

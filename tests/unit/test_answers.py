@@ -106,7 +106,7 @@ def test_messages_that_are_refused_at_the_second_attempt_count_as_refused_too(ou
     assert answers.refused == [0, 2]
 
 
-def test_failed_messages_are_kept_while_the_client_cannot_take_them_again(out, answers, clock):
+def test_failed_messages_wait_until_the_client_can_take_them(out, answers, clock):
     # Given one message that failed for good, and one that failed for a temporary reason
     out.deliveries[0].acknowledge(0)
     out.deliveries[0].fail(TooLarge("12 MB"), 1)

@@ -83,7 +83,7 @@ def test_a_request_with_a_body_is_413(client, method, path, body):
     response = client.open(path, method=method, **body)
 
     assert (response.status_code, response.content_type) == (413, "application/problem+json")
-    assert "Send it without one." in response.json["detail"]
+    assert "Send the request without a body." in response.json["detail"]
 
 
 def test_healthz_is_alive_without_brokers(client):

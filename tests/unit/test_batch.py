@@ -25,7 +25,7 @@ def batch_of(described: list[Message]) -> Batch:
 
 
 @given(some.lists(messages))
-def test_every_stamped_message_is_in_the_part_of_its_run_and_other_messages_are_in_none(described):
+def test_every_stamped_message_is_in_the_part_of_its_run_and_other_messages_are_in_no_part(described):
     parts = {
         part.run: list(zip(part.numbers, part.values, part.partitions, strict=True))
         for part in batch_of(described).by_run()

@@ -58,7 +58,7 @@ def test_a_run_that_keeps_its_rate_is_behind_only_by_the_delay_of_the_acknowledg
     assert behind(records, START + 3 * SECOND + 900_000, record) == 0.004
 
 
-def test_if_the_next_message_is_over_1_s_late_the_run_is_behind_by_the_delay_of_that_message(records):
+def test_a_run_is_behind_by_the_delay_of_its_next_message_if_that_message_is_over_1_s_late(records):
     stage = seen(range(31), at=START + 3 * SECOND + 4000)
     for outcome in "sending", "yielded":
         record = records.sent(outcome, stage, start=START)

@@ -199,7 +199,7 @@ def test_too_large_messages_are_400_because_they_would_be_too_large_again(calls,
     assert "ping failed" in caplog.text
 
 
-def test_a_run_that_a_user_has_stopped_is_409_and_not_to_be_tried_again(calls, proxy):
+def test_a_run_that_a_user_has_stopped_is_409_and_the_response_does_not_say_to_try_again(calls, proxy):
     proxy.on_answer = deserialize(serialize(StoppedForGood("stopped; 3 of 10 messages were sent")))
     problem = refused(call, calls)
 

@@ -42,7 +42,7 @@ def test_a_batch_without_answers_is_passed_when_it_is_on_record(checkpoints, jou
     assert checkpoints.done
 
 
-def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record(checkpoints, journal):
+def test_a_batch_is_passed_when_its_answers_are_settled_and_their_counts_are_on_record(checkpoints, journal):
     # Given a batch whose answers are under way
     answers = Answers()
     checkpoints.add(batch(10), {P0: 10}, answers)
@@ -60,7 +60,7 @@ def test_a_batch_with_answers_is_passed_when_they_are_settled_and_then_on_record
     assert passed(checkpoints) == {P0: 10}
 
 
-def test_the_journal_is_told_once_which_answers_were_refused(checkpoints, journal):
+def test_the_refused_answers_of_a_batch_are_reported_to_the_journal_only_one_time(checkpoints, journal):
     journal.holds_back = True
     checkpoints.add(batch(10), {P0: 10}, Answers(done=True, refused=[1, 5, 6]))
     for _ in range(3):

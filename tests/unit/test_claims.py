@@ -68,7 +68,7 @@ def test_wait_for_claim_waits_until_the_claim_is_read_back(broker, claims, recor
         assert claims.wait_for_claim(standing, "mine", 5)
 
 
-def test_records_of_other_runs_and_from_before_or_after_the_watch_are_ignored(broker, claims, records):
+def test_a_watch_sees_only_records_of_its_run_that_arrive_during_the_watch(broker, claims, records):
     claims.start()
     broker.add(records.claim("before"))
     assert claims.catch_up(5)

@@ -11,12 +11,12 @@ BUILT_HERE = {name for name, service in SERVICES.items() if service["image"] == 
 
 
 def needed_by(name: str) -> set[str]:
-    """Return the services that Compose starts with this one, because this one depends on them."""
+    """Return the services that this service depends on, directly or through other services."""
     direct = set(SERVICES[name].get("depends_on", ()))
     return direct.union(*map(needed_by, direct))
 
 
-def test_one_service_builds_the_image_and_the_others_depend_on_it():
+def test_one_service_builds_the_image_and_the_other_services_with_this_image_depend_on_that_service():
     """Newer versions of Compose can fail if several services build one tag at the same time."""
     [builder] = [name for name, service in SERVICES.items() if "build" in service]
     assert {"api", "ping", "pong"} == BUILT_HERE

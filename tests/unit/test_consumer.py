@@ -120,7 +120,7 @@ def test_the_health_file_is_not_touched_while_kafka_does_not_answer(tmp_path, mo
     assert file.exists()
 
 
-def test_kafka_that_does_not_answer_does_not_end_the_service(monkeypatch, caplog):
+def test_the_service_does_not_end_if_kafka_does_not_answer(monkeypatch, caplog):
     monkeypatch.setattr("messaging.extensions.consumer.POLL_RETRY_SECONDS", 0.01)
     # Given a Kafka that does not answer two of the polls
     service = Service(Consumer(fetched(range(10)), Unavailable("gone"), Unavailable("gone"), fetched(range(10, 15))))
@@ -145,7 +145,7 @@ def test_a_service_that_is_told_to_stop_finishes_its_work_and_commits_it():
     service.turn()
     assert service.consumer.events == []
 
-    # When the service is told to stop, and Kafka acknowledges the answers while it waits for them
+    # When the service is told to stop, and Kafka acknowledges the answers while the service waits for them
     service.stop.ask()
     service.entrypoint.run()
 
@@ -154,7 +154,7 @@ def test_a_service_that_is_told_to_stop_finishes_its_work_and_commits_it():
     assert service.consumer.confirmed == {P0: 10}
 
 
-def test_a_service_that_is_told_to_stop_while_kafka_is_away_ends_without_an_error(caplog):
+def test_a_service_stops_without_an_error_even_if_kafka_is_away(caplog):
     service = Service(Consumer(fetched(range(10))))
     service.turn()
     service.consumer.comes(fetched(range(10, 15)))

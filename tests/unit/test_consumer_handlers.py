@@ -83,7 +83,7 @@ def test_a_handler_that_raises_gets_the_same_batch_again_until_it_returns(caplog
     assert again == ["0.05 s", "0.1 s", "0.1 s"]
     assert service.consumer.polled_while_paused > 3
 
-    # And the batch is on record and committed once
+    # And the batch is recorded and committed only one time
     assert service.consumer.committed == [{P0: 10}]
     assert list(map(len, service.journal.received_batches)) == [10]
 

@@ -24,10 +24,10 @@ def test_finished_batches_are_committed_before_their_partitions_go_to_other_inst
     service.turn()
     answers.done = True
 
-    # When the group takes its partitions away
+    # When the group takes the partitions away
     service.entrypoint.turn()
 
-    # Then the offsets of the batch are committed at once
+    # Then the offsets of the batch are committed immediately
     assert service.consumer.events == ["commit"]
     assert service.consumer.confirmed == {P0: 10}
 
@@ -131,7 +131,8 @@ def test_the_log_names_the_partitions_that_were_given(caplog):
 
 
 def test_the_end_of_a_partition_is_not_committed_before_its_messages():
-    # Given one poll that returns messages and the end of their partition, and a handler that is still at work
+    # Given one poll that returns messages together with the end of their partition
+    # Given a handler that is still at work
     messages = fetched(range(10))
     service = Service(Consumer(Polled(messages.fetched, reached={P0: 12}), TAKEN, GIVEN), seconds=0.2)
 

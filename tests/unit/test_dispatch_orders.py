@@ -100,7 +100,7 @@ class World:
         Janitor(process.store, lambda group: 1, list, 0).look()
 
     def serve(self) -> None:
-        """An instance takes a call: it claims the run, and sends it if that is allowed."""
+        """An instance takes a call and claims the run. Then it sends the run, but not if the run has failed."""
         if self.in_queue:
             self.in_queue -= 1
             self.claims += 1

@@ -93,7 +93,7 @@ class TestQueueing:
         assert calls.queued == []
 
     @pytest.mark.parametrize("error", [None, LOST])
-    def test_if_kafka_fails_after_the_call_the_response_says_that_the_run_may_go_on(self, api, topics, calls, error):
+    def test_a_failure_of_kafka_after_the_call_is_503_and_says_that_the_run_may_go_on(self, api, topics, calls, error):
         def fail(request):
             topics.is_down = True
 
@@ -122,7 +122,7 @@ class TestDeath:
 
     @pytest.fixture
     def accepted(self, api, calls):
-        """The request of a run. The process that accepted it has died since."""
+        """The request for a run. The process that accepted the run has died."""
         request = new_run()
 
         def die(request):
@@ -213,7 +213,7 @@ class TestRunsPending:
 
         assert api.queue(new_run(run=request.run)).request == request
 
-    def test_runs_that_are_over_or_that_stall_after_they_have_begun_do_not_count(self, topics, calls):
+    def test_the_limit_does_not_count_runs_that_are_over_or_have_stalled_after_their_first_message(self, topics, calls):
         api = Process(topics, calls, runs_pending=1)
         over = new_run(service="pong")
         api.queue(over)

@@ -133,7 +133,7 @@ def test_the_run_is_not_stalled_at_once_if_the_reply_is_late(api, calls):
 
 
 @pytest.mark.parametrize("has_key", [False, True])
-def test_a_call_that_was_not_confirmed_is_on_record_and_its_run_has_failed(api, topics, calls, has_key):
+def test_a_run_is_on_record_as_failed_if_its_call_was_not_confirmed(api, topics, calls, has_key):
     calls.error = LOST
     request = new_run()
 

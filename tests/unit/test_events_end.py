@@ -56,7 +56,7 @@ def last_id(response) -> int:
     return max(int(line[4:]) for line in response.text.splitlines() if line.startswith("id: "))
 
 
-def test_a_client_that_has_every_event_is_told_to_stop_with_204(topics, store, client):
+def test_the_response_is_204_if_the_client_has_every_event(topics, store, client):
     run = finished(topics, store)
     first = follow(client, run)
     again = follow(client, run, last_id(first))
@@ -77,13 +77,13 @@ def test_a_client_without_a_last_event_gets_the_run(topics, store, client):
     assert follow(client, finished(topics, store)).status_code == 200
 
 
-def test_while_messages_may_still_arrive_the_stream_does_not_end(topics, store):
+def test_the_stream_does_not_end_while_messages_may_still_arrive(topics, store):
     run = finished(topics, store, "stopped", at=now())
 
     assert not EventStreams(store).is_told(run, store.summary(run).version)
 
 
-def test_a_run_whose_messages_did_not_arrive_ends_its_stream_too(topics, store, client):
+def test_the_stream_of_a_stopped_run_ends_even_if_its_messages_never_arrive(topics, store, client):
     run = finished(topics, store, "stopped", at=now() - 60_000_000)
 
     assert follow(client, run, store.summary(run).version).status_code == 204

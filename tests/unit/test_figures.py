@@ -28,7 +28,10 @@ def clock(monkeypatch):
 
 
 def state_of(stage: str, *calls) -> object:
-    """The state of a stage that a writer of pong publishes after these calls."""
+    """Return the state that a writer of pong publishes for this stage.
+
+    First, each function in `calls` is called with the writer as its argument.
+    """
     producer = Producer()
     writer = JournalWriter(producer, "pong")
     for call in calls:

@@ -32,7 +32,7 @@ def fill(history: History, count: int) -> None:
             history.add((PARTITION, offset, key, bytes(200)))
 
 
-def test_of_100_000_runs_the_newest_are_kept_and_the_ids_of_the_others_are_kept():
+def test_old_runs_are_dropped_but_their_ids_are_kept():
     history = History(KEPT)
     fill(history, RUNS)
 

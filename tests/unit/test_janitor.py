@@ -92,7 +92,7 @@ class TestRunsThatWereNeverQueued:
 
         assert shown(process, records)[0] in ("accepted", "sending")
 
-    def test_a_run_that_was_queued_in_the_meantime_is_carried_out(self, topics, process, janitor, put):
+    def test_a_record_of_failure_has_no_effect_if_the_run_is_already_queued(self, topics, process, janitor, put):
         records = put()
         process.journal.lags = True
         topics.add(records.queued())
@@ -152,7 +152,7 @@ class TestRunsWhoseCallWasLost:
 
         assert shown(process, records)[0] == "accepted"
 
-    def test_a_run_that_goes_on_although_it_has_failed_is_done_in_the_end(self, topics, process, janitor, put):
+    def test_a_failed_run_becomes_done_if_all_its_messages_arrive_later(self, topics, process, janitor, put):
         records = put(Records.claim)
         janitor.look()
         stages = "pong_received", "pong_answered", "ping_received"

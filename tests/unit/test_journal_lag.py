@@ -135,7 +135,7 @@ class TestRefusing:
         assert writer.recorded(writer.mark)
         assert len(producer.records) == 2
 
-    def test_a_run_that_is_being_sent_goes_on(self, writer, producer):
+    def test_the_sending_of_a_run_goes_on_if_its_state_is_refused(self, writer, producer):
         writer.begin(Request(RUN, "ping", 10**6, 1, created=0), "host:1/a.1")
         writer.sent(RUN, acknowledged(range(MOST + 1)))
         writer.publish()

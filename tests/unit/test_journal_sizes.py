@@ -88,7 +88,7 @@ class TestClosing:
         assert sum(state.messages for state in states) == len(everything)
         assert max(producer.sizes) < LARGEST_STATE + 4 * 20_000
 
-    def test_messages_that_come_again_after_their_state_was_closed_are_not_out_of_order(self, writer, producer, clock):
+    def test_repeated_messages_are_not_out_of_order_after_their_state_was_closed(self, writer, producer, clock):
         numbers = scattered(0, 150_000)
         for _ in range(2):
             writer.received(batch(numbers))

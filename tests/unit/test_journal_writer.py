@@ -124,7 +124,7 @@ def test_a_flush_pauses_between_failed_attempts(writer, producer):
     assert 2 <= producer.attempts <= 6
 
 
-def test_runs_are_kept_apart_and_foreign_messages_left_out(writer, producer, publish):
+def test_runs_are_counted_separately_and_messages_without_a_stamp_are_not_counted(writer, producer, publish):
     other = uuid.uuid4()
     mixed = Batch(
         "pong",
@@ -172,7 +172,7 @@ def test_a_run_that_is_being_sent_is_not_forgotten(writer, producer, clock, publ
     assert (state["service"], state["outcome"], state["claim"]) == ("ping", "sent", "host:1/a.1")
 
 
-def test_messages_that_are_counted_while_a_state_is_sent_are_on_record_with_the_next_state(writer, producer, publish):
+def test_a_state_does_not_cover_messages_that_are_counted_while_it_is_sent(writer, producer, publish):
     writer.received(batch(range(10)))
     producer.while_sending = lambda: writer.received(batch(range(10, 20)))
     publish()
@@ -202,7 +202,7 @@ def test_a_refused_answer_counts_as_failed_in_its_own_run(writer, producer, publ
         str(RUN): ([0], 1, [1, 2]), str(other): ([0], 1, [1])}  # fmt: skip
 
 
-def test_if_no_answer_was_refused_all_answers_are_counted(writer, producer, publish):
+def test_all_answers_are_counted_if_no_answer_was_refused(writer, producer, publish):
     writer.answered(batch(range(10)), [], AT)
     publish()
     (stage,) = (Stage.from_json(state) for _, state in producer.records)

@@ -15,7 +15,10 @@ PARTITION = TopicPartition("pong", 0)
 
 
 class Library:
-    """kafka-python's producer without its thread: `answer` sends the queue to a topic with a `limit` in bytes."""
+    """kafka-python's producer without its thread.
+
+    `answer` sends all batches in the queue. The topic refuses each batch that is larger than `limit`, in bytes.
+    """
 
     def __init__(self) -> None:
         self.limit = 10**9
@@ -108,7 +111,7 @@ def test_batches_do_not_shrink_without_end(library):
     assert library._accumulator.config["batch_size"] == SMALLEST_BATCH
 
 
-def test_messages_that_are_too_large_by_themselves_do_not_make_the_batches_of_others_smaller(library):
+def test_the_batch_size_stays_the_same_if_a_single_message_is_too_large(library):
     library.limit = BATCH
     for _ in range(5):
         library.send([bytes(2 * BATCH)])
@@ -134,7 +137,7 @@ def test_a_flush_waits_for_the_parts_too(library):
     assert library._accumulator._incomplete.all() == []
 
 
-def test_if_a_part_fails_for_another_reason_its_messages_fail_too(library):
+def test_the_messages_of_a_part_fail_with_the_error_of_the_part(library):
     library.limit = 3_000
     futures = library.send(messages(100))
     batches = library._accumulator._batches[PARTITION]

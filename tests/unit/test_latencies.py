@@ -73,7 +73,7 @@ def test_an_impossible_latency_counts_as_the_nearest_possible_one(latency, count
     assert found == pytest.approx(counts_as / 1000, rel=0.01)
 
 
-def test_an_impossible_latency_does_not_spoil_those_that_came_with_it():
+def test_an_impossible_latency_does_not_change_the_other_latencies_of_its_batch():
     latencies = counted([-7, 1000, 2000, 10**15])
 
     assert latencies.percentiles([0.25, 0.5, 0.75]) == pytest.approx([0, 1, 2], rel=0.01)

@@ -32,6 +32,16 @@ def test_a_setting_may_refer_to_others(settings):
     assert (read["PORT"], read["ADDRESS"]) == ("8000", "localhost:8000")
 
 
+def test_only_a_hash_sign_after_a_space_begins_a_comment(settings):
+    read = settings("PORT='1 # 2' # isn't a comment\nADDRESS=a#b # c\n")
+
+    assert (read["PORT"], read["ADDRESS"]) == ("1 # 2", "a#b")
+
+
+def test_the_last_line_of_a_setting_counts(settings):
+    assert settings("PORT=1\nPORT=2\n")["PORT"] == "2"
+
+
 def test_the_environment_overrides_the_file_even_in_references(settings, monkeypatch):
     monkeypatch.setenv("PORT", "8001")
     read = settings("PORT=8000\nADDRESS=localhost:${PORT}\n")
@@ -102,7 +112,7 @@ def test_a_command_of_kafka_needs_kafka_except_for_help():
     assert with_address("kafka-topics", ["--help"], NOBODY) == ["--help"]
 
 
-def test_after_an_unknown_command_the_known_ones_are_shown_even_without_installed_packages():
+def test_the_error_for_an_unknown_command_lists_the_known_commands_even_if_no_package_is_installed():
     command = [sys.executable, "-S", "-m", "local", "kafka-topic"]  # -S: without installed packages
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -79,7 +79,7 @@ def test_failed_messages_are_counted_by_reason(send, meter):
     assert meter.failed == {("pong", "too_large"): 1, ("pong", "refused"): 1, ("pong", "unavailable"): 2}
 
 
-def test_messages_that_the_client_does_not_take_have_failed(producer, send, meter):
+def test_messages_count_as_failed_if_the_producer_does_not_accept_them(producer, send, meter):
     producer.error = Unavailable("gone")
     with pytest.raises(Unavailable):
         send(5)

@@ -112,7 +112,7 @@ def test_the_history_is_bounded(process):
     assert len(process.json()["times"]) == module.HISTORY_SECONDS / PACE_SECONDS / EVERY
 
 
-def test_while_kafka_is_away_its_metrics_are_absent_and_the_others_stay(process):
+def test_only_the_metrics_from_kafka_are_absent_while_kafka_is_away(process):
     assert process.value("pingpong_topic_messages_per_second", topic="pong") == 100
     process.kafka_is_up = False
     process.turn()

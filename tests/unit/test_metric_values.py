@@ -92,7 +92,7 @@ def test_the_lag_does_not_count_messages_that_kafka_has_deleted():
     assert of(d.LAG_SECONDS, values)["pong", "0"] == 0.5
 
 
-def test_a_topic_that_was_created_meanwhile_has_rates_from_then_on():
+def test_the_rate_of_a_new_topic_ignores_the_looks_before_its_creation():
     looks = [kafka_look(AT - at, ends=[], log_bytes=[]) for at in (10, 8)]
     values = kafka(*looks, kafka_look(AT - 4, ends=[0, 0]), kafka_look(ends=[200, 200]))
 

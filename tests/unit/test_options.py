@@ -1,4 +1,4 @@
-"""The options of the two Kafka extensions override the settings. They do not affect the next extension."""
+"""The options of a Kafka extension override the settings, but only for this extension."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -60,7 +60,7 @@ def set_up():
 
 @pytest.fixture
 def opened(monkeypatch):
-    """A kafka-python client. It returns only the options that a producer, consumer or reader would get."""
+    """A kafka-python client whose methods return only options, instead of a producer, consumer or reader."""
     monkeypatch.setattr(kafka_python, "KafkaPythonProducer", lambda options: options)
     monkeypatch.setattr(kafka_python, "KafkaPythonConsumer", lambda topics, options, waiting: options)
     monkeypatch.setattr(kafka_python, "KafkaPythonReader", lambda options, waiting: options)

@@ -24,7 +24,7 @@ class Out(Topic):
     def __init__(self, clock: WallClock, stalls_at: int | None = None, takes_seconds: float = 0, **options):
         super().__init__(**options)
         self.blocks: list[tuple[int, list[int]]] = []
-        """For each block: the time in microseconds after START, and its numbers."""
+        """The time when each block was sent, in microseconds after START, and the numbers of its messages."""
         self._clock = clock
         self._stalls_at = stalls_at
         self._takes = round(takes_seconds * SECOND)
@@ -72,7 +72,7 @@ def test_at_a_high_rate_due_messages_are_sent_together_and_at_most_2_ms_late(clo
     assert len(out.blocks) <= 5000 / rate * 1000 * 1.2 + 5000 / 200  # about one per ms, and one per 200 messages
 
 
-def test_after_a_stall_the_late_messages_are_sent_at_once_and_keep_their_due_times(clock):
+def test_late_messages_are_sent_together_after_a_stall_and_keep_their_due_times(clock):
     out = Out(clock, stalls_at=10)
     send(clock, out, 100, rate=10)
 

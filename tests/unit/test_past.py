@@ -1,4 +1,4 @@
-"""The records of a run that an instance reads before it takes the run over. Kafka is in memory."""
+"""An instance reads the records of a run before it takes the run over. Here, Kafka is a fake in memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

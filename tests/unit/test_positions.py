@@ -12,11 +12,11 @@ def positions() -> Positions:
     return made
 
 
-def test_after_an_abort_partitions_with_messages_are_read_again():
+def test_partitions_with_messages_are_read_again_after_an_abort():
     assert positions().read_again() == {P0: 5}
 
 
-def test_ends_of_partitions_that_are_not_read_again_may_still_be_committed_after_an_abort():
+def test_the_end_of_a_partition_can_be_committed_after_an_abort_if_the_partition_is_not_read_again():
     made = positions()
     made.read_again()
 

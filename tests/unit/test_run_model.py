@@ -67,7 +67,7 @@ def test_a_run_that_ends_early_says_why(records, outcome):
     assert run.summary(SOON, STALLED_AFTER).as_json()["reason"] == "too bad"
 
 
-def test_an_instance_that_sends_the_rest_overrides_one_that_failed(records):
+def test_a_failed_run_goes_on_if_another_instance_sends_the_rest(records):
     failed = records.sent("failed", seen([1]), "was killed", writer="host:1/a")
     run = run_of(records, records.accepted(), failed, records.sent("sent", seen(range(1, 10)), writer="host:2/a"))
 
@@ -194,7 +194,7 @@ class TestRefusedMessages:
         assert (stage.distinct, stage.failed, stage.missing) == (7, 3, 3)
         assert view.stages["ping_received"].missing == 3
 
-    def test_messages_that_were_refused_twice_count_once(self, records):
+    def test_a_message_counts_only_once_if_kafka_refused_it_twice(self, records):
         again = records.stage("pong_answered", seen(failed=range(7, 10)), writer="host:2/a")
         run = run_of(records, *self.records_of(records, refused=3, arrived=7), again)
 
@@ -218,7 +218,7 @@ def test_an_incomplete_run_has_failed_until_its_missing_messages_come(records):
     assert run.state() == ("done", None)
 
 
-def test_a_run_whose_call_was_not_queued_has_failed_even_if_it_is_claimed_or_stopped_later(records):
+def test_a_claim_or_stop_does_not_change_a_run_that_failed_because_its_call_was_not_queued(records):
     run = run_of(records, records.accepted(), records.failed("not queued"), records.queued(), records.claim())
     assert run.state() == ("failed", "not queued")
 

@@ -151,7 +151,10 @@ class TestTheRecord:
 
 
 class TestUnexpectedErrors:
-    """After an unexpected error, the run is on record as failed, with the reason, and not as sending."""
+    """After an unexpected error, the record says that the run has failed and why.
+
+    Otherwise the run would look unfinished.
+    """
 
     def broken(self, *arguments):
         raise RuntimeError("a bug")

@@ -19,7 +19,7 @@ def instance():
 
 class TestWhileItSends:
     @pytest.mark.parametrize("call", [{}, KNOWN, KNOWN | {"queued": True}, AGAIN], ids=repr)
-    def test_a_newer_claim_stops_the_sending_at_once_and_the_call_gets_no_reply(self, instance, call):
+    def test_a_newer_claim_stops_the_sending_and_the_call_gets_no_reply(self, instance, call):
         instance.topic.on_send = lambda: instance.claims.claim("host:2/b.1")
         with pytest.raises(Superseded):
             instance.send(1000, 5, **call)
@@ -87,9 +87,10 @@ class TestAfterAPause:
 
 
 class TestARunThatNobodyElseCanKnow:
-    """The instance claims the run while it sends it, or at the end of the run.
+    """When the sending begins, only this call has the id of the run. So the instance puts off its claim.
 
-    The claim of another instance may come before or after this claim.
+    The instance claims the run during the sending, or at the end. Another instance may claim the run meanwhile, because
+    RabbitMQ delivers the call again after a lost connection.
     """
 
     def test_a_short_run_is_claimed_at_its_end(self, instance):

@@ -1,4 +1,7 @@
-"""One instance at a time sends a run. If others may know the run, it first reads everything on record about the run."""
+"""Only one instance at a time sends a run.
+
+If another instance may have begun the run, this instance first reads everything on record about the run.
+"""
 
 from dataclasses import replace
 
@@ -62,7 +65,11 @@ class TestBeforeItSends:
 
 
 class TestARunThatIsOver:
-    """Such a run is not sent. If a sender has ended it, the call gets that outcome. Otherwise it gets `stopped`."""
+    """The run is not sent.
+
+    If a sender has ended the run, the call gets the outcome that this sender put on record. Otherwise the call gets the
+    outcome `stopped`.
+    """
 
     def test_a_run_that_was_sent_is_not_sent_again(self, instance):
         instance.past.past = Past(states={"host:2/b": sent(range(1000), "sent", seconds=2.5)})

@@ -1,4 +1,4 @@
-"""A paced run has one start. It is on record before the first message, and a new owner keeps it."""
+"""A paced run has one start. The start is on record before the first message is sent. A new owner keeps the start."""
 
 from dataclasses import replace
 

@@ -73,7 +73,7 @@ def test_each_payload_belongs_to_its_number(topic, sending):
     assert [value for _, value, _ in topic.messages] == payloads(RUN.bytes, numbers, 100)
 
 
-def test_at_most_1_mib_is_handed_over_at_once(topic, sending):
+def test_each_part_of_a_block_has_at_most_1_mib(topic, sending):
     sending(20, 400_000).send()
 
     assert topic.largest <= 2**20

@@ -115,7 +115,7 @@ def test_a_service_without_a_free_port_works_without_metrics(start, caplog, monk
     with pytest.raises(IndexError):  # the log has no address of the metrics
         start(port)
 
-    assert f"the 1 ports from METRICS_PORT={port} on are in use" in caplog.text
+    assert f"1 ports are in use, beginning at METRICS_PORT={port}" in caplog.text
 
 
 def test_promtool_finds_nothing_wrong(start):

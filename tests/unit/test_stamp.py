@@ -1,4 +1,4 @@
-"""The stamp: the parts of a message's key, and foreign keys."""
+"""Each message of a run has a stamp as its key. A key that is not a stamp is called a foreign key."""
 
 import time
 import uuid
@@ -37,14 +37,15 @@ def test_a_stamp_is_read_back(run, numbers):
 
 
 @given(some.lists(some.none() | some.binary(max_size=40), min_size=1))
-def test_words_and_sent_times_accept_any_key_and_agree_on_foreign_keys(keys):
+def test_words_and_sent_times_agree_whether_there_is_a_foreign_key(keys):
+    """`words` returns None if any key is foreign. `sent_times` returns a list with None for each foreign key."""
     row, times = words(keys), sent_times(keys)
 
     assert len(times) == len(keys)
     assert (row is None) == (None in times)
 
 
-def test_a_whole_column_is_read_at_once():
+def test_all_keys_of_a_column_are_read_together():
     keys = stamps(RUN, range(1000))
     row = words(keys)
 

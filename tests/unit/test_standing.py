@@ -65,7 +65,7 @@ def test_of_two_requests_the_first_wins_whoever_writes_it(records, first):
     assert (standing.accepted_by, standing.request) == ("first", REQUEST)
 
 
-def test_of_two_claims_the_last_one_counts_even_if_the_first_is_written_twice(records):
+def test_of_two_claims_the_second_counts_even_if_a_copy_of_the_first_follows(records):
     assert standing_of(records.claim("one"), records.claim("two")).claims == ["one", "two"]
     assert standing_of(records.claim("one"), records.claim("two"), records.claim("one")).claims == ["one", "two"]
 

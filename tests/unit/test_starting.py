@@ -27,7 +27,9 @@ def woken_too_early():
         select.select([receiver for _, receiver in pairs], [], [])
         return call()
 
-    tpool.setup()  # otherwise the call would run setup(), and the early wake-up would end a wait there
+    # Without this line, the call itself would run setup(). Then the early wake-up would end a wait in setup(), but this
+    # test needs it to end the wait for the result.
+    tpool.setup()
     yield lambda call: eventlet.spawn(after_select, call).wait()
     tpool.killall()
     for one in (one for pair in pairs for one in pair):

@@ -22,7 +22,7 @@ def topics():
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """In these tests, a record comes at once or never."""
+    """Shorten the waits, because in most of these tests a record comes immediately or never."""
     monkeypatch.setattr("api.runs.store.BEHIND_SECONDS", 0.01)
     monkeypatch.setattr("api.runs.store.KAFKA_SECONDS", 0.01)
 
@@ -46,7 +46,7 @@ def test_an_accepted_run_is_known_to_every_api_process(topics):
     assert there.get(request.run).request == request
 
 
-def test_the_second_request_with_an_id_gets_the_run_of_the_first_and_changes_nothing(topics):
+def test_a_second_request_with_the_same_id_gets_the_existing_run_and_changes_nothing(topics):
     here, there = store_of(topics), store_of(topics)
     first = new_run()
     here.accept(first)

@@ -57,12 +57,12 @@ def test_instances_that_vanish_and_appear_are_shown():
     assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
 
 
-def test_later_stages_miss_only_sent_messages_but_the_first_stage_misses_unsent_ones_too():
+def test_only_the_first_stage_counts_unsent_messages_as_missing():
     assert summarize([state(range(10))], BitMap(range(20)), 100).missing == 10
     assert summarize([state(range(10))], None, 100).missing == 90
 
 
-def test_rates_count_the_messages_after_the_first_moment_up_to_the_last_moment():
+def test_rates_are_computed_over_the_time_between_the_first_and_the_last_message():
     later = state(range(500, 1000), now=NOW + 20_000)
     summary = summarize([state(range(500)), later], None, 1000)
 

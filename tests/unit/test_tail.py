@@ -113,7 +113,7 @@ def test_a_topic_whose_partitions_are_not_known_yet_is_waited_for(broker, values
     tail.stop()
 
 
-def test_a_process_that_cannot_read_transactions_ends_with_a_sentence(broker, tail, monkeypatch, caplog):
+def test_the_process_logs_the_reason_and_exits_if_it_cannot_read_transactions(broker, tail, monkeypatch, caplog):
     exits = []
 
     def end(code: int) -> None:

@@ -97,7 +97,8 @@ def twice(*instances: Instance) -> int:
 
 @pytest.mark.parametrize("call", [{"created": CREATED}, {"created": CREATED, "queued": True}], ids=repr)
 def test_an_owner_that_is_alive_yields_and_nothing_is_sent_twice(monkeypatch, broker, start, pool, call):
-    monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 10)  # a busy machine needs more than 3 s
+    # On a busy machine, the owner may need more than the default of 3 s to yield.
+    monkeypatch.setattr("messaging.delivery.ownership.YIELD_SECONDS", 10)
 
     # Given a run that is half sent
     old, new = start(stop_after=MESSAGES // 2), start()

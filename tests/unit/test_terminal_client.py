@@ -29,7 +29,10 @@ LOST = RUN | {"stages": {"sent": STAGE, "ping_received": EMPTY}}
 
 
 class FakeApi:
-    """Each path has a list of responses (status, headers, body). They are sent in turn, then the last one again."""
+    """Each path has a list of responses (status, headers, body).
+
+    They are sent in turn. Every later request gets the last response.
+    """
 
     def __init__(self):
         self.responses: dict[str, list[tuple[int, dict[str, str], str]]] = {}

@@ -44,7 +44,10 @@ def messages(*numbers: int) -> list[Message]:
 
 
 class Stack:
-    """The API and Kafka. The API returns the `runs` in turn, then the last one again. Kafka has all messages."""
+    """The API and Kafka. Kafka has all messages.
+
+    Each request to the API gets the next of the `runs`. All further requests get the last one.
+    """
 
     def __init__(self):
         self.runs: list[Run | Exception] = [run()]
@@ -133,11 +136,11 @@ class TestAgrees:
         }  # fmt: skip
         assert printed.err == ""
 
-    def test_exit_code_is_0_once_the_last_records_have_come(self, stack):
+    def test_exit_code_is_0_if_the_last_counts_reach_the_api_while_verify_waits(self, stack):
         stack.runs = [run(), run(distinct=0), *[run(distinct=2)] * 3, run()]
         assert verify() == 0
 
-    def test_exit_code_is_0_once_the_last_messages_have_come(self, stack):
+    def test_exit_code_is_0_if_the_last_message_reaches_kafka_while_verify_waits(self, stack):
         missing = [stack.topics.messages[PING].pop()]
         stack.meanwhile = lambda: missing and stack.topics.add("ping", 0, missing.pop())
 

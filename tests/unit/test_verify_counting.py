@@ -48,7 +48,7 @@ def test_nothing_is_wrong_if_each_message_comes_once_and_in_order():
     assert counted(*everything) == {"messages": COUNT, "distinct": COUNT}
 
 
-def test_an_extra_copy_is_in_the_figure_twice_and_not_in_the_figure_out_of_order():
+def test_an_extra_copy_counts_as_a_duplicate_and_not_as_out_of_order():
     assert counted(message(0, 1), message(0, 2), message(0, 1)) == {"messages": 3, "distinct": 2, "twice": 1}
 
 

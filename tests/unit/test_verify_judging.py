@@ -117,7 +117,7 @@ def test_a_number_that_the_run_does_not_have_is_a_difference():
 
 
 @pytest.mark.parametrize("stage", STAGES["ping"][1:])
-def test_a_stage_with_another_count_of_distinct_messages_is_a_difference(stage):
+def test_a_stage_after_sent_must_have_as_many_distinct_messages_as_its_topic(stage):
     topic = "pong" if stage == "pong_received" else "ping"
     assert verdict(api(**{stage: {"distinct": 9}})).differences == [
         f"Distinct messages of stage {stage} on record: 9. Topic {topic} holds 10."
@@ -154,7 +154,7 @@ class TestDuplicates:
         assert not verdict(api(**{stage: {"duplicates": 1}}), exact=True).agrees
         assert not verdict(api(), **{topic: tally([0, *range(COUNT)])}).agrees
 
-    def test_with_exactly_once_there_must_be_no_duplicates_on_record_or_in_a_topic(self):
+    def test_exactly_once_allows_no_duplicates_on_record_or_in_a_topic(self):
         assert verdict(api(delivery="exactly-once")).agrees
         assert not verdict(api(delivery="exactly-once", pong_received={"duplicates": 1})).agrees
 

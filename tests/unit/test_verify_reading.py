@@ -40,7 +40,7 @@ def test_later_messages_are_read_the_next_time(topics):
     assert keys(reading) == ["ping new"]
 
 
-def test_a_partition_may_be_read_from_an_offset_on(topics):
+def test_reading_begins_at_the_given_offset(topics):
     assert keys(Reading(Reader(topics), ["ping"], {PING: 3})) == ["ping 3", "ping 4"]
 
 
@@ -76,6 +76,6 @@ def test_reading_fails_if_kafka_sends_nothing(topics):
         (5, 200, True),
     ],
 )
-def test_a_partition_is_returned_if_it_may_have_lost_messages_from_the_given_time_on(topics, deleted, since, lost):
+def test_a_partition_is_returned_if_it_may_have_lost_messages_of_the_given_time_or_later(topics, deleted, since, lost):
     topics.deleted[PING] = deleted
     assert Reading(Reader(topics), ["ping", "pong"]).lost_since(since) == [PING] * lost

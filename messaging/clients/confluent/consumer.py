@@ -94,7 +94,7 @@ class ConfluentConsumer:
                 self._consumer.resume(self._consumer.assignment())
 
     def seek(self, partition: Partition, offset: int) -> None:
-        self._next.pop(partition, None)  # so that a poll reports its end again
+        self._next.pop(partition, None)  # so that a poll reports this partition's end again
         with translated():
             self._consumer.seek(TopicPartition(*partition, offset))
 

@@ -51,9 +51,9 @@ class TopicLimits:
         return max(1, most)
 
     def is_outgrown(self, topic: str | None, error: KafkaError, key: bytes | None, value: bytes | None) -> bool:
-        """Return True if Kafka has refused a message that fits the known limit. Then the limit was lowered.
+        """Return True if Kafka has refused a message as too large, although the message fits the known limit.
 
-        The next call of `batch_size` asks Kafka for the limit again.
+        This means that the limit was lowered. The next call of `batch_size` asks Kafka for the limit again.
         """
         size = len(key or b"") + len(value or b"") + MESSAGE_OVERHEAD
         if error.code() not in TOO_LARGE or topic is None or size > self._known.get(topic, 0):

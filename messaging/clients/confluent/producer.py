@@ -1,4 +1,4 @@
-"""Sending with librdkafka. Its reports, one per message, stay inside. The caller gets a delivery."""
+"""Sends with librdkafka. librdkafka reports each message, but the caller gets one delivery for all its messages."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class ConfluentProducer:
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """Always empty: librdkafka reports no second attempts. Kafka drops what an idempotent producer sends twice."""
+        """Always empty: librdkafka reports no second attempts. Kafka drops the duplicates of an idempotent producer."""
         return MappingProxyType({})
 
     def partitions(self, topic: str) -> int:
@@ -115,7 +115,11 @@ class ConfluentProducer:
         return taken
 
     def _explain(self, topic: str, failure: Failure) -> ClientError:
-        """Return our error for a failed message. If the limit was lowered, the batch was too large, not the message."""
+        """Return our error for a failed message.
+
+        If the topic's limit was lowered, only the batch was too large, not the message. The error is then Unavailable,
+        not TooLarge, because the message can be sent again in a smaller batch.
+        """
         error, key, value = failure
         if self._producers.limits.is_outgrown(topic, error, key, value):
             return Unavailable(f"topic {topic} takes smaller batches than before")

@@ -1,4 +1,4 @@
-"""The librdkafka producers behind one producer of ours: one for each batch size, see `limits.py`."""
+"""Keeps the librdkafka producers of a `ConfluentProducer`. It needs one for each batch size, see `limits.py`."""
 
 from collections.abc import Mapping
 from contextlib import suppress

@@ -95,7 +95,11 @@ class ConfluentTransactionalProducer:
                 time.sleep(ROOM_SLEEP)
 
     def _rejected(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the messages that had no room. Note a refusal. Raises Aborted or Fenced for any other error."""
+        """Return the messages that found the queue full, so that they can be handed over later.
+
+        If librdkafka refuses a message for good, `commit` raises Refused later. Any other error is raised here, as
+        Aborted or Fenced.
+        """
         again = []
         for message in messages:
             error = message.pop("_error", None)
@@ -104,7 +108,7 @@ class ConfluentTransactionalProducer:
             if error.code() == KafkaError._QUEUE_FULL:
                 again.append(message)
             elif isinstance(translate(error), Refused):
-                self._failure = self._failure or error  # as if Kafka had refused the message: `commit` raises this
+                self._failure = self._failure or error  # as if Kafka had refused the message
             else:
                 raise _error_for(error, Aborted)
         return again
@@ -165,8 +169,8 @@ class ConfluentTransactionalProducer:
     def abort(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         with _translated(OutcomeUnknown):
-            # librdkafka aborts only after all reports were fetched, and does not fetch them itself. After Kafka has
-            # refused a message, librdkafka puts others back into its queue. So each pass empties the queue.
+            # librdkafka aborts only after its caller has fetched all reports. If Kafka has refused a message,
+            # librdkafka puts other messages back into its queue. So each pass fetches reports and empties the queue.
             while self._producer.poll(0) or len(self._producer):
                 self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:
@@ -197,7 +201,11 @@ class ConfluentTransactionalProducer:
 
 
 def _error_for(error: KafkaError, otherwise: type[ClientError]) -> ClientError:
-    """Return our error for this one. After a fatal error this producer no longer owns the transaction: Fenced."""
+    """Return our error for an error of librdkafka.
+
+    After a fatal error, the producer no longer owns the transaction, so return Fenced. If the transaction must be
+    aborted, return Aborted. In all other cases, return an error of class `otherwise`.
+    """
     if error.fatal() or error.code() in (KafkaError._FENCED, KafkaError._FATAL, KafkaError.PRODUCER_FENCED):
         return Fenced(error.str())
     return (Aborted if error.txn_requires_abort() else otherwise)(error.str())

@@ -28,7 +28,7 @@ POLL_MS = 20
 
 
 class AdminClient(KafkaAdminClient):
-    """Tries to connect to a broker for `request_timeout_ms`. KafkaAdminClient tries until the broker is back."""
+    """Gives up connecting after `request_timeout_ms`. KafkaAdminClient would try until the broker is back."""
 
     def _send_request_to_node(self, node_id: int | None, request: Any, wakeup: bool = True) -> Any:
         """Send a request to this broker (None: any), and return the future of its response."""
@@ -111,7 +111,7 @@ class KafkaPythonAdmin:
                     raise for_code(error)
                 for topic, partitions in topics:
                     for number, size, *_ in partitions:
-                        # A partition that moves to another disk is on both of them.
+                        # While a partition moves to another disk, both disks contain it.
                         sizes[Partition(topic, number)] = sizes.get(Partition(topic, number), 0) + size
         return sizes
 

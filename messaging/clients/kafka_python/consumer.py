@@ -24,9 +24,9 @@ class _Interrupted(BaseException):
 class _Listener(ConsumerRebalanceListener):
     """Turns kafka-python's callbacks into data.
 
-    kafka-python calls `on_partitions_revoked` inside poll, and gives the partitions back when the callback returns. So
-    on the first call, the callback raises an exception to leave the poll, and the caller can finish and commit. The
-    next poll calls it again. This time it returns.
+    kafka-python calls `on_partitions_revoked` inside poll. When this callback returns, kafka-python gives the
+    partitions back to the group. So the first call raises an exception to leave the poll. Our consumer's caller can
+    then finish its work and commit. The next poll calls the callback a second time, and then the callback returns.
     """
 
     def __init__(self) -> None:

@@ -21,8 +21,8 @@ SMALLEST_BATCH = 1024
 def split_large_batches(producer: KafkaProducer) -> None:
     """Make the producer split each batch that is too large, and make its later batches smaller.
 
-    A message that is too large by itself fails. Needs `max_in_flight_requests_per_connection=1`: with more, the next
-    batch of the partition is already under way.
+    A message that is too large by itself fails. Needs `max_in_flight_requests_per_connection=1`. With a higher value,
+    the partition's next batch may already be under way. Kafka would then store it before the parts.
     """
     sender, accumulator = producer._sender, producer._accumulator
     complete: Callable[..., None] = sender._complete_batch

@@ -48,7 +48,8 @@ class Narrowing:
     def committed(self) -> None:
         """Note that a transaction was committed. The next one may have twice as many messages.
 
-        But not after a refused message: such messages often come together, and each refusal costs an abort.
+        The first commit after a refused message does not change the limit, because refused messages often come
+        together, and each refusal costs an abort.
         """
         if self._left_out is not None:
             self._left_out = None

@@ -13,7 +13,10 @@ class Positions:
         self._reached: dict[Partition, int] = {}
 
     def note(self, fetched: Fetched) -> None:
-        """Note that these messages came. A consumer begins at the committed offset, so the first message shows it."""
+        """Note that these messages came.
+
+        A consumer begins each partition at the committed offset. So the first message has that offset.
+        """
         if not fetched.next_offsets.keys() <= self.committed.keys():
             for number, offset in zip(fetched.partitions, fetched.offsets, strict=True):
                 self.committed.setdefault(Partition(fetched.topic, number), offset)

@@ -31,7 +31,7 @@ KAFKA_SECONDS = 5
 """The timeout of one step at Kafka, in seconds: half of the transaction's timeout."""
 
 MOST_ABORTS = 3
-"""After this many aborts in a row, make new clients. After an outage, librdkafka's producer may be unable to send."""
+"""Make new clients after this many aborts in a row, because librdkafka's producer may not recover from an outage."""
 
 ABORT_SECONDS = 1
 """How long an abort may take while the service stops, in seconds. Kafka aborts a transaction that stays open."""
@@ -189,7 +189,7 @@ class ExactlyOnce:
         self._positions.commit_ends(ends)
 
     def _give_back(self, taken: Taken) -> None:
-        """Commit the handled messages before other instances get these partitions. Other messages come again."""
+        """Commit the handled messages before other instances get these partitions. Unhandled messages come again."""
         self._on_change(None)
         self._positions.take(taken.partitions)
         epoch = self.epoch
@@ -234,7 +234,7 @@ class ExactlyOnce:
             self._renew(error)
 
     def _renew(self, error: Exception) -> None:
-        """Drop both clients. New ones with the same id will make the transaction's outcome final. Raises Fenced."""
+        """Drop both clients. A new producer with the same id makes the transaction's outcome final. Raises Fenced."""
         if isinstance(error, Fenced) and self._fenced:
             raise error  # fenced twice in a row: another process has this transactional id
         log.warning("replacing both Kafka clients: %s", error)

@@ -1,4 +1,4 @@
-"""Sends runs in transactions. A sender that takes over a run first fences the previous owner."""
+"""Sends runs in transactions. A sender fences the previous owner of a run before it sends anything."""
 
 import logging
 import time

@@ -40,7 +40,7 @@ class ConsumerContract:
         until(poll)
         assert set(counts.values()) == {10}
 
-    def test_committed_messages_do_not_come_again_and_the_others_do(self, new_topic, producer, join):
+    def test_only_uncommitted_messages_come_again(self, new_topic, producer, join):
         # Given a consumer that has received 100 messages and committed 40
         partition = Partition(new_topic(), 0)
         send_numbers(producer, partition.topic, range(100))
@@ -131,7 +131,7 @@ class ConsumerContract:
 
         assert numbers(receive(consumer, 50)) == list(range(50))
 
-    def test_pausing_and_resuming_twice_is_the_same_as_once(self, new_topic, producer, join):
+    def test_a_second_pause_or_resume_changes_nothing(self, new_topic, producer, join):
         topic = new_topic()
         send_numbers(producer, topic, range(50))
         consumer = join(topic)

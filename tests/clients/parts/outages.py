@@ -34,7 +34,7 @@ def gone(kafka):
 
 
 class OutageContract:
-    def test_without_a_broker_at_the_address_everything_is_unavailable(self, nowhere, group):
+    def test_everything_is_unavailable_if_no_broker_is_at_the_address(self, nowhere, group):
         with within(30):
             for make in nowhere.producer, nowhere.reader, lambda: nowhere.consumer(group, ["t"]), nowhere.admin:
                 with pytest.raises(Unavailable):
@@ -56,7 +56,7 @@ class OutageContract:
             assert not any(delivery.acknowledged)
             assert delivery.failures == {}
 
-        # And they are sent when Kafka answers again
+        # And the messages are sent when Kafka answers again
         assert producer.flush(30)
         assert all(delivery.acknowledged)
 

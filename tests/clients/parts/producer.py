@@ -41,7 +41,7 @@ class ProducerContract:
             assert order == sorted(order)
             assert len(order) == 3000
 
-    def test_a_delivery_is_done_once_every_message_is_acknowledged(self, new_topic, producer):
+    def test_a_delivery_is_done_when_every_message_is_acknowledged(self, new_topic, producer):
         delivery = producer.send(new_topic(), [b"k"] * 500, [b"v"] * 500, [0] * 500)
 
         assert delivery.wait(20)
@@ -96,7 +96,7 @@ class ProducerContract:
         assert producer.send(topic, [None] * 1000, [bytes(100)] * 1000, [0] * 1000).wait(20)
         assert (producer.sent_again.get(topic, 0) >= 1) == self.splits_batches
 
-    def test_with_small_batches_only_the_message_that_is_too_large_is_refused(
+    def test_only_the_message_that_is_too_large_is_refused_if_batches_are_small(
         self, client, new_topic, reader, closed_at_once
     ):
         topic = new_topic(options={"max.message.bytes": "2000"})

@@ -1,4 +1,4 @@
-"""The contract of a reader: it reads given partitions from given offsets, and knows where they end."""
+"""The contract of a reader: it reads given partitions from given offsets, and knows where each partition ends."""
 
 import time
 
@@ -138,7 +138,8 @@ class ReaderContract:
         until(lambda: time.time_ns() // 1_000_000 > between)
         send_numbers(producer, partition.topic, range(3))
 
-        # Then the reader returns the offset of the first message at or after a time, or else the end
+        # Then the reader returns the offset of the first message at or after each time
+        # If there is no such message, it returns the end of the partition
         assert reader.offsets_at([partition], 0) == {partition: 0}
         assert reader.offsets_at([partition], between) == {partition: 3}
         assert reader.offsets_at([partition], between + 3_600_000) == {partition: 6}

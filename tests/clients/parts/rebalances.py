@@ -25,7 +25,7 @@ class RebalanceContract:
         """A topic with four partitions."""
         return new_topic(partitions=4)
 
-    def test_a_second_member_takes_half_and_the_first_is_told_which_partitions_it_loses_and_keeps(self, topic, member):
+    def test_a_member_is_told_which_partitions_it_loses_and_which_it_gets_if_another_member_joins(self, topic, member):
         # Given a member that has all partitions
         first = member(topic)
         until(lambda: len(first.partitions) == 4)
@@ -80,7 +80,7 @@ class RebalanceContract:
         send_numbers(producer, topic, range(40), partitions=4)
         until(lambda: len(first.received) == 40)
 
-    def test_a_member_for_whom_no_partition_is_left_is_told_so(self, new_topic, member):
+    def test_a_member_is_told_if_it_gets_no_partition(self, new_topic, member):
         topic = new_topic()
         first, second = member(topic), member(topic)
 

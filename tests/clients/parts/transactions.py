@@ -207,7 +207,7 @@ class TransactionContract:
         with frozen(brokers.kafka), pytest.raises((Aborted, OutcomeUnknown)):
             producer.commit(1)
 
-    def test_a_commit_of_offsets_ends_in_time_while_kafka_is_frozen_and_a_new_producer_can_repeat_it(
+    def test_a_commit_of_offsets_times_out_if_kafka_is_frozen_but_a_new_producer_can_repeat_it(
         self, brokers, new_topic, make, consume, reader, group
     ):
         if not self.interruptible:

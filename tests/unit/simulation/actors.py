@@ -28,7 +28,7 @@ from tests.unit.simulation.kafka import Kafka
 
 NAMES = count(1)
 SUPERSEDED_STEPS = 20
-"""How long a call waits before it goes back into its queue, if another sender has its run."""
+"""If another sender has taken over the run of a call, the call goes back into the queue after this many steps."""
 
 LIMITS = SimpleNamespace(max_messages=10**6, max_size=10**6, max_bytes=10**9)
 

@@ -7,7 +7,7 @@ from messaging.clients.protocols import Fetched, Given, Partition, Polled, Taken
 from tests.unit.simulation.kafka import ABORTED, COMMITTED, COUNTS, Entry, Kafka
 
 Step = Callable[[], None]
-"""Lets the other actors run. It does not return if its own actor is killed meanwhile."""
+"""Lets the other actors run. It does not return if the actor that called it is killed meanwhile."""
 
 POLL_MESSAGES = 300
 """The maximum number of offsets that one poll reads from a partition."""

@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def is_visible(self) -> bool:
-        """True if this is a message without a transaction, or of a committed one."""
+        """True for a message of a committed transaction, and for a message that was written without a transaction."""
         return not self.is_marker and (self.transaction is None or self.transaction.state == COMMITTED)
 
 
@@ -88,7 +88,11 @@ class Group:
 
 
 class Kafka:
-    """The broker. If `lost` is "before", the next commit has no effect. If "after", only the response to it is lost."""
+    """The broker.
+
+    The response to the next commit is lost if `lost` is set. If `lost` is "before", this commit also has no effect.
+    If `lost` is "after", Kafka carries out the commit.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock()

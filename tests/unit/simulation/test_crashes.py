@@ -22,7 +22,7 @@ def quiet(caplog):
 
 
 class Unfenced(Producer):
-    """A producer that fences nobody, because each one has a different transactional id."""
+    """A producer that takes a new transactional id, so it fences no other producer."""
 
     numbers = count()
 
@@ -110,7 +110,7 @@ def test_control_a_reader_of_uncommitted_messages_sees_some_twice():
     assert any(twice_or_disordered(crashed(at), Kafka.uncommitted) for at in STEPS)
 
 
-def test_control_senders_that_do_not_fence_each_other_send_messages_twice():
+def test_control_senders_send_messages_twice_if_they_do_not_fence_each_other():
     found = (wrong for at in range(30) for wrong in violations(frozen(at, sender_producer=Unfenced)))
 
     assert any("pong: " in wrong and "twice" in wrong for wrong in found)

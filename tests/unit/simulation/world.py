@@ -25,7 +25,7 @@ View = Callable[[Kafka, str], Mapping[Partition, Sequence[Entry]]]
 
 
 class World:
-    """Two senders of ping, two receivers of pong and one of ping, and one call to send a run."""
+    """Five processes, and a call to send one run. Ping has two senders and one receiver. Pong has two receivers."""
 
     def __init__(self, sender_producer: type[Producer] = Producer, receiver_producer: type[Producer] = Producer):
         self.kafka = Kafka()

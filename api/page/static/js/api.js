@@ -9,13 +9,13 @@ export class Failure extends Error {
   }
 }
 
-/** How far the API's clock is ahead of ours, in seconds. */
+/** The time of the API's clock minus the time of the browser's clock, in seconds. */
 let ahead = 0;
 
 /** Return the API's time, in seconds since the epoch. */
 export const now = () => Date.now() / 1000 + ahead;
 
-/** How long the API may take to respond. */
+/** A GET request fails after READ_MS without a complete response. Any other request fails after WRITE_MS. */
 const READ_MS = 10000;
 const WRITE_MS = 30000;
 
@@ -30,7 +30,8 @@ async function request(method, path) {
   }
   const date = Date.parse(response.headers.get("Date")) / 1000;
   const difference = date - Date.now() / 1000;
-  ahead = Math.abs(difference) > 2 ? difference : 0; // the header Date has only whole seconds
+  // The header Date has only whole seconds, so ignore a difference of at most 2 seconds.
+  ahead = Math.abs(difference) > 2 ? difference : 0;
   const body = parsed(text);
   if (!response.ok) throw new Failure(response.status, body.detail ?? `The API answered ${response.status}.`, body);
   return body;

@@ -1,4 +1,5 @@
-// A chart by uPlot, with a legend, a list of marks, and a table for people who cannot see the chart.
+// A chart that uPlot draws, with a legend and a list of marks.
+// A table shows the points to people who cannot see the chart.
 
 import { h, setText, svg, table } from "./dom.js";
 import { STAGES } from "./run.js";
@@ -12,7 +13,8 @@ const together = new Map();
 
 export class Chart {
   /** `at` formats x values. `value` formats y values, and `tick` formats the labels of the y axis.
-   *  With `lists`, the chart lists its marks below. `x` has uPlot's options for an x axis that does not show time. */
+   *  If `lists` is true, a list below the plot explains the marks.
+   *  `x` has uPlot's options for an x axis that does not show time. */
   constructor({ title, names, at, value, tick = value, head, x = {}, lists = false }) {
     Object.assign(this, { title, names, at, value, tick, head, x, lists, most: [0, 0], points: {}, marks: [], plot: null });
     this.values = new Map(names.map((name) => [name, h("span", { class: "at" })]));
@@ -111,7 +113,7 @@ export class Chart {
     else if (width) this.draw(this.points, this.marks);
   }
 
-  /** Paint a line with a number for each mark. The list of marks explains the numbers. */
+  /** Paint a numbered line for each mark. The list of marks explains the numbers. */
   paintMarks(plot) {
     const { ctx, bbox } = plot;
     const scale = devicePixelRatio;
@@ -142,7 +144,8 @@ export class Chart {
     this.list.replaceChildren(...items.map(([kind, text]) => h("li", { "data-kind": kind }, text)));
   }
 
-  /** Show the values under the pointer, or the newest ones. */
+  /** Show the values at the point under the pointer. `index` is the index of this point.
+   *  If `index` is null, show the newest values. */
   drawValues(index) {
     this.names.forEach((name, position) => {
       const column = index === null || index === undefined ? null : this.plot?.data[position + 1];
@@ -175,7 +178,7 @@ export class Chart {
   }
 }
 
-/** Return a piece of a stage's line, for the legend. */
+/** Return a short piece of a stage's line. It shows which line in the charts belongs to the stage. */
 export function sample(name) {
   const line = svg("line", { x1: 0, y1: 5, x2: 30, y2: 5, "stroke-dasharray": STAGES[name].dash.join(" ") || null });
   return svg("svg", { class: "sample", "data-stage": name, width: 30, height: 10, "aria-hidden": "true" }, line);

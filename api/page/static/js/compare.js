@@ -1,4 +1,4 @@
-// Two runs in one table: the figures of each run, and the differences of the second from the first.
+// Compares two runs in a table. Each row shows one figure: the value in each run, and the difference.
 
 import { h, table } from "./dom.js";
 import { brief, count, milliseconds, NOTHING, seconds } from "./format.js";

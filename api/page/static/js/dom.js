@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Return an element. Properties that begin with "on" are listeners, the others are attributes. */
+/** Return an element. A property is a listener if its name begins with "on". All other properties are attributes. */
 export function h(name, properties = {}, ...children) {
   return fill(document.createElement(name), properties, children);
 }
@@ -23,12 +23,13 @@ function fill(element, properties, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Set a text only if it differs. Otherwise browsers would draw it again, and screen readers would announce it again. */
+/** Set an element's text, but do nothing if the element already has this text.
+ *  If the same text were set, browsers would draw it again, and screen readers would announce it again. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Return a table with a caption. The first cell of each row is its header. */
+/** Return a table with a caption. The first cell of a row is the header of this row. */
 export function table(caption, heads, rows) {
   const cells = ([first, ...others]) => [h("th", { scope: "row" }, first), ...others.map((cell) => h("td", {}, cell))];
   return h(

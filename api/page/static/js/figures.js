@@ -18,7 +18,8 @@ const COLUMNS = {
 };
 const COUNTS = ["duplicates", "out of order", "failed"];
 
-/** Return how far each stage is. `bars` keeps the elements between two calls, so that the browser animates the bars. */
+/** Return a list item for each stage. A text and a bar show how far the stage is.
+ *  `bars` keeps the elements for the next call. The browser can animate a bar only if the element stays the same. */
 export function progress(run, bars) {
   for (const name of stageNames(run)) {
     const stage = run.stages[name];
@@ -50,7 +51,7 @@ export function stageTable(run) {
   return h("table", {}, caption, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Stage"), heads)), h("tbody", {}, rows));
 }
 
-/** Return the messages of each stage by partition or by instance, with a bar for each number. */
+/** Return a table of the messages at each stage, by partition or by instance. A bar is drawn below each number. */
 export function shares(run, member, title) {
   const names = stageNames(run);
   const keys = new Set(names.flatMap((name) => Object.keys(run.stages[name][member])));

@@ -1,4 +1,4 @@
-// Numbers and times as people read them.
+// Formats numbers and times for people.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
@@ -36,7 +36,7 @@ export function clock(value) {
 /** Return a latency on an axis, such as 20 ms or 1.5 s. */
 export const latency = (value) => (value >= 1000 ? `${brief(value / 1000)} s` : `${Number(value.toPrecision(3))} ms`);
 
-/** Return the time of the day, and the date if that is not today. */
+/** Return the time of day. If the date is not today, put the date before the time. */
 export function moment(iso) {
   const then = new Date(iso);
   const today = new Date().toDateString() === then.toDateString();

@@ -1,4 +1,5 @@
-// The list of runs. Each run is a link. While a run is shown, every other run also has a link that compares the two.
+// The list of runs. Each run is a link. While a run is shown, every run that is not shown has a second link.
+// This second link, “compare”, opens the run beside the first run that is shown.
 
 import { listRuns } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -7,27 +8,28 @@ import { STATES } from "./run.js";
 import { address, shown } from "./state.js";
 
 const FIRST = 12;
-const MOST = 100; // the API returns no more at once
+const MOST = 100; // the API returns at most 100 runs per request
 
 const list = byId("runs");
 const older = byId("older");
 let runs = [];
 let next = null;
 
-/** Read the newest runs again, and keep the older ones that are listed. */
+/** Read the newest runs again. Older runs stay in the list, except when the list would have a gap. */
 export async function refreshList() {
   try {
     const page = await listRuns(`/runs?limit=${Math.min(Math.max(FIRST, runs.length), MOST)}`);
     const known = new Set(page.runs.map((run) => run.id));
     const oldest = page.runs.at(-1)?.created ?? "";
     const others = runs.filter((run) => !known.has(run.id) && run.created <= oldest);
-    // If the response has no run of the list, runs between the response and the list may be missing. Drop the list.
+    // If the response contains none of the listed runs, there may be runs between the response and the listed runs.
+    // The list would then have a gap. To avoid a gap, drop the listed runs.
     const kept = runs.some((run) => known.has(run.id)) ? others : [];
     if (!kept.length) next = page.next;
     runs = [...page.runs, ...kept];
     draw();
   } catch {
-    // status.js says what is down
+    // show no error here: status.js shows what is down
   }
 }
 
@@ -39,21 +41,22 @@ older.addEventListener("click", async () => {
     next = page.next;
     draw();
   } catch {
-    // the button is still there
+    // show no error here: the user can click the button again
   } finally {
     older.disabled = false;
   }
 });
 
-/** Update a run in the list if its state has changed. */
+/** Update a run in the list if its state has changed, or if the run has stalled or goes on. */
 export function updateInList(run) {
   const index = runs.findIndex(({ id }) => id === run.id);
-  if (index < 0 || runs[index].state === run.state) return;
+  const old = runs[index];
+  if (!old || (old.state === run.state && old.stalled === run.stalled)) return;
   runs[index] = run;
   draw();
 }
 
-/** Draw the list again. The link that has the focus keeps it. */
+/** Draw the list again. The focus stays on the same link. */
 export function draw() {
   const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   list.replaceChildren(...runs.map(item));

@@ -49,20 +49,20 @@ function welcome() {
     "div",
     { class: "card welcome" },
     h("h2", {}, "Start a run, and watch every message"),
-    h("p", {}, "Each run sends messages through Kafka. The page shows live what happens to each one."),
+    h("p", {}, "Each run sends messages through Kafka. The page shows live what happens to the messages."),
     h(
       "ol",
       { class: "path" },
       stage("Sent", "ping sends, Kafka acknowledges"),
       stage("Pong received", "pong takes the message"),
-      stage("Pong answered", "pong sends it back"),
+      stage("Pong answered", "pong sends an answer"),
       stage("Ping received", "ping takes the answer"),
     ),
     h("p", { class: "muted" }, "Or choose an earlier run. Then every other run in the list has a link “compare”."),
   );
 }
 
-/** Scroll to a run that has just been started. On a phone it is below the form. */
+/** Scroll to a run that has just been started. On a phone, the run is below the form. */
 function onStarted() {
   refreshList();
   if (box.getBoundingClientRect().top > innerHeight / 2) box.scrollIntoView();

@@ -1,4 +1,4 @@
-// Computes what the page shows of a run: rates over time, marks on the time axis, losses. Nothing here draws.
+// Computes what the page shows of a run: rates over time, marks on the time axis, losses. This module draws nothing.
 
 export const STAGES = {
   sent: { label: "Sent", service: null, dash: [] },
@@ -54,7 +54,7 @@ export function rates(run, name, now) {
   const { step, messages } = stage.timeline;
   const [start, first, last] = [time(stage.timeline.start), time(stage.first), time(stage.last)];
   messages.forEach((count, index) => {
-    // The first and the last step are not full.
+    // Leave out the time before the first message and after the last message. This time would make the rate too low.
     const from = Math.max(start + index * step, first);
     const to = Math.min(start + (index + 1) * step, last);
     if (to - from >= EDGE * step) add((from + to) / 2, count / (to - from));
@@ -71,7 +71,8 @@ export function rates(run, name, now) {
   return points;
 }
 
-/** Return what happened to instances and stages, ordered by time: {at, kind, text}. Similar events become one mark. */
+/** Return the marks {at, kind, text} for the events of stages and instances, ordered by time.
+ *  Events of the same kind within SAME_SECONDS become one mark. */
 export function marks(run, now) {
   const found = [...stalls(run, now), ...instanceEvents(run)].sort((one, other) => one.at - other.at);
   const joined = [];

@@ -27,7 +27,8 @@ function tell() {
   for (const listener of listeners) listener(shown());
 }
 
-// A link within the page, such as "Skip to the run", changes only the hash. The view must stay as it is.
+// A link within the page, such as "Skip to the run", changes only the hash of the address. It also causes "popstate".
+// Then the view must not change, so compare the queries.
 let query = location.search;
 addEventListener("popstate", () => {
   if (query !== location.search) {

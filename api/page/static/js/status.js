@@ -16,7 +16,7 @@ const NAMES = {
 
 let before = null;
 
-/** Begin to look. `onBack` is called when everything works again. */
+/** Check every few seconds if everything works. Call `onBack` when everything works again after a failure. */
 export function watch(onBack) {
   whileShown(() => look(onBack));
 }

@@ -1,4 +1,5 @@
-// Follows a run by server-sent events. A hidden tab closes its stream, because a browser allows only six per site.
+// Follows a run by server-sent events. A hidden tab closes its stream, because a browser opens at most six
+// connections to a site.
 
 import { eventsPath, getRun } from "./api.js";
 import { isOver, lastStage } from "./run.js";
@@ -6,7 +7,7 @@ import { isOver, lastStage } from "./run.js";
 const AGAIN_MS = 2000;
 
 /** Call `onRun` with the run, now and after each change. Call `onGone` if there is no such run.
- *  Return a function that ends this. */
+ *  Return a function that stops these calls. */
 export function follow(id, onRun, onGone) {
   let source = null;
   let timer = null;

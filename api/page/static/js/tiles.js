@@ -29,12 +29,13 @@ async function look() {
     newest = tilesOf(await getMetrics());
     draw();
   } catch {
-    // The line at the top says what is down.
+    // Keep the old tiles. The line at the top says what is down.
   }
   return PACE_MS;
 }
 
-/** Return a tile for each combination of labels of each metric. The latency has its own charts. */
+/** Return a tile for each combination of labels of each metric. There is no tile for the histogram of latencies,
+ *  because the view of a run has charts of latencies. */
 function tilesOf({ times, metrics }) {
   return Object.entries(metrics)
     .filter(([, metric]) => metric.type !== "histogram")
@@ -68,7 +69,7 @@ function nameAndUnit(name) {
 
 function draw() {
   section.hidden = !newest.length;
-  // The table also shows the metrics without a history.
+  // Metrics without a history have no tile. Only the table shows them.
   byId("tiles").replaceChildren(...newest.filter(({ history }) => history.length).map(tile));
   drawTable();
 }
@@ -87,7 +88,7 @@ function tile(metric) {
   );
 }
 
-/** Return the history as a line. The table has its numbers. */
+/** Draw the history as a line. Screen readers skip the line, because the table has the numbers. */
 function spark(history) {
   const points = history.filter(([, value]) => value !== null);
   if (points.length < 2) return h("div", { class: "spark" });

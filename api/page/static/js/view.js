@@ -42,7 +42,7 @@ export class View {
     if (this.speaks && before && before !== run.state) this.tell();
   }
 
-  /** Draw again because time has passed: a stage may stall. */
+  /** Draw again although nothing has arrived: the elapsed time grows, and a stage can stall. */
   tick() {
     if (this.charts && !isOver(this.run)) this.draw();
   }
@@ -150,11 +150,12 @@ export class View {
     announce([`Run ${words}`, ...counts].join(", ") + ".");
   }
 
-  /** Announce new marks, but not those that the view had when it was opened. */
+  /** Announce each mark that was not in the last drawing. The first drawing announces nothing. */
   tellMarks(found) {
     const texts = found.map(({ text }) => text);
     const old = [...(this.told ?? texts)];
-    // A new mark can come before old ones, and two marks can have the same text. Each old text cancels one equal text.
+    // A new mark can be in front of old marks, and two marks can have the same text. Therefore, for each old mark,
+    // leave out one mark with the same text.
     const fresh = texts.filter((text) => {
       const index = old.indexOf(text);
       if (index >= 0) old.splice(index, 1);

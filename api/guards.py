@@ -1,4 +1,4 @@
-"""Refuses requests with a body, with a foreign Host, or from a foreign site. No route gets such a request."""
+"""Refuses requests with a body or with a foreign Host, and requests of a foreign site to send or stop a run."""
 
 import re
 from urllib.parse import urlsplit

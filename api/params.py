@@ -125,7 +125,7 @@ def parse_page(pairs: Iterable[tuple[str, str]]) -> tuple[int, UUID | None]:
 def parse_last_event_id(header: str | None) -> int:
     """Return the number in the header Last-Event-ID. If the header has no number, return -1.
 
-    Every event has an id greater than -1.
+    The id of every `run` event is greater than -1.
     """
     return int(header) if header and NUMBER.fullmatch(header) else -1
 

@@ -18,7 +18,7 @@ STALLED_SECONDS = 30
 class Drain:
     """The measured part of a drain.
 
-    This part begins when the number of messages left decreases for the first time. It ends when no messages are left.
+    This part begins when the number of remaining messages decreases for the first time. It ends when none remain.
     """
 
     messages: int

@@ -1,4 +1,4 @@
-"""Lets the services of a design bounce messages, and kills them meanwhile."""
+"""Lets the services of a design bounce messages, and kills the services meanwhile."""
 
 import time
 from collections.abc import Callable

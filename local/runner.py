@@ -175,7 +175,7 @@ def stop_starting(number: int, _frame: FrameType | None) -> NoReturn:
 
 def ignore(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: a second Ctrl-C must not leave a broker behind."""
-    # Not SIG_IGN: with it, Python prints a traceback if a signal has arrived just before.
+    # SIG_IGN is not used: if a signal arrives just before SIG_IGN is set, Python prints a traceback.
 
 
 def say_hello(port: int) -> None:

@@ -42,7 +42,7 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            # The probes look half a pace earlier, so they probably have new results now.
+            # Wake up half a pace after the probes have looked. Then they probably have new results.
             time.sleep(until_next(self._clock() + PACE_SECONDS / 2, PACE_SECONDS))
             try:
                 self.record()

@@ -154,7 +154,8 @@ class Store:
     def accept(self, request: Request) -> tuple[Run, bool]:
         """Put a run on record and wait until this process has read the record.
 
-        All processes agree on which request was first. Return the run, and True if this request was the first.
+        If several requests have one id, all processes agree on which one was first. Return the run, and True if this
+        request was the first.
         """
         token = self.note(request)
         run = self._wait_for(request.run, lambda run: run.standing.accepted_by is not None, KAFKA_SECONDS)

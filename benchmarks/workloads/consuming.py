@@ -78,7 +78,7 @@ def contenders_for(topic: str, answers: bool) -> list[Contender]:
 
     def textbook(log: Path) -> Started:
         # At the end, nameko-kafka closes the consumer while poll() is running. Then poll() raises an exception, so the
-        # exit code may not be 0.
+        # exit code can be another than 0.
         return service(log, f"benchmarks.contenders.textbook:Textbook{topic.title()}", exits_well=False)
 
     return [

@@ -33,7 +33,7 @@ class OpenJournal(NamedTuple):
 
 
 class RunJournal(SharedExtension):
-    """One per service."""
+    """Each instance of a service has one."""
 
     stopping = Stopping()
 

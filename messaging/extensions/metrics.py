@@ -39,7 +39,7 @@ CLIENTS = 8
 
 
 class ServiceMetrics(SharedExtension):
-    """One per service. The other extensions count in `meter`."""
+    """Each instance of a service has one. The other extensions count in `meter`."""
 
     def __init__(self) -> None:
         self.meter = Meter()

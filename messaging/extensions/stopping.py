@@ -13,7 +13,7 @@ SETTINGS = "SETTINGS"
 
 
 class Stopping(SharedExtension, StopRequest):
-    """One per service."""
+    """Each instance of a service has one."""
 
     def bind(self, container: ServiceContainer) -> Any:
         # nameko binds all extensions before it sets up the first one. So with a wrong setting, the process ends before

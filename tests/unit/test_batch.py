@@ -14,7 +14,7 @@ RUNS = [uuid.UUID(int=number) for number in range(3)]
 Message = tuple[uuid.UUID | None, int]
 
 messages = some.tuples(some.sampled_from([*RUNS, None]), some.integers(0, 1000))
-"""A message as its run and its number. The run of a foreign message is None."""
+"""Each tuple is a message: its run and its number. The run of a foreign message is None."""
 
 
 def batch_of(described: list[Message]) -> Batch:

@@ -11,7 +11,7 @@ from pong import PongService
 BATCH = Batch("pong", partitions=[0], keys=[b"key"], values=[b"value"], poll_seconds=0.0)
 
 
-def test_answer_counts_a_batch_and_returns_its_answers():
+def test_the_handler_counts_a_batch_and_returns_its_answers():
     service = worker_factory(PongService)
 
     assert service.answer(BATCH) is service.ping_topic.forward.return_value

@@ -68,7 +68,7 @@ def test_a_run_that_ends_early_says_why(records, outcome):
 
 
 def test_a_failed_run_goes_on_if_another_instance_sends_the_rest(records):
-    failed = records.sent("failed", seen([1]), "was killed", writer="host:1/a")
+    failed = records.sent("failed", seen([0]), "was killed", writer="host:1/a")
     run = run_of(records, records.accepted(), failed, records.sent("sent", seen(range(1, 10)), writer="host:2/a"))
 
     assert run.state() == (RunState.BOUNCING, None)
@@ -218,7 +218,7 @@ def test_an_incomplete_run_has_failed_until_its_missing_messages_come(records):
     assert run.state() == ("done", None)
 
 
-def test_a_claim_or_stop_does_not_change_a_run_that_failed_because_its_call_was_not_queued(records):
+def test_a_run_that_was_not_queued_stays_failed_after_a_claim_and_an_outcome(records):
     run = run_of(records, records.accepted(), records.failed("not queued"), records.queued(), records.claim())
     assert run.state() == ("failed", "not queued")
 

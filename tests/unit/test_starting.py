@@ -27,8 +27,8 @@ def woken_too_early():
         select.select([receiver for _, receiver in pairs], [], [])
         return call()
 
-    # Without this line, the call itself would run setup(). Then the early wake-up would end a wait in setup(), but this
-    # test needs it to end the wait for the result.
+    # Without this line, the call would run setup(), and the early wake-up would end a wait in setup(). In these tests,
+    # the early wake-up must end the wait for the result.
     tpool.setup()
     yield lambda call: eventlet.spawn(after_select, call).wait()
     tpool.killall()

@@ -46,7 +46,7 @@ def messages(*numbers: int) -> list[Message]:
 class Stack:
     """The API and Kafka. Kafka has all messages.
 
-    Each request to the API gets the next of the `runs`. All further requests get the last one.
+    The API returns the `runs` in turn. When only the last one is left, every request gets this run.
     """
 
     def __init__(self):

@@ -110,7 +110,7 @@ def test_control_a_reader_of_uncommitted_messages_sees_some_twice():
     assert any(twice_or_disordered(crashed(at), Kafka.uncommitted) for at in STEPS)
 
 
-def test_control_senders_send_messages_twice_if_they_do_not_fence_each_other():
+def test_control_messages_are_sent_twice_if_senders_do_not_fence_each_other():
     found = (wrong for at in range(30) for wrong in violations(frozen(at, sender_producer=Unfenced)))
 
     assert any("pong: " in wrong and "twice" in wrong for wrong in found)

@@ -72,7 +72,7 @@ export function shares(run, member, title) {
   return h("table", { class: "shares" }, caption, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
 }
 
-/** Return the points of the latency distribution. x is 1 / (1 - share of the messages), for a logarithmic axis. */
+/** Return the points of the latency distribution. x is 1 / (1 - percentile / 100), and y is in ms. */
 export function distribution(run, name) {
   const latency = run.stages[name].latency_ms;
   if (!latency) return [];

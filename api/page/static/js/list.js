@@ -47,7 +47,7 @@ older.addEventListener("click", async () => {
   }
 });
 
-/** Update a run in the list if its state has changed, or if the run has stalled or goes on. */
+/** Update a run in the list if its `state` or its `stalled` has changed. */
 export function updateInList(run) {
   const index = runs.findIndex(({ id }) => id === run.id);
   const old = runs[index];

@@ -34,8 +34,8 @@ async function look() {
   return PACE_MS;
 }
 
-/** Return a tile for each combination of labels of each metric. There is no tile for the histogram of latencies,
- *  because the view of a run has charts of latencies. */
+/** Return the label, the value and the history of each metric, for each combination of labels.
+ *  The histogram of latencies is left out, because the view of a run has charts of latencies. */
 function tilesOf({ times, metrics }) {
   return Object.entries(metrics)
     .filter(([, metric]) => metric.type !== "histogram")

@@ -71,7 +71,7 @@ class TestPace:
 
 
 class TestClosing:
-    def test_a_state_that_is_too_large_goes_on_under_a_new_key_and_nothing_is_lost(self, writer, producer, clock):
+    def test_a_state_that_is_too_large_is_closed_and_a_new_state_continues_its_stage(self, writer, producer, clock):
         everything = BitMap()
         for start in range(0, 300_000, 20_000):
             numbers = scattered(start, 20_000)

@@ -37,7 +37,7 @@ def test_a_stamp_is_read_back(run, numbers):
 
 
 @given(some.lists(some.none() | some.binary(max_size=40), min_size=1))
-def test_foreign_keys_are_detected_among_any_keys(keys):
+def test_foreign_keys_are_detected_in_any_column_of_keys(keys):
     """`words` returns None if any key is foreign. `sent_times` returns a list with None for each foreign key."""
     row, times = words(keys), sent_times(keys)
 

@@ -55,7 +55,7 @@ def check_limits(num_messages: int, size: int, limits: Limits, rate: int | None 
     """Raise ValueError, with a sentence for the user, unless the numbers are within the limits."""
     _check("num_messages", num_messages, 1, limits.max_messages, "messages")
     _check("size", size, 0, limits.max_size, "bytes")
-    # The product has its own limit, because MAX_MESSAGES of MAX_SIZE would take a terabyte in Kafka.
+    # The total size has its own limit, because MAX_MESSAGES messages of MAX_SIZE bytes would take a terabyte in Kafka.
     total = num_messages * size
     if total > limits.max_bytes:
         raise ValueError(f"num_messages times size must be at most {limits.max_bytes} (bytes), not {total}.")

@@ -36,7 +36,7 @@ def test_commits_from_before_a_rebalance_do_not_count_even_if_they_are_confirmed
     assert confirmed.offsets == {P0: 5}
 
 
-def test_the_reason_of_failed_commits_is_logged_again_only_if_it_changes_or_after_a_confirmed_commit(caplog):
+def test_a_failed_commit_is_not_logged_if_the_commit_before_it_failed_for_the_same_reason(caplog):
     confirmed = Confirmed()
     for reason in ("not ready", "not ready", "timed out", "timed out"):
         confirmed.refused(reason)

@@ -32,7 +32,7 @@ def test_a_setting_may_refer_to_others(settings):
     assert (read["PORT"], read["ADDRESS"]) == ("8000", "localhost:8000")
 
 
-def test_only_a_hash_sign_after_a_space_begins_a_comment(settings):
+def test_a_hash_sign_inside_a_word_or_quotes_begins_no_comment(settings):
     read = settings("PORT='1 # 2' # isn't a comment\nADDRESS=a#b # c\n")
 
     assert (read["PORT"], read["ADDRESS"]) == ("1 # 2", "a#b")

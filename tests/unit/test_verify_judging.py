@@ -1,4 +1,4 @@
-"""The differences between topics and API, each with its sentence."""
+"""`judge` compares the topics with the API, and describes each difference in a sentence."""
 
 import uuid
 
@@ -31,7 +31,7 @@ def api(service: str = "ping", state: str = "done", delivery: str = "at-least-on
 
 
 def tally(numbers=range(COUNT), changed=()) -> Tally:
-    """Return the tally of a topic with these numbers, in this order, in one partition. `changed` have wrong values."""
+    """Return the tally of a topic with these numbers, in this order, in one partition. The messages with the numbers in `changed` have wrong values."""
     tally = Tally(RUN, COUNT, SIZE)
     values = payloads(RUN.bytes, [number + (number in changed) for number in numbers], SIZE)
     tally.add(0, numbers, values)
@@ -51,7 +51,7 @@ def test_a_run_agrees_if_every_message_is_there_once_and_on_record(service):
     assert list(judged.topics) == (["pong", "ping"] if service == "ping" else ["ping"])
 
 
-def test_a_run_of_pong_has_nothing_in_topic_pong():
+def test_a_run_of_pong_needs_no_messages_in_topic_pong():
     assert verdict(api("pong"), pong=tally([])).agrees
 
 
@@ -94,7 +94,7 @@ def test_a_run_that_is_not_done_may_have_sent_more_than_is_on_record():
     assert not verdict(run, tally(range(4)), tally(range(4))).agrees
 
 
-def test_a_run_that_is_done_has_sent_exactly_what_is_on_record():
+def test_a_run_that_is_done_has_all_its_messages_on_record_as_sent():
     judged = verdict(api("pong", sent={"distinct": COUNT - 1}))
     assert judged.differences == ["The run is done. Messages: 10. On record as sent: 9."]
 

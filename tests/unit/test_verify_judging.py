@@ -31,7 +31,10 @@ def api(service: str = "ping", state: str = "done", delivery: str = "at-least-on
 
 
 def tally(numbers=range(COUNT), changed=()) -> Tally:
-    """Return the tally of a topic with these numbers, in this order, in one partition. The messages with the numbers in `changed` have wrong values."""
+    """Return the tally of a topic with these numbers, in this order, in one partition.
+
+    The messages with the numbers in `changed` have wrong values.
+    """
     tally = Tally(RUN, COUNT, SIZE)
     values = payloads(RUN.bytes, [number + (number in changed) for number in numbers], SIZE)
     tally.add(0, numbers, values)

@@ -34,9 +34,9 @@ class StopRequest:
 
     @property
     def left(self) -> float:
-        """The seconds that a wait may still take, at least 0.1.
+        """The seconds that a wait for the end of the work may still take, at least 0.1.
 
-        The work must end once the stop is overdue. A wait for the end of the work has 1 s more.
+        The work must end within STOP_SECONDS. The wait for its end may take 1 s longer.
         """
         gone = 0.0 if self._since is None else time.monotonic() - self._since
         return max(0.1, STOP_SECONDS + 1 - gone)
@@ -47,9 +47,9 @@ class StopRequest:
         return self._since is not None and time.monotonic() - self._since > STOP_SECONDS
 
     def wait(self, happens: Callable[[float], bool], seconds: float) -> bool:
-        """Call `happens` again and again until it returns True, then return True. Its argument is a time to wait.
+        """Call `happens` again and again until it returns True. Each call gets the seconds that it may wait.
 
-        Return False after `seconds` in total, or as soon as the stop is overdue.
+        Then return True. Return False after `seconds` in total, or as soon as the stop is overdue.
         """
         slices = max(1, ceil(seconds / SLICE_SECONDS))
         return any(not self.overdue and happens(seconds / slices) for _ in range(slices))

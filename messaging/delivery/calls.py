@@ -68,7 +68,7 @@ class RunSender:
 
         Another instance may have begun the run. Messages that it has put on record as sent are not sent again.
 
-        If this instance stops, another instance may finish a queued run, because nobody waits for the reply.
+        Nobody waits for the reply to a queued call. So if this instance stops, another instance can continue the run.
 
         If a connection is lost, RabbitMQ delivers the call again. The second call then has the same outcome as the
         first one.
@@ -131,7 +131,7 @@ class RunSender:
         raise NotImplementedError
 
     def _nobody_elses(self, call: Call, run: UUID) -> Past | None:
-        """Return a past without messages if only this call knows the id of the run. Return None for other runs.
+        """Return an empty past if no other instance can have begun the run. Otherwise return None.
 
         The past is marked as stopped if the run was stopped or has failed.
         """

@@ -53,7 +53,7 @@ class Checkpoints:
         self._queue: deque[Checkpoint] = deque()
         self._passed: dict[Partition, int] = {}
         self.in_flight = 0
-        """About how many bytes of answers are not acknowledged yet."""
+        """The approximate size of the answers that are not acknowledged yet, in bytes."""
 
     def add(self, batch: Batch, offsets: Mapping[Partition, int], answers: Pending | None, cost: int = 0) -> None:
         """Note a batch that was handled just now."""

@@ -10,6 +10,7 @@ from tests.kafka import client_at
 
 GREEN = is_monkey_patched("thread")  # true when test_under_eventlet.py runs this file
 WAITING = green if GREEN else directly
+LIBRARY = "kafka-python"
 
 
 class TestKafkaPython(ClientContract):
@@ -17,9 +18,9 @@ class TestKafkaPython(ClientContract):
 
     @pytest.fixture
     def client(self, brokers):
-        return client_at(brokers.kafka_bootstrap, WAITING)
+        return client_at(brokers.kafka_bootstrap, WAITING, LIBRARY)
 
     @pytest.fixture
     def nowhere(self):
         """A client for an address without a Kafka."""
-        return client_at("127.0.0.1:1", WAITING)
+        return client_at("127.0.0.1:1", WAITING, LIBRARY)

@@ -21,7 +21,7 @@ def kafka(*looks) -> Values:
     return values_at(AT, looks, (), ())
 
 
-def test_without_looks_both_brokers_are_down_and_nothing_else_is_known():
+def test_both_brokers_are_down_and_all_other_values_are_unknown_without_measurements():
     values = values_at(AT, (), (), ())
 
     assert {metric: of(metric, values) for metric in METRICS if of(metric, values) != {}} == {
@@ -133,7 +133,7 @@ def test_each_latency_bucket_includes_the_smaller_ones():
     assert histogram.sum == pytest.approx(0.3)
 
 
-def test_a_process_that_does_not_know_all_runs_does_not_count_their_messages():
+def test_message_counts_are_absent_if_the_process_has_missed_runs():
     look = totals_look(AT, sent=100)
     values = values_at(AT, (), (), [replace(look, totals=replace(look.totals, since_start=None))])
 

@@ -117,8 +117,8 @@ class ConfluentProducer:
     def _explain(self, topic: str, failure: Failure) -> ClientError:
         """Return our error for a failed message.
 
-        If the topic's limit was lowered, only the batch was too large, not the message. The error is then Unavailable,
-        not TooLarge, because the message can be sent again in a smaller batch.
+        If the topic's limit was lowered, the error is Unavailable, not TooLarge, because the message may fit in a
+        smaller batch.
         """
         error, key, value = failure
         if self._producers.limits.is_outgrown(topic, error, key, value):

@@ -61,7 +61,7 @@ def read_batch(batch: DefaultRecordBatch, partition: int) -> list[Message]:
             while buffer[pos] & 0x80:  # the timestamp, relative to the timestamp of the batch
                 pos += 1
             delta, pos = _varint(buffer, pos + 1)
-            # Most lengths have one byte and need no call.
+            # The length of most keys has one byte, so it needs no call.
             if (size := buffer[pos]) < 0x80:
                 size, pos = (size >> 1) ^ -(size & 1), pos + 1
             else:

@@ -6,7 +6,7 @@ from messaging.clients.protocols import Fetched, Partition
 
 
 class Positions:
-    """The known committed offset of each partition, and the partition ends reached since the last `commit_ends`."""
+    """Knows the committed offset of each partition, and the end offsets that came since the last `commit_ends`."""
 
     def __init__(self) -> None:
         self.committed: dict[Partition, int] = {}
@@ -15,7 +15,8 @@ class Positions:
     def note(self, fetched: Fetched) -> None:
         """Note that these messages came.
 
-        A consumer begins each partition at the committed offset. So the first message has that offset.
+        A consumer begins each partition at the committed offset. No unhandled message comes before the first message
+        of a partition. So the offset of the first message counts as committed.
         """
         if not fetched.next_offsets.keys() <= self.committed.keys():
             for number, offset in zip(fetched.partitions, fetched.offsets, strict=True):
@@ -29,7 +30,7 @@ class Positions:
         self._reached |= ends
 
     def uncommitted_ends(self) -> dict[Partition, int]:
-        """Return the ends beyond the committed offsets. Only transaction markers lie between the two."""
+        """Return the ends beyond the committed offsets. Only markers and aborted messages lie between the two."""
         return {p: offset for p, offset in self._reached.items() if offset > self.committed.get(p, -1)}
 
     def commit_ends(self, ends: Mapping[Partition, int]) -> None:

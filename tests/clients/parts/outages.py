@@ -60,7 +60,7 @@ class OutageContract:
         assert producer.flush(30)
         assert all(delivery.acknowledged)
 
-    def test_closing_a_producer_while_kafka_is_frozen_gives_up_the_messages_under_way(self, brokers, client, new_topic):
+    def test_close_gives_up_the_messages_under_way_while_kafka_is_frozen(self, brokers, client, new_topic):
         topic = new_topic()
         producer = client.producer()
         send_numbers(producer, topic, range(10))

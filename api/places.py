@@ -11,7 +11,7 @@ from api.problems import Problem
 
 
 class Places:
-    """One process has `count` places. If no place is free, `refusal` tells the user what to do."""
+    """`count` places for one kind of long request. If no place is free, `refusal` tells the user what to do."""
 
     def __init__(self, count: int, refusal: str):
         self._free = threading.BoundedSemaphore(count)

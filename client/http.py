@@ -36,11 +36,11 @@ class Refused(ApiError):
 
 
 class Unreachable(ApiError):
-    """No response arrived."""
+    """No complete response arrived, or it could not be read."""
 
 
 class Api:
-    """The API at a URL. Every method raises ApiError."""
+    """The API at a URL. Every method can raise ApiError."""
 
     def __init__(self, url: str):
         self.url = url.rstrip("/")

@@ -98,7 +98,7 @@ def test_the_page_keeps_showing_why_a_run_could_not_be_stopped(new_tab, stack):
         tab.page.evaluate(DRAWN)
         expect(reason).to_contain_text("Kafka")
 
-        # The error is gone as soon as Kafka works again and stores the record that stops the run
+        # Kafka works again, the run stops, and the page removes the error
         stack.brokers.kafka.resume()
         tab.expect_state("stopped")
         expect(reason).not_to_contain_text("Kafka")

@@ -1,4 +1,4 @@
-"""The states that a service puts on record. The test decides about acknowledgements."""
+"""The states that a service puts on record. The fake producer acknowledges a state when the test says so."""
 
 import uuid
 
@@ -61,7 +61,7 @@ def test_a_state_is_on_record_when_it_is_acknowledged_and_not_before(writer, pro
     assert writer.recorded(writer.mark)
 
 
-def test_later_messages_do_not_hold_up_an_earlier_mark(writer, producer, publish):
+def test_an_earlier_mark_is_on_record_although_later_messages_are_not(writer, producer, publish):
     writer.received(batch(range(10)))
     mark = writer.mark
     publish()

@@ -17,8 +17,8 @@ from messaging.clients.errors import ClientError, Refused, Unavailable
 from messaging.clients.protocols import Waiting
 
 MOST_QUEUED = 100_000
-"""The maximum number of messages under way. librdkafka's own limit is higher. It must not be reached, because then
-librdkafka would take later messages of a batch and leave out earlier ones."""
+"""The maximum number of messages under way. librdkafka's own limit is higher. At its own limit, librdkafka
+would take later messages of a batch and leave out earlier ones."""
 
 AT_ONCE = 1000
 """The maximum number of messages for librdkafka in one call. The call then takes about 1 ms."""

@@ -114,7 +114,7 @@ class ExactlyOnce:
         return True  # the producer's queue has a limit, and `send` waits for room
 
     def handled(self, fetched: Fetched, batch: Batch, answers: Any, epoch: int) -> None:
-        if epoch == self.epoch:  # otherwise the transaction has ended meanwhile, and the result is dropped
+        if epoch == self.epoch:  # otherwise these messages come again, so this result is dropped
             self._attempt(lambda clients: self._put_in(clients, fetched, batch, answers))
         self._commit_in_time()
 
@@ -183,7 +183,7 @@ class ExactlyOnce:
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit offsets that follow transaction markers. Otherwise the markers would look like unhandled messages."""
+        """Commit ends that follow markers or aborted messages. Otherwise these would look like unhandled messages."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)
@@ -234,7 +234,7 @@ class ExactlyOnce:
             self._renew(error)
 
     def _renew(self, error: Exception) -> None:
-        """Drop both clients. A new producer with the same id makes the transaction's outcome final. Raises Fenced."""
+        """Drop both clients. The next poll makes new ones, and its producer ends the old transaction. Raises Fenced."""
         if isinstance(error, Fenced) and self._fenced:
             raise error  # fenced twice in a row: another process has this transactional id
         log.warning("replacing both Kafka clients: %s", error)

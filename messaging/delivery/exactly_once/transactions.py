@@ -1,4 +1,7 @@
-"""Sends the rest of one run in transactions. The last record of each transaction is the state of stage `sent`."""
+"""Sends one run in transactions, without the messages that are committed already.
+
+The last record of each transaction is the state of stage `sent`.
+"""
 
 import logging
 import time
@@ -23,10 +26,10 @@ STOP_SECONDS = 1
 """The timeout of one step at Kafka, in seconds, once the sending has to stop."""
 
 MOST_MESSAGES = 10_000
-"""The maximum number of messages in a transaction. If it is aborted, they are sent again."""
+"""A transaction is committed when it has this many messages. If it is aborted, they are sent again."""
 
 MOST_BYTES = 16 * 2**20
-"""The maximum number of bytes in a transaction. More might not be acknowledged within KAFKA_SECONDS."""
+"""A transaction is committed when it has this many bytes. More might not be acknowledged within KAFKA_SECONDS."""
 
 LOOK_SECONDS = 0.2
 """How often a pause checks whether the sending must stop, in seconds."""

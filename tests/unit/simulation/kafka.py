@@ -1,8 +1,8 @@
-"""A model of Kafka's transactions and consumer groups, in memory. No timeout passes by itself.
+"""A model of Kafka's transactions and consumer groups, in memory. Nothing times out by itself: the caller decides.
 
 It has everything that exactly-once needs:
 
-- A transactional id has an epoch, which fences older producers, and at most one open transaction.
+- A transactional id has an epoch and at most one open transaction. A new epoch fences older producers.
 - Offsets are committed with the transaction, and only by a member of the group's newest generation.
 - A reader of committed messages stops at the last stable offset: the first message of an open transaction.
 """

@@ -29,7 +29,10 @@ def check_installed() -> None:
 
 
 def install(further_packages: Sequence[str] = ()) -> None:
-    """Install what is missing, and further system packages. Raises LocalError if that fails or needs root."""
+    """Install what is missing, and further system packages.
+
+    Raises LocalError if that fails, or if it needs root and cannot use sudo.
+    """
     packages = list(further_packages)
     if not shutil.which("java"):
         packages.append("default-jre-headless")
@@ -69,7 +72,10 @@ def has_rabbitmq() -> bool:
 
 
 def has_jars() -> bool:
-    """Return True if the jars match pom.xml. `fetch_jars` copies it last, so if the copy exists, all jars exist."""
+    """Return True if the jars match pom.xml.
+
+    `fetch_jars` copies pom.xml after all jars. So if the copy exists, all jars exist.
+    """
     copy = JARS / POM.name
     return copy.exists() and filecmp.cmp(POM, copy, shallow=False)
 

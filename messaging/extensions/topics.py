@@ -1,4 +1,4 @@
-"""Sending to a Kafka topic: nameko-kafka's dependency provider, for one topic and with limited memory."""
+"""Lets a service send to one Kafka topic. Extends nameko-kafka's dependency provider, and limits its memory."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -15,7 +15,7 @@ STALLED_AFTER = 30
 
 
 class Api:
-    """The catalog of one API process, which keeps `kept` runs, and its totals since CREATED."""
+    """The catalog and the totals of one API process. It started at CREATED, and its catalog keeps `kept` runs."""
 
     def __init__(self, kept: int = 10):
         self.keeper = TotalsKeeper()
@@ -69,7 +69,7 @@ def test_a_newer_state_replaces_the_one_before(api):
         assert api.since_start().failed[SENT] == numbers.stop
 
 
-def test_latencies_are_in_the_first_bucket_whose_bound_they_do_not_exceed(api):
+def test_a_latency_counts_in_the_first_bucket_with_an_equal_or_higher_bound(api):
     api.apply(api.run().sent(DONE, seen(range(4))))  # each 1 ms
     totals = api.since_start()
 

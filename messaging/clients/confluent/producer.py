@@ -167,7 +167,7 @@ def messages_at(
     indices: Sequence[int], keys: Sequence[bytes | None], values: Sequence[bytes | None]
 ) -> list[dict[str, Any]]:
     """Return the messages at these indices in librdkafka's format."""
-    if isinstance(indices, range):  # all messages go to one partition, so no index is needed
+    if isinstance(indices, range):  # the messages are next to each other, so a slice is enough
         some = slice(indices.start, indices.stop)
         return [{"key": key, "value": value} for key, value in zip(keys[some], values[some], strict=True)]
     return [{"key": keys[index], "value": values[index]} for index in indices]

@@ -91,7 +91,7 @@ class ExactlyOnce:
         for fetched in polled.fetched:
             self._positions.note(fetched)
         if epoch != self.epoch and polled.fetched:
-            self._read_again()  # these messages were polled before the seek
+            self._read_again()  # these messages were polled before `_read_again` moved the position
             return ()
         self._positions.reach(polled.reached)
         self._idle = not polled.fetched
@@ -183,7 +183,7 @@ class ExactlyOnce:
         self._narrowing.committed()
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit ends that follow markers or aborted messages. Otherwise these would look like unhandled messages."""
+        """Commit ends after markers or aborted messages, because these would look like unhandled messages."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)
@@ -234,7 +234,7 @@ class ExactlyOnce:
             self._renew(error)
 
     def _renew(self, error: Exception) -> None:
-        """Drop both clients. The next poll makes new ones, and its producer ends the old transaction. Raises Fenced."""
+        """Drop both clients. The next poll makes new ones and aborts the old transaction. Raises Fenced."""
         if isinstance(error, Fenced) and self._fenced:
             raise error  # fenced twice in a row: another process has this transactional id
         log.warning("replacing both Kafka clients: %s", error)

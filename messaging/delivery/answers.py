@@ -1,4 +1,4 @@
-"""The messages that a handler has sent. Its batch is done when Kafka has acknowledged them."""
+"""The messages that a handler has sent. Its batch is done when Kafka has acknowledged or refused each of them."""
 
 import logging
 import time
@@ -32,7 +32,7 @@ class Columns(NamedTuple):
 
 
 class Answers:
-    """The messages that a handler sends. Its batch is done once Kafka has stored them for good."""
+    """The messages that a handler sends for one batch."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, lis
 
 
 def _spread(timeline: Timeline, over: Timeline) -> list[int]:
-    """Return the counts of a timeline in the steps of `over`, a timeline that contains it."""
+    """Return the counts of a timeline, regrouped into the steps of `over`.
+
+    `over` covers the whole time of `timeline`, and its steps are at least as long.
+    """
     counts = [0] * len(over.messages)
     for index, count in enumerate(timeline.messages):
         if count:

@@ -22,7 +22,7 @@ def translate(error: KafkaError) -> ClientError:
 
 
 def cause_of(error: BaseException) -> KafkaError | None:
-    """Return librdkafka's error inside an exception of its client."""
+    """Return the KafkaError inside a KafkaException, or None if there is no KafkaError."""
     cause = error.args[0] if isinstance(error, KafkaException) and error.args else None
     return cause if isinstance(cause, KafkaError) else None
 

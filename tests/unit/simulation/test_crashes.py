@@ -44,7 +44,7 @@ class Apart(Producer):
 
 
 def crashed(at: int, **producers: type[Producer]) -> Kafka:
-    """Return Kafka after a run. One process is killed after this step."""
+    """Return Kafka after a run. The process that takes step `at` is killed after it."""
     world = World(**producers)
     for number in range(at + 1):
         world.kafka.clock.advance(0.006)

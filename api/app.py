@@ -16,7 +16,7 @@ from api.metrics.rabbitmq import RabbitLooks, waiting_calls
 from api.metrics.recorder import Recorder
 from api.problems import register_problems
 from api.readiness import Readiness, broker_checks
-from api.resources import Resources
+from api.resources import NAME, Resources
 from api.routes import docs, health, metrics, runs, sending
 from api.rpc.calls import Calls
 from api.rpc.proxy import ProxyPool
@@ -41,7 +41,7 @@ def create_app() -> Flask:
     app.url_rule_class = Rule
     app.url_map.merge_slashes = False  # a path with two slashes is 404, not a redirect
     app.json = OrderedJSON(app)
-    make_resources(load()).attach(app)
+    app.extensions[NAME] = make_resources(load())
     for module in sending, runs, health, metrics, docs, page:
         app.register_blueprint(module.blueprint)
     register_problems(app)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from flask import Flask, current_app
+from flask import current_app
 
 from api.events import EventStreams
 from api.metrics.recorder import Recorder
@@ -40,9 +40,6 @@ class Resources:
         self.store.warm_up()
         self.janitor.start()
         self.recorder.start()
-
-    def attach(self, app: Flask) -> None:
-        app.extensions[NAME] = self
 
 
 def resources() -> Resources:

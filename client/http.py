@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin
 
@@ -35,10 +34,6 @@ class Refused(ApiError):
     """
 
 
-class Unreachable(ApiError):
-    """No complete response arrived, or it could not be read."""
-
-
 class Api:
     """The API at a URL. Every method can raise ApiError."""
 
@@ -50,9 +45,7 @@ class Api:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._session.close()
 
     def start(self, service: str, num_messages: int, size: int, rate: int | None = None) -> str:
@@ -123,7 +116,7 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        raise Unreachable(type(error).__name__) from None
+        raise ApiError(type(error).__name__) from None
 
 
 def _check(response: requests.Response, status: int) -> requests.Response:

@@ -35,7 +35,7 @@ class Calls:
 
     @contextmanager
     def connected(self, service: str) -> Iterator[Callable[[Request, bool, Callable[[], None]], Figures]]:
-        """Yield a function that makes the service send. See `api.runs.dispatch.Call`.
+        """Yield a function that makes the service send, and calls its last argument when RabbitMQ has taken the call.
 
         The Problem is 503 if RabbitMQ or the service is down or has failed, 504 if there is no reply in time, 400 if
         Kafka refuses messages of this size, 409 if a user has stopped the run.

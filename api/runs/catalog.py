@@ -1,8 +1,6 @@
 """The newest runs, as one API process knows them. Pure, and not safe for threads."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from api.runs.history import History
@@ -10,8 +8,7 @@ from api.runs.model import Manner, Run
 from api.runs.totals import RunTotals, TotalsKeeper
 from messaging.journal.requests import RequestRecord, decode
 from messaging.journal.states import State, decode_state
-
-log = logging.getLogger(__name__)
+from messaging.journal.tail import foreign_records_logged
 
 
 class Catalog:
@@ -51,9 +48,9 @@ class Catalog:
 
     def take_history(self, history: History) -> None:
         """Take in the requests that were on record when this process started."""
-        self.remember(history.dropped)
+        self._dropped |= history.dropped
         for _, offset, key, value in history.records():
-            with _foreign_records_logged("run-requests", offset):
+            with foreign_records_logged("run-requests", offset):
                 self.apply_request(decode(key, value, offset))
         self._keeper.begin(self.oldest, bool(history.dropped))
 
@@ -63,12 +60,8 @@ class Catalog:
         For each key, `newest` contains the offset and the value of the newest record.
         """
         for key, (offset, value) in sorted(newest.items(), key=lambda item: item[1][0]):
-            with _foreign_records_logged("run-states", offset):
+            with foreign_records_logged("run-states", offset):
                 self.apply_state(*decode_state(key, value), offset)
-
-    def remember(self, ids: Iterable[bytes]) -> None:
-        """Take in the ids of runs that are too old to be kept."""
-        self._dropped.update(ids)
 
     def _drop(self, run: Run) -> None:
         self._keeper.drop(run)
@@ -119,14 +112,6 @@ class Catalog:
 
 def _created(run: Run) -> int:
     return run.request.created
-
-
-@contextmanager
-def _foreign_records_logged(topic: str, offset: int) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # many types are possible: the record may be from another program or another version
-        log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error, extra={"topic": topic})
 
 
 def _waits(run: Run) -> bool:

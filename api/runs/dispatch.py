@@ -4,37 +4,23 @@ Every accepted run is carried out, or ends `failed`. Several requests may race f
 `Dispatcher` gets the store and the calls as arguments, so tests can run every order of events without a broker.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Protocol
 
 from api.places import Places
 from api.problems import Problem, no_kafka
-from api.rpc.calls import Figures
+from api.rpc.calls import Calls, Figures
 from api.rpc.errors import NEW_KEY, ConnectionLost, NotAnswered, NotTaken, TakenAllTheSame
+from api.runs.journal import KAFKA_SECONDS
 from api.runs.model import Run
-from api.runs.store import KAFKA_SECONDS, Store, now
+from api.runs.store import Store, now
 from api.runs.view import RunView
 from messaging.runs.request import Request
 
 WAITING = 48
 """At most this many requests of one process may wait for a service at the same time."""
-
-
-class Call(Protocol):
-    """Makes a service send, and returns the service's figures. Calls `on_taken` when RabbitMQ has taken the call."""
-
-    def __call__(self, request: Request, on_record: bool, on_taken: Callable[[], None]) -> Figures: ...
-
-
-class Calls(Protocol):
-    """The methods of `api.rpc.calls.Calls` that `Dispatcher` uses."""
-
-    def connected(self, service: str) -> AbstractContextManager[Call]: ...
-    def queue(self, request: Request) -> None: ...
 
 
 class Dispatcher:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 from api.problems import Problem, no_kafka
-from api.runs.store import KAFKA_SECONDS
 from messaging.clients.errors import ClientError, TooFewBrokers
 from messaging.clients.protocols import Client, Delivery, Partition, Producer, Reader
 from messaging.clients.topics import create_missing
@@ -11,6 +10,9 @@ from messaging.journal.requests import PARTITION, requests_topic
 from messaging.journal.requests_writer import RequestsWriter
 from messaging.journal.states import RUN_STATES, states_topic
 from messaging.journal.tail import Apply, Tail
+
+KAFKA_SECONDS = 4
+"""How long a request waits for Kafka."""
 
 SLACK_MS = 60_000
 """How far the clocks of the API, of Kafka and of the services may differ, in milliseconds."""
@@ -48,13 +50,13 @@ class Journal:
         self._states = Tail(self._client, where, apply)
         self._states.start()
 
-    def wait_until_requests_read(self, seconds: float = KAFKA_SECONDS) -> None:
+    def wait_until_requests_read(self) -> None:
         """Wait until this process has read all requests that were on record when `start` was called."""
-        _wait(self._requests, "run-requests", seconds)
+        _wait(self._requests, "run-requests")
 
-    def wait_until_states_read(self, seconds: float = KAFKA_SECONDS) -> None:
+    def wait_until_states_read(self) -> None:
         """Wait until this process has read all states that were on record when `start_states` was called."""
-        _wait(self._states, "run-states", seconds)
+        _wait(self._states, "run-states")
 
     def catch_up(self) -> None:
         """Wait until all current records were read."""
@@ -77,6 +79,6 @@ class Journal:
         return self._producer
 
 
-def _wait(tail: Tail | None, topic: str, seconds: float) -> None:
-    if tail is None or not tail.wait_until_caught_up(seconds):
+def _wait(tail: Tail | None, topic: str) -> None:
+    if tail is None or not tail.wait_until_caught_up(KAFKA_SECONDS):
         raise no_kafka(f"topic {topic} was not read in time")

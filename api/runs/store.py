@@ -9,13 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID, uuid4
 
 from api.problems import Problem, no_kafka
 from api.runs.catalog import Catalog
 from api.runs.clock import now as now
 from api.runs.history import History
+from api.runs.journal import KAFKA_SECONDS, Journal
 from api.runs.model import Run
 from api.runs.totals import RunTotals
 from api.runs.view import RunSummary, RunView, Stall
@@ -23,28 +23,13 @@ from messaging.clients.protocols import Delivery, Partition
 from messaging.journal.requests import decode
 from messaging.journal.requests_writer import RequestsWriter
 from messaging.journal.states import decode_state, parse_key
-from messaging.journal.tail import Apply
 from messaging.runs.request import Request
-
-KAFKA_SECONDS = 4
-"""How long a request waits for Kafka."""
 
 BEHIND_SECONDS = 1
 """How long `get` waits for an unknown run, in seconds. Another API process may already know this run."""
 
 RETRY_SECONDS = 2
 """The pause between two attempts to connect in the background, in seconds."""
-
-
-class Journal(Protocol):
-    """The part of `api.runs.journal.Journal` that the store uses. Each method can raise Problem 503."""
-
-    def start(self, apply: Apply) -> None: ...
-    def start_states(self, since_ms: int, apply: Apply) -> None: ...
-    def wait_until_requests_read(self, seconds: float = KAFKA_SECONDS) -> None: ...
-    def wait_until_states_read(self, seconds: float = KAFKA_SECONDS) -> None: ...
-    def catch_up(self) -> None: ...
-    def write(self, record: Callable[[RequestsWriter], Delivery], wait: bool = False) -> None: ...
 
 
 class Store:

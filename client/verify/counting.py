@@ -5,28 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import ne
-from typing import Protocol
 from uuid import UUID
 
 from pyroaring import BitMap
 
+from messaging.clients.protocols import Fetched
 from messaging.runs.payload import payloads
 
 STAMP = struct.Struct(">16sQQ")
 """Run, number and time in a message's key. Not imported from the services, so that `verify` finds their mistakes."""
-
-
-class Messages(Protocol):
-    """Messages of a topic as columns of equal length, in the order of each partition."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partitions(self) -> Sequence[int]: ...
-    @property
-    def keys(self) -> Sequence[bytes | None]: ...
-    @property
-    def values(self) -> Sequence[bytes | None]: ...
 
 
 @dataclass
@@ -107,7 +94,7 @@ class Counter:
         """Expect messages of a run in a topic. Return their tally, which each `add` updates."""
         return self._tallies[topic].setdefault(run.bytes, Tally(run, num_messages, size))
 
-    def add(self, messages: Messages) -> None:
+    def add(self, messages: Fetched) -> None:
         """Count these messages. Skip messages of other runs and messages without a stamp."""
         tallies = self._tallies[messages.topic]
         columns: dict[tuple[bytes, int], tuple[list[int], list[bytes | None]]] = {}

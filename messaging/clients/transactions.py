@@ -79,5 +79,5 @@ class TransactionalClient(Client, Protocol):
     def transactional_producer(self, transactional_id: str, topics: Iterable[str]) -> TransactionalProducer:
         """Make a producer whose batches are small enough for these topics. Raises Unavailable."""
 
-    def transactional_consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
+    def consumer(self, group: str, topics: Sequence[str], **options: object) -> TransactionalConsumer:
         """Raises Unavailable."""

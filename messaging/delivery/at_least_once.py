@@ -3,23 +3,17 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Consumer, Fetched, Partition, Taken
 from messaging.delivery import checkpoints, receiving
 from messaging.delivery.outbox import IN_FLIGHT_BYTES, cost_of
+from messaging.journal.writer import JournalWriter
 from messaging.runs.batch import Batch
 from messaging.stopping import StopRequest
 
 log = logging.getLogger(__name__)
-
-
-class Journal(checkpoints.Journal, Protocol):
-    """Puts messages on record."""
-
-    def received(self, batch: Batch) -> None: ...
-    def flush(self, seconds: float) -> bool: ...
 
 
 class AtLeastOnce:
@@ -28,7 +22,7 @@ class AtLeastOnce:
     Implements `receiving.Receiving`.
     """
 
-    def __init__(self, consumer: Consumer, journal: Journal, stop: StopRequest, on_change: receiving.OnChange):
+    def __init__(self, consumer: Consumer, journal: JournalWriter, stop: StopRequest, on_change: receiving.OnChange):
         self._consumer = consumer
         self._journal = journal
         self._stop = stop

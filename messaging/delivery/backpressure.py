@@ -1,10 +1,10 @@
 """Pauses the sending of a run while its record lags behind. This limits how many messages a new owner sends again."""
 
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID
 
 from messaging.delivery.ownership import Ownership
+from messaging.journal.writer import JournalWriter
 from messaging.runs.outcome import DeliveryFailed
 
 UNRECORDED = 2500
@@ -17,17 +17,10 @@ KEEP_UP_SECONDS = 120
 """If the record does not catch up within this time, in seconds, the run fails."""
 
 
-class Record(Protocol):
-    """Puts the messages of a run on record."""
-
-    def keep_up(self, run: UUID, most: int) -> bool: ...
-    def flush(self, seconds: float, run: UUID | None = None) -> bool: ...
-
-
 class Backpressure:
     """Says when the sending of one run must stop. `asked` waits while the record of the run lags behind."""
 
-    def __init__(self, run: UUID, record: Record, ownership: Ownership, clock: Callable[[], float]):
+    def __init__(self, run: UUID, record: JournalWriter, ownership: Ownership, clock: Callable[[], float]):
         self._run = run
         self._record = record
         self._ownership = ownership

@@ -9,8 +9,8 @@ from itertools import count
 from uuid import UUID, uuid4
 
 from messaging.clients.errors import ClientError, Unavailable
+from messaging.delivery.journal import Journal
 from messaging.delivery.ownership import PAST_SECONDS, Ownership
-from messaging.delivery.record import Journal
 from messaging.journal.past import Past
 from messaging.journal.requests import Standing
 from messaging.journal.states import DONE, FAILED, STOPPED, YIELDED

@@ -4,32 +4,13 @@ First a batch is handled, then its answers are acknowledged, then its counts are
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from messaging.clients.protocols import Partition
+from messaging.delivery.answers import SentAnswers
+from messaging.journal.writer import JournalWriter
 from messaging.runs.batch import Batch
-
-
-class Pending(Protocol):
-    """Answers that a handler has sent. `messaging.delivery.answers.SentAnswers` is one."""
-
-    @property
-    def refused(self) -> Sequence[int]: ...
-    @property
-    def acknowledged_at(self) -> int: ...
-    def settled(self) -> bool: ...
-    def wait(self, seconds: float) -> bool: ...
-
-
-class Journal(Protocol):
-    """Puts handled messages on record. `mark` grows with each change."""
-
-    @property
-    def mark(self) -> int: ...
-    def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None: ...
-    def recorded(self, mark: int) -> bool: ...
 
 
 @dataclass
@@ -38,7 +19,7 @@ class Checkpoint:
 
     batch: Batch
     offsets: Mapping[Partition, int]
-    answers: Pending | None
+    answers: SentAnswers | None
     cost: int
     """Its answers take about this many bytes while they are under way."""
     mark: int | None = None
@@ -48,14 +29,14 @@ class Checkpoint:
 class Checkpoints:
     """The handled batches in order. A batch passes when it and all batches before it are done and on record."""
 
-    def __init__(self, journal: Journal):
+    def __init__(self, journal: JournalWriter):
         self._journal = journal
         self._queue: deque[Checkpoint] = deque()
         self._passed: dict[Partition, int] = {}
         self.in_flight = 0
         """The approximate size of the answers that are not acknowledged yet, in bytes."""
 
-    def add(self, batch: Batch, offsets: Mapping[Partition, int], answers: Pending | None, cost: int = 0) -> None:
+    def add(self, batch: Batch, offsets: Mapping[Partition, int], answers: SentAnswers | None, cost: int = 0) -> None:
         """Note a batch that was handled just now."""
         self._queue.append(Checkpoint(batch, offsets, answers, cost if answers else 0))
         self.in_flight += self._queue[-1].cost

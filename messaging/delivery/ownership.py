@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Protocol
 from uuid import UUID
 
 from messaging.clients.errors import ClientError, Unavailable
 from messaging.clients.protocols import Delivery
-from messaging.journal.past import Past
+from messaging.journal.claims import Claims
+from messaging.journal.past import Past, PastReader
 from messaging.journal.requests import Standing
 from messaging.runs.request import Request
 from messaging.stopping import StopRequest
@@ -30,20 +29,6 @@ CLAIM_SECONDS = 0.1
 
 Most small runs end within this time. Then the sender writes the claim at the end, together with the outcome. This saves
 CPU time while the run is being sent."""
-
-
-class Claims(Protocol):
-    """Knows the newer claims of a run, and whether the run was stopped."""
-
-    def watched(self, run: UUID) -> AbstractContextManager[Standing]: ...
-    def is_ended(self, run: UUID) -> bool: ...
-    def wait_until_reading(self, seconds: float) -> bool: ...
-    def wait_for_claim(self, standing: Standing, claim: str, seconds: float) -> bool: ...
-    def catch_up(self, seconds: float) -> bool: ...
-
-
-class PastReader(Protocol):
-    def read(self, run: UUID, created: int, seconds: float) -> Past: ...
 
 
 class Ownership:

@@ -7,8 +7,8 @@ from functools import partial
 
 from messaging.delivery.backpressure import Backpressure
 from messaging.delivery.calls import LOOK_BACK, Call, RunSender, seconds_of, unexpected
+from messaging.delivery.journal import Journal
 from messaging.delivery.ownership import Ownership
-from messaging.delivery.record import Journal
 from messaging.journal.past import Past
 from messaging.journal.states import DONE, FAILED
 from messaging.runs.outcome import DeliveryFailed, Figures, RunStopped

@@ -101,7 +101,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             producer = MeteredTransactions(client.transactional_producer(slot, topics), meter)
             try:
                 producer.start(KAFKA_SECONDS)  # before the consumer joins: aborts a killed instance's transaction
-                return Clients(producer, client.transactional_consumer(self.group, self._topics, **self.options))
+                return Clients(producer, client.consumer(self.group, self._topics, **self.options))
             except BaseException:
                 producer.close(0)
                 raise

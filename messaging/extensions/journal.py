@@ -1,12 +1,12 @@
 """The journal in a service's process: publishes counts every PUBLISH_SECONDS, and reads records for the senders."""
 
 import threading
-from typing import NamedTuple
 
 from eventlet.event import Event
 from nameko.extensions import SharedExtension
 
 from messaging.clients.protocols import Client, Producer
+from messaging.delivery.journal import Journal
 from messaging.extensions.starting import connected
 from messaging.extensions.stopping import Stopping, settings_of
 from messaging.journal.claims import Claims
@@ -20,18 +20,6 @@ PUBLISH_SECONDS = 0.2
 CLOSE_SECONDS = 1
 
 
-class OpenJournal(NamedTuple):
-    """The parts of the journal.
-
-    An instance writes its own records. It also reads records of the API and of other instances.
-    """
-
-    writer: JournalWriter
-    requests: RequestsWriter
-    claims: Claims
-    past: PastReader
-
-
 class RunJournal(SharedExtension):
     """Each instance of a service has one."""
 
@@ -42,11 +30,11 @@ class RunJournal(SharedExtension):
         self._stopped = threading.Event()
         self._producer: Producer | None = None
 
-    def opened(self) -> OpenJournal:
+    def opened(self) -> Journal:
         """Return the journal once it is open. Wait for that, because nameko sets up all extensions at the same time."""
         while not self._opened.ready():
             self._opened.wait()  # may return too early, see `in_a_thread`
-        journal: OpenJournal = self._opened.wait()
+        journal: Journal = self._opened.wait()
         return journal
 
     def setup(self) -> None:
@@ -63,7 +51,7 @@ class RunJournal(SharedExtension):
         client, producer, writer = connected(self.container, topics, make, self.stopping)
         self._producer = producer
         requests = RequestsWriter(lambda: producer)
-        self._opened.send(OpenJournal(writer, requests, Claims(client), PastReader(client, self.stopping)))
+        self._opened.send(Journal(writer, requests, Claims(client), PastReader(client, self.stopping)))
 
     def start(self) -> None:
         self.opened().claims.start()

@@ -17,7 +17,6 @@ from messaging.delivery.exactly_once.sender import TransactionalSender
 from messaging.delivery.forwarding import Forward, Forwarder, Planner
 from messaging.delivery.metering import MeteredTransactions
 from messaging.delivery.outbox import Outbox
-from messaging.delivery.record import Journal
 from messaging.delivery.sender import Sender
 from messaging.extensions.journal import RunJournal
 from messaging.extensions.metrics import ServiceMetrics
@@ -33,8 +32,7 @@ CLOSE_SECONDS = 1
 class Topic:
     """The topic that one worker of the service sends to."""
 
-    def __init__(self, name: str, forward: Forward, sender: RunSender, redelivered: bool = False):
-        self.name = name
+    def __init__(self, forward: Forward, sender: RunSender, redelivered: bool = False):
         self._forward = forward
         self._sender = sender
         self._redelivered = redelivered
@@ -90,7 +88,7 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
         self._producer = self.metrics.metered(self._connected(make), name)
         outbox = Outbox(name, self._producer, self.stopping)
-        journal = Journal(*self.journal.opened())
+        journal = self.journal.opened()
         self._forward: Forward = Forwarder(name, self._producer, self.metrics.meter)
         self._sender: RunSender = Sender(self.container.service_name, outbox, journal, self.stopping, settings)
 
@@ -113,9 +111,8 @@ class TopicProducer(nameko_kafka.KafkaProducer):
         def connect(run: UUID) -> TransactionalProducer:
             return MeteredTransactions(client.transactional_producer(f"{service}-{run}", topics), meter)
 
-        journal = Journal(*self.journal.opened())
         self._forward = Planner(name, partitions)
-        self._sender = TransactionalSender(service, name, connect, journal, self.stopping, settings)
+        self._sender = TransactionalSender(service, name, connect, self.journal.opened(), self.stopping, settings)
 
     def _connected(self, make: Callable[[Client], Any]) -> Any:
         settings = settings_of(self.container)
@@ -133,4 +130,4 @@ class TopicProducer(nameko_kafka.KafkaProducer):
 
     def get_dependency(self, worker_ctx: Any) -> Topic:
         redelivered = worker_ctx.data.get(REDELIVERED, False)
-        return Topic(self.topic_name, self._forward, self._sender, redelivered)
+        return Topic(self._forward, self._sender, redelivered)

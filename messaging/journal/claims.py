@@ -23,8 +23,7 @@ class Claims:
 
     def __init__(self, client: Client) -> None:
         self._tail = Tail(client, self._recent, self._apply)
-        self._watched: dict[UUID, Standing] = {}
-        self._watched_keys: set[bytes] = set()  # the same ids, in the format of a record's key
+        self._watched: dict[bytes, Standing] = {}  # by id, in the format of a record's key
         self._ended: OrderedDict[UUID, None] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -40,13 +39,12 @@ class Claims:
     @contextmanager
     def watched(self, run: UUID) -> Iterator[Standing]:
         """Follow a run. All later records of the run update the standing that this returns."""
-        standing = self._watched[run] = Standing()
-        self._watched_keys.add(str(run).encode())
+        key = str(run).encode()
+        standing = self._watched[key] = Standing()
         try:
             yield standing
         finally:
-            del self._watched[run]
-            self._watched_keys.discard(str(run).encode())
+            del self._watched[key]
 
     def is_ended(self, run: UUID) -> bool:
         """Return True if this process has read a stop or failure of the run."""
@@ -66,7 +64,7 @@ class Claims:
 
     def _apply(self, partition: Partition, offset: int, key: bytes | None, value: bytes | None) -> None:
         run_id, kind, _ = (key or b"").split(b"/", 2)
-        if kind not in (STOP.encode(), FAILED.encode()) and run_id not in self._watched_keys:
+        if kind not in (STOP.encode(), FAILED.encode()) and run_id not in self._watched:
             return
         record = decode(key, value, offset)
         with self._changed:
@@ -74,6 +72,6 @@ class Claims:
                 self._ended[record.run] = None
                 if len(self._ended) > ENDED_KEPT:
                     self._ended.popitem(last=False)
-            if record.run in self._watched:
-                self._watched[record.run].apply(record)
+            if run_id in self._watched:
+                self._watched[run_id].apply(record)
                 self._changed.notify_all()

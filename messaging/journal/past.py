@@ -1,9 +1,7 @@
 """Reads everything that is on record of one run, for the instance that takes it over."""
 
-import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,7 +9,7 @@ from pyroaring import BitMap
 
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Client, Partition, Reader
-from messaging.journal.requests import PARTITION, Standing, decode
+from messaging.journal.requests import PARTITION, RUN_REQUESTS, Standing, decode
 from messaging.journal.states import (
     RUN_STATES,
     SENDING,
@@ -23,10 +21,9 @@ from messaging.journal.states import (
     partition_of,
     start_of,
 )
+from messaging.journal.tail import foreign_records_logged
 from messaging.runs.stage import union
 from messaging.stopping import StopRequest
-
-log = logging.getLogger(__name__)
 
 SLACK_MS = 60_000
 """How far the clocks of the API, of Kafka and of an instance may differ."""
@@ -40,6 +37,15 @@ class Past:
 
     standing: Standing = field(default_factory=Standing)
     states: dict[str, State] = field(default_factory=dict)
+
+    def apply(self, topic: str, offset: int, key: bytes, value: bytes | None) -> None:
+        """Take in a record of this topic. For a foreign record, raises an exception of any type."""
+        if topic == RUN_REQUESTS:
+            self.standing.apply(decode(key, value, offset))
+            return
+        run, stage, own = parse_key(key)
+        if stage == SENT and value is not None:
+            self.states[own] = State.decode(run, stage, value)
 
     @property
     def sent(self) -> BitMap:
@@ -124,28 +130,8 @@ class PastReader:
             if time.monotonic() > deadline or self._stop.overdue:
                 raise Unavailable(f"the record of run {run} was not read in time")
             for fetched in reader.poll(POLL_SECONDS).fetched:
-                apply = _apply_request if fetched.topic == PARTITION.topic else _apply_state
                 for offset, key, value in zip(fetched.offsets, fetched.keys, fetched.values, strict=True):
                     if key is not None and key.startswith(prefix):
-                        _apply(apply, past, offset, key, value)
+                        with foreign_records_logged(fetched.topic, offset):
+                            past.apply(fetched.topic, offset, key, value)
         return past
-
-
-Applier = Callable[[Past, int, bytes, bytes | None], None]
-
-
-def _apply(apply: Applier, past: Past, offset: int, key: bytes, value: bytes | None) -> None:
-    try:
-        apply(past, offset, key, value)
-    except Exception as error:  # a record of another program or another version
-        log.warning("offset %d: not a record of a run: %r", offset, error)
-
-
-def _apply_request(past: Past, offset: int, key: bytes, value: bytes | None) -> None:
-    past.standing.apply(decode(key, value, offset))
-
-
-def _apply_state(past: Past, offset: int, key: bytes, value: bytes | None) -> None:
-    run, stage, own = parse_key(key)
-    if stage == SENT and value is not None:
-        past.states[own] = State.decode(run, stage, value)

@@ -5,7 +5,6 @@ two requests for one run, the first one counts. Of two claims, the last one coun
 """
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -59,9 +58,7 @@ class RequestRecord:
 
     @property
     def value(self) -> bytes:
-        members: dict[str, object] = {"time": time.time_ns() // 1000}
-        if self.request:
-            members |= self.request.as_json()
+        members = self.request.as_json() if self.request else {}
         if self.reason is not None:
             members["reason"] = self.reason
         return json.dumps(members).encode()

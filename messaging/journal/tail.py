@@ -3,7 +3,8 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from messaging.clients.errors import Transactional, Unavailable
 from messaging.clients.protocols import Client, Partition, Reader
@@ -21,6 +22,15 @@ Apply = Callable[[Partition, int, bytes | None, bytes | None], None]
 
 Start = Callable[[Reader], Mapping[Partition, int]]
 """Returns the partitions to read, each with the offset to start from."""
+
+
+@contextmanager
+def foreign_records_logged(topic: str, offset: int) -> Iterator[None]:
+    """Log an exception instead of raising it."""
+    try:
+        yield
+    except Exception as error:  # many types are possible: the record may be from another program or another version
+        log.warning("topic %s, offset %d: not a record of a run: %r", topic, offset, error, extra={"topic": topic})
 
 
 class Tail:
@@ -100,11 +110,6 @@ class Tail:
         for fetched in reader.poll(seconds).fetched:
             columns = fetched.partitions, fetched.offsets, fetched.keys, fetched.values
             for number, offset, key, value in zip(*columns, strict=True):
-                try:
+                with foreign_records_logged(fetched.topic, offset):
                     self._apply(Partition(fetched.topic, number), offset, key, value)
-                except Exception as error:  # a record of another program or another version
-                    extra = {"topic": fetched.topic}
-                    log.warning(
-                        "topic %s, offset %d: not a record of a run: %r", fetched.topic, offset, error, extra=extra
-                    )
             self._next.update(fetched.next_offsets)

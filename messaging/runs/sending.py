@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from pyroaring import BitMap
 
-from messaging.runs.blocks import Blocks
+from messaging.runs.blocks import Block, Blocks
 from messaging.runs.outcome import DeliveryFailed, RunStopped, TooLarge
 from messaging.runs.request import Request
 from messaging.runs.schedule import Schedule
@@ -81,15 +81,6 @@ Report = Callable[[Acknowledged], object]
 """Gets the messages that Kafka has acknowledged."""
 
 
-class HandedOver(NamedTuple):
-    """A block under way. `sent_times` says when each message was sent or due."""
-
-    numbers: Sequence[int]
-    partition: int
-    sent_times: Sequence[int]
-    delivery: Delivery
-
-
 class Sending:
     """Sends one run, except for the numbers in `sent_before`. A paced run has a schedule."""
 
@@ -108,7 +99,7 @@ class Sending:
         self._report = report
         self._sent_before = sent_before or BitMap()
         self._blocks = Blocks(request, sent_before, schedule)
-        self._pending: deque[HandedOver] = deque()
+        self._pending: deque[tuple[Block, Delivery]] = deque()
         self._error: str | None = None
         self._too_large = False
         self.first_sent: int | None = None
@@ -128,8 +119,8 @@ class Sending:
                 break
             if numbers:
                 self._hand_over(numbers, partitions)
-            while self._pending and self._pending[0].delivery.done:
-                self._account(self._pending.popleft())
+            while self._pending and self._pending[0][1].done:
+                self._account(*self._pending.popleft())
         self._await()
         self._raise_if_incomplete(stopped)
 
@@ -148,25 +139,25 @@ class Sending:
         except DeliveryFailed as error:
             self._error = str(error)
         else:
-            self._pending.append(HandedOver(block.numbers, block.partition, block.sent_times, delivery))
+            self._pending.append((block, delivery))
 
     def _await(self) -> None:
         deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
-        for block in self._pending:
-            while time.monotonic() < deadline and not self._stop.overdue and not block.delivery.wait(0.2):
+        for block, delivery in self._pending:
+            while time.monotonic() < deadline and not self._stop.overdue and not delivery.wait(0.2):
                 pass
-            self._account(block)
+            self._account(block, delivery)
         self._pending.clear()
 
-    def _account(self, block: HandedOver) -> None:
+    def _account(self, block: Block, delivery: Delivery) -> None:
         """Report the acknowledged messages of a block.
 
         If Kafka did not acknowledge the whole block, store the reason. An earlier reason is not replaced.
         """
-        is_acknowledged = block.delivery.acknowledged  # a property: each use computes it
+        is_acknowledged = delivery.acknowledged  # a property: each use computes it
         acknowledged = list(compress(block.numbers, is_acknowledged))
         if acknowledged:
-            at = block.delivery.acknowledged_at
+            at = delivery.acknowledged_at
             size = len(acknowledged) * self._request.size
             self.last_acknowledged = max(self.last_acknowledged, at)
             sent_times = list(compress(block.sent_times, is_acknowledged))
@@ -176,7 +167,7 @@ class Sending:
             return
         self.failed |= BitMap(block.numbers) - BitMap(acknowledged)
         if not self._error:
-            failure = next(iter(block.delivery.failures.values()), None)
+            failure = next(iter(delivery.failures.values()), None)
             self._error = "Kafka did not answer in time" if failure is None else str(failure)
             self._too_large = failure is not None and failure.too_large
 

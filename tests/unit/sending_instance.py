@@ -8,7 +8,7 @@ from pyroaring import BitMap
 
 from messaging import settings
 from messaging.delivery.calls import Call
-from messaging.delivery.record import Journal
+from messaging.delivery.journal import Journal
 from messaging.delivery.sender import Sender as RunSender
 from messaging.journal.past import Past
 from messaging.journal.requests import CLAIM, RequestRecord, Standing

@@ -7,11 +7,11 @@ import pytest
 
 from messaging import settings
 from messaging.clients import connect, kafka_python
+from messaging.delivery.journal import Journal
 from messaging.extensions import TopicProducer
 from messaging.extensions import consumer as consumer_module
 from messaging.extensions import topics as topics_module
 from messaging.extensions.consumer import BatchConsumer
-from messaging.extensions.journal import OpenJournal
 from messaging.extensions.stopping import SETTINGS
 
 KAFKA = settings.KafkaSettings(
@@ -51,7 +51,7 @@ def set_up():
 
     def set_up(extension):
         extension.container = container
-        extension.journal = SimpleNamespace(opened=lambda: OpenJournal(None, None, None, None))
+        extension.journal = SimpleNamespace(opened=lambda: Journal(None, None, None, None))
         extension.setup()
         return extension
 

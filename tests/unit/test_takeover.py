@@ -9,7 +9,7 @@ import pytest
 from messaging import settings
 from messaging.delivery.backpressure import UNRECORDED
 from messaging.delivery.calls import Call
-from messaging.delivery.record import Journal
+from messaging.delivery.journal import Journal
 from messaging.delivery.sender import Sender
 from messaging.journal.claims import Claims
 from messaging.journal.past import PastReader

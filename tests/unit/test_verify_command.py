@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from client.__main__ import main, parse
-from client.http import Refused, Unreachable
+from client.http import ApiError, Refused
 from client.runs import Run
 from messaging.clients.errors import Unavailable
 from messaging.clients.protocols import Partition
@@ -199,7 +199,7 @@ class TestCannotTell:
 
     @pytest.mark.parametrize(
         ("error", "words"),
-        [(Refused("There is no such run."), "There is no such run."), (Unreachable("x"), "does not answer (x).")],
+        [(Refused("There is no such run."), "There is no such run."), (ApiError("x"), "does not answer (x).")],
     )
     def test_exit_code_is_2_if_the_api_does_not_know_the_run_or_does_not_answer(self, stack, capsys, error, words):
         stack.runs = [error]

@@ -11,10 +11,7 @@ from messaging.clients.confluent.limits import TopicLimits
 from messaging.clients.confluent.options import consumer_options, producer_options
 from messaging.clients.confluent.producer import ConfluentProducer
 from messaging.clients.confluent.reader import ConfluentReader
-from messaging.clients.confluent.transactions import (
-    ConfluentTransactionalConsumer,
-    ConfluentTransactionalProducer,
-)
+from messaging.clients.confluent.transactions import ConfluentTransactionalProducer
 from messaging.clients.kafka_python.admin import KafkaPythonAdmin
 from messaging.clients.protocols import Waiting
 from messaging.settings import KafkaSettings
@@ -47,11 +44,6 @@ class Confluent:
         options = producer_options({**self._settings.producer, "bootstrap_servers": self.servers})
         options["batch.size"] = self._limits.batch_size(topics, int(str(options["batch.size"])))
         return ConfluentTransactionalProducer(transactional_id, options, self._limits, self._waiting)
-
-    def transactional_consumer(
-        self, group: str, topics: Sequence[str], **options: object
-    ) -> ConfluentTransactionalConsumer:
-        return ConfluentTransactionalConsumer(topics, self._consumer_options(group, **options), self._waiting)
 
     def admin(self, seconds: float = 10) -> KafkaPythonAdmin:
         """Return the admin of kafka-python, which nameko-kafka installs anyway.

@@ -14,6 +14,7 @@ from messaging.clients.confluent.messages import ask_if_answering, columns, end_
 from messaging.clients.confluent.partitions import ours, theirs
 from messaging.clients.errors import ClientError, Unavailable
 from messaging.clients.protocols import Given, Partition, Polled, Taken, Waiting
+from messaging.clients.transactions import Membership
 
 CONNECT_SECONDS = 3
 CLOSE_SECONDS = 1
@@ -133,6 +134,11 @@ class ConfluentConsumer:
     @property
     def confirmed(self) -> Mapping[Partition, int]:
         return self._confirmed.offsets
+
+    @property
+    def membership(self) -> Membership:
+        with translated():
+            return Membership(self._consumer.consumer_group_metadata())
 
     def close(self) -> None:
         self._is_closing = True

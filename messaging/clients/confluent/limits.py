@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from confluent_kafka import KafkaError
 
 from messaging.clients.confluent.errors import TOO_LARGE
 from messaging.clients.errors import Unavailable
+from messaging.clients.kafka_python.admin import KafkaPythonAdmin
 
 T = TypeVar("T")
 
@@ -26,17 +27,10 @@ MESSAGE_OVERHEAD = 100
 """A batch of one message has at most this many bytes in addition to its key and value."""
 
 
-class Limits(Protocol):
-    """Knows the largest batch of a topic, in bytes."""
-
-    def batch_limit(self, topic: str) -> int: ...
-    def close(self) -> None: ...
-
-
 class TopicLimits:
     """Asks Kafka once for the limit of each topic, and again when the limit was lowered."""
 
-    def __init__(self, ask: Callable[[], Limits]):
+    def __init__(self, ask: Callable[[], KafkaPythonAdmin]):
         self._ask = ask
         self._known: dict[str, int] = {}
         self._outgrown: set[str] = set()

@@ -8,7 +8,6 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from messaging.clients.confluent.consumer import ConfluentConsumer
 from messaging.clients.confluent.errors import ERRORS, cause_of, translate, translated
 from messaging.clients.confluent.limits import TopicLimits, patiently
 from messaging.clients.confluent.partitions import theirs
@@ -26,15 +25,6 @@ TRANSACTIONS: Mapping[str, object] = {
     "delivery.report.only.error": True,
     "transaction.timeout.ms": 10_000,
 }
-
-
-class ConfluentTransactionalConsumer(ConfluentConsumer):
-    """Reads committed messages only, because `options.py` sets `isolation.level`."""
-
-    @property
-    def membership(self) -> Membership:
-        with translated():
-            return Membership(self._consumer.consumer_group_metadata())
 
 
 class ConfluentTransactionalProducer:

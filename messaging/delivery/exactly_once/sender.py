@@ -9,8 +9,8 @@ from messaging.clients.errors import ClientError, Fenced, Unavailable
 from messaging.clients.transactions import TransactionalProducer
 from messaging.delivery.calls import LOOK_BACK, Call, RunSender, seconds_of, unexpected
 from messaging.delivery.exactly_once.transactions import Transactions
+from messaging.delivery.journal import Journal
 from messaging.delivery.ownership import PAST_SECONDS, Hints, Ownership
-from messaging.delivery.record import Journal
 from messaging.journal.counts import SentCounts, keys_of
 from messaging.journal.past import Past
 from messaging.journal.states import CONFLUENT_KAFKA, DONE, EXACTLY_ONCE, FAILED, RUN_STATES, SENDING

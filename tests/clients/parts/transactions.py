@@ -49,7 +49,7 @@ class TransactionContract:
         consumers = []
 
         def consume(*topics):
-            consumers.append(client.transactional_consumer(group, topics))
+            consumers.append(client.consumer(group, topics))
             return consumers[-1]
 
         yield consume
@@ -142,7 +142,7 @@ class TransactionContract:
         old = consumer.membership
 
         # When another member joins, and the group changes
-        other = Member(lambda: client.transactional_consumer(group, [partition.topic]), commits=False)
+        other = Member(lambda: client.consumer(group, [partition.topic]), commits=False)
         until(lambda: consumer.poll(0.1) and other.changes)
 
         # Then offsets with the old membership cannot be committed

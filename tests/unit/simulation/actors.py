@@ -15,7 +15,7 @@ from messaging.delivery.answers import Columns, PlannedAnswers
 from messaging.delivery.calls import Call
 from messaging.delivery.exactly_once.receiving import Clients, ExactlyOnce
 from messaging.delivery.exactly_once.sender import TransactionalSender
-from messaging.delivery.record import Journal
+from messaging.delivery.journal import Journal
 from messaging.journal.counts import Counts, keys_of
 from messaging.journal.past import PastReader
 from messaging.journal.requests import CLAIM, PARTITION, RequestRecord, Standing, decode

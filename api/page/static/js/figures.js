@@ -3,7 +3,7 @@
 import { sample } from "./chart.js";
 import { h } from "./dom.js";
 import { brief, count, milliseconds } from "./format.js";
-import { isOver, PERCENTILES, STAGES, stageNames } from "./run.js";
+import { isOver, STAGES, stageNames } from "./run.js";
 
 const COLUMNS = {
   "msg/s": (stage) => brief(stage.message_rate),
@@ -17,6 +17,7 @@ const COLUMNS = {
   failed: (stage) => count(stage.failed),
 };
 const COUNTS = ["duplicates", "out of order", "failed"];
+const PERCENTILES = ["p50", "p90", "p99", "p99_9", "p99_99"];
 
 /** Return a list item for each stage. A text and a bar show how far the stage is.
  *  `bars` keeps the elements for the next call. The browser can animate a bar only if the element stays the same. */
@@ -76,9 +77,7 @@ export function shares(run, member, title) {
 export function distribution(run, name) {
   const latency = run.stages[name].latency_ms;
   if (!latency) return [];
-  return Object.keys(PERCENTILES)
-    .filter((key) => key !== "max")
-    .map((key) => [1 / (1 - Number(`0.${key.slice(1).replace("_", "")}`)), latency[key]]);
+  return PERCENTILES.map((key) => [1 / (1 - Number(`0.${key.slice(1).replace("_", "")}`)), latency[key]]);
 }
 
 /** Return the name of the percentile at this place on the x axis of the distribution. */

@@ -16,8 +16,6 @@ export const STATES = {
   stopped: ["■", "stopped"],
 };
 
-export const PERCENTILES = { p50: "p50", p90: "p90", p99: "p99", p99_9: "p99.9", p99_99: "p99.99", max: "max" };
-
 const EDGE = 0.3; // the first or the last step gets no rate if it is shorter than this share of a full step
 const STALL_SECONDS = 2;
 const SAME_SECONDS = 2;

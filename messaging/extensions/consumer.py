@@ -166,7 +166,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             log.critical("%s", error)
             raise SystemExit(1) from None
         except Unavailable as error:
-            log.warning("Kafka does not answer, trying again: %s", error)
+            log.warning("cannot read from Kafka, trying again: %s", error)
             time.sleep(POLL_RETRY_SECONDS)
             return ()
 

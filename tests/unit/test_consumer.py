@@ -131,7 +131,7 @@ def test_the_service_does_not_end_if_kafka_does_not_answer(monkeypatch, caplog):
     # Then it handles the next messages as soon as Kafka is back
     assert service.handled == [10, 5]
     assert service.consumer.confirmed == {P0: 15}
-    assert caplog.text.count("Kafka does not answer, trying again: gone") == 2
+    assert caplog.text.count("cannot read from Kafka, trying again: gone") == 2
 
 
 def test_a_service_that_is_told_to_stop_finishes_its_work_and_commits_it():

@@ -54,6 +54,7 @@ class KafkaPythonConsumer:
         self._confirmed = Confirmed()
         with translated():
             self._consumer = KafkaConsumer(**options)
+        _rewind_after_errors(self._consumer)
         read_faster(self._consumer)
         stop_measuring(self._consumer)
         self._consumer.subscribe(topics=topics, listener=self._listener)
@@ -123,3 +124,24 @@ class KafkaPythonConsumer:
     def close(self) -> None:
         with translated():
             self._waiting(lambda: self._consumer.close(autocommit=False), CLOSE_SECONDS)
+
+
+def _rewind_after_errors(consumer: KafkaConsumer) -> None:
+    """Make a poll that raises an error keep the positions of all partitions. The next poll then returns its messages.
+
+    A poll of kafka-python 2.0.6 takes messages of one partition after the other, and moves their positions. An error in
+    one partition then drops the messages that the poll has taken from others. A later commit would skip them.
+    """
+    fetched_records = consumer._fetcher.fetched_records
+
+    def rewinding(*args: Any, **options: Any) -> Any:
+        states = consumer._subscription.assignment
+        before = {partition: state.position for partition, state in states.items() if state.position is not None}
+        try:
+            return fetched_records(*args, **options)
+        except BaseException:
+            for partition, position in before.items():
+                consumer.seek(partition, position)
+            raise
+
+    consumer._fetcher.fetched_records = rewinding

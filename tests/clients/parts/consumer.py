@@ -40,6 +40,13 @@ class ConsumerContract:
         until(poll)
         assert set(counts.values()) == {10}
 
+    @pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])
+    def test_compressed_messages_are_received(self, client, new_topic, join, closed_at_once, compression):
+        topic = new_topic()
+        send_numbers(closed_at_once(client.producer(compression_type=compression)), topic, range(100))
+
+        assert numbers(receive(join(topic), 100)) == list(range(100))
+
     def test_only_uncommitted_messages_come_again(self, new_topic, producer, join):
         # Given a consumer that has received 100 messages and committed 40
         partition = Partition(new_topic(), 0)

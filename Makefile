@@ -1,7 +1,7 @@
 # Commands for people and CI. You can add settings to a command: make run API_PORT=8001
 
 VENV := .venv/bin
-PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV=$(CURDIR)/.venv .pipenv/bin/pipenv
+PIPENV := PIPENV_DONT_LOAD_ENV=1 VIRTUAL_ENV="$(CURDIR)/.venv" .pipenv/bin/pipenv
 # The version of pipenv is pinned, so that Pipfile.lock is always written and read in the same way.
 PIPENV_VERSION := 2026.10.3
 

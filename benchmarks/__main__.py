@@ -14,7 +14,6 @@ other programs may have slowed down the measurement.
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from benchmarks import BenchmarkError
 from benchmarks.comparison.rounds import compare
 from benchmarks.comparison.versions import checked_out, this_checkout
 from benchmarks.machine import Machine
+from benchmarks.processes import exit_on_signals
 from benchmarks.site import Site
 from benchmarks.workloads import WORKLOADS
 from local import LocalError
@@ -109,14 +109,11 @@ def writable(text: str) -> Path:
 
 def main() -> None:
     asked = parse(sys.argv[1:])
-    # On SIGTERM, raise SystemExit. Then the clean-up code ends the processes and removes the worktree and the folders.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    exit_on_signals()
     try:
         run(asked)
     except (BenchmarkError, LocalError) as error:
         sys.exit(f"Failed: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Child processes: the services, and the code that they are compared with."""
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from benchmarks import BenchmarkError
 from local import ROOT
@@ -13,6 +16,21 @@ from local.processes import Process
 from local.services import NAMEKO_RUN, environment
 
 STOP_SECONDS = 15
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+"""Ctrl-C, `kill`, and a terminal that is closed."""
+
+
+def exit_on_signals() -> None:
+    """Raise SystemExit at the first signal, so that the clean-up code ends all processes. Ignore further signals."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        for each in SIGNALS:
+            signal.signal(each, lambda *_: None)
+        sys.exit(128 + number)
+
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup` ignores SIGHUP
+            signal.signal(number, end)
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 `python -m client verify RUN` counts the messages of a run in Kafka.
 
 Exit codes: 0 everything arrived; 1 something was lost, or the run is not `done`; 2 wrong usage, or the API refuses
-or cannot be reached; 130 Ctrl-C. The link, the live bars and the result go to stdout. All other messages go to
-stderr. `client.verify.command` has the exit codes of `verify`.
+or cannot be reached, or nobody reads stdout; 130 Ctrl-C. The link, the live bars and the result go to stdout. All other
+messages go to stderr. `client.verify.command` has the exit codes of `verify`.
 """
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -18,6 +19,8 @@ from client.verify import command as verify
 from client.watch import watch
 
 SERVICES = "ping", "pong"
+CANNOT_WRITE = errno.EPIPE, errno.ENOSPC
+"""The reader of a pipe has ended, or the disk is full."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
     with Api(asked.api) as api:
         try:
             exit_code: int = asked.carry_out(api, asked)
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in CANNOT_WRITE:
+                raise
+            # Python flushes stdout once more when it ends. Without this, it would print a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            say(f"The output cannot be written: {error.strerror}.")
+            return 2
         except Refused as error:
             say(str(error))
             return 2
@@ -42,7 +53,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     # The main parser reads the command line first. Without SUPPRESS, the defaults of the command's parser would then
     # replace the values of the options before the command.
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    options.add_argument("--api", metavar="URL", help=f"default: {defaults.api}")
+    options.add_argument("--api", type=url, metavar="URL", help=f"default: {defaults.api}")
     options.add_argument("--json", action="store_true", help="print only the result, as JSON, at the end")
     about = "Begin a run and watch it to its end."
     parser = argparse.ArgumentParser(prog="python -m client", description=about, parents=[options])
@@ -56,6 +67,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     about = "Count the messages of a run in Kafka, and compare the counts with the API."
     verify.add_arguments(commands.add_parser("verify", help=about, description=about, parents=[options]))
     return parser.parse_args(arguments, defaults)
+
+
+def url(text: str) -> str:
+    """Return the URL with its scheme, which may be missing: `localhost:8000`."""
+    return text if "://" in text else f"http://{text}"
 
 
 def begin_run(api: Api, asked: argparse.Namespace) -> int:

@@ -12,8 +12,18 @@ BEHIND_SECONDS = 0.1
 
 def report(run: Run) -> None:
     """Print the table and the sentence."""
-    Console(highlight=False).print(_table(run))
-    print(f"\n{_sentence(run)}")
+    print(f"{as_text(_table(run))}\n{_sentence(run)}")
+
+
+def as_text(table: Table) -> str:
+    """Return a table as rich would print it.
+
+    rich's own `print` ends the process with exit code 1 if nobody reads stdout.
+    """
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
 
 
 def _table(run: Run) -> Table:

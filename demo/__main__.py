@@ -7,7 +7,6 @@ the end, the code of `client verify` counts the messages in the topics.
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from benchmarks import BenchmarkError
 from benchmarks.designs import Design
+from benchmarks.processes import exit_on_signals
 from benchmarks.site import Site
 from client.http import ApiError
 from demo.bounce import bounce
@@ -63,7 +63,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> None:
     """Carry out the command. Exits with 1 if a design fails or the picture cannot be saved."""
     asked = parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up: processes, brokers, folders
+    exit_on_signals()
     screen = Screen(Console(stderr=asked.json, highlight=False))
     try:
         with screen:
@@ -71,8 +71,6 @@ def main(arguments: Sequence[str], designs: Sequence[Design] = DESIGNS) -> None:
             screen.finish(results)
     except (BenchmarkError, ApiError, ClientError, LocalError) as error:
         sys.exit(f"Failed: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
     if asked.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
     if asked.svg:

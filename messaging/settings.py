@@ -127,7 +127,7 @@ def _hosts(text: str) -> str:
 NUMBERS = {
     "TOPIC_PARTITIONS": Number(4, 1, 1000),
     "REPLICATION_FACTOR": Number(1, 1, 100),
-    "CONSUMER_METRIC_BATCH": Number(100, 1, 1_000_000_000),
+    "CONSUMER_METRIC_BATCH": Number(100, 1, 1_000_000),  # the service keeps the latencies of one line in memory
     "MAX_MESSAGES": Number(1_000_000, 1, 1_000_000_000),
     "MAX_SIZE": Number(1_000_000, 1, 2_097_000),  # KAFKA_PRODUCER's max_request_size allows no more
     "MAX_BYTES": Number(1_000_000_000, 1, 1_000_000_000_000_000),

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 
+from client.report import as_text
 from client.runs import Run
 from client.verify.judging import Verdict
 
@@ -33,8 +33,7 @@ def print_table(run: Run, verdict: Verdict) -> None:
     for name, title in ROWS.items():
         table.add_row(title, *(f"{getattr(figures, name):,}" for figures in topics.values()))
     print(f"Run {run.id}, {run.state}\n")
-    Console(highlight=False).print(table)
-    print()
+    print(as_text(table))
     for note in verdict.notes:
         print(f"{note} After a kill or an outage this is no error.")
     print("The topics hold what the API says." if verdict.agrees else "Topics and API differ:")

@@ -9,7 +9,8 @@ from .broker import START_SECONDS, Broker
 from .install import HERE, JARS
 
 ZOOKEEPER_SETTINGS = """\
-dataDir={directory}/data
+# The paths are relative to the broker's folder, because Java reads this file as Latin-1.
+dataDir=./data
 clientPort={port}
 clientPortAddress={host}
 admin.enableServer=false
@@ -19,7 +20,7 @@ admin.enableServer=false
 KAFKA_SETTINGS = """\
 broker.id=1
 listeners=PLAINTEXT://{host}:{port}
-log.dirs={directory}/data
+log.dirs=./data
 zookeeper.connect={zookeeper}
 zookeeper.connection.timeout.ms=60000
 # A crashed Kafka cannot start again for this long, because ZooKeeper still considers it alive.
@@ -46,20 +47,20 @@ group.initial.rebalance.delay.ms=0
 """
 
 
-def java(*arguments: str | Path) -> list[str]:
+def java(*arguments: str) -> list[str]:
     log4j = (HERE / "log4j.properties").as_uri()
-    return ["java", f"-Dlog4j.configuration={log4j}", "-cp", f"{JARS}/*", *map(str, arguments)]
+    return ["java", f"-Dlog4j.configuration={log4j}", "-cp", f"{JARS}/*", *arguments]
 
 
 class ZooKeeper(Broker):
     name = "ZooKeeper"
 
     def command(self) -> list[str]:
-        settings = self.directory / "zoo.cfg"
-        settings.write_text(ZOOKEEPER_SETTINGS.format(directory=self.directory, host=HOST, port=self.port))
+        settings = ZOOKEEPER_SETTINGS.format(host=HOST, port=self.port)
+        (self.directory / "zoo.cfg").write_text(settings)
         # ZooKeeper has only a few hundred small records. A simple garbage collector and compiler let it start sooner.
         options = ["-Xmx128M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        return java(*options, "org.apache.zookeeper.server.quorum.QuorumPeerMain", settings)
+        return java(*options, "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg")
 
     def answers(self) -> bool:
         return "Mode: standalone" in self.ask("srvr")
@@ -91,12 +92,10 @@ class Kafka(Broker):
         super().launch()
 
     def command(self) -> list[str]:
-        settings = self.directory / "server.properties"
-        zookeeper = self.zookeeper.address
-        settings.write_text(
-            KAFKA_SETTINGS.format(directory=self.directory, host=HOST, port=self.port, zookeeper=zookeeper)
-        )
-        return java("-Xms512M", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "kafka.Kafka", settings)
+        settings = KAFKA_SETTINGS.format(host=HOST, port=self.port, zookeeper=self.zookeeper.address)
+        (self.directory / "server.properties").write_text(settings)
+        options = ["-Xms512M", "-Xmx1G", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+        return java(*options, "kafka.Kafka", "server.properties")
 
     def answers(self) -> bool:
         """Return True if the broker knows a controller. Without one, no topic can be created.

@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import tempfile
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -15,14 +16,21 @@ def take_slot(service: str, directory: Path = DIRECTORY) -> str:
 
     In containers, each instance has its own host name, and slot 0.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        directory.mkdir()
+        directory.chmod(0o1777)  # as /tmp: other users of this host can add slots, too
     number = next(number for number in count() if _take(directory / f"{service}.{number}"))
     return f"{service}-{socket.gethostname()}-{number}"
 
 
 def _take(path: Path) -> bool:
-    """Lock a file. The lock ends with this process. Return False if another process has locked the file."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    """Lock a file. The lock ends with this process. Return False if another process or user has it."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT)
+    except PermissionError:
+        if path.exists():
+            return False
+        raise
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,7 @@
 """The logic of the benchmarks: ratios, drains, CPU time, tables and versions. No benchmark runs here."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from benchmarks.comparison.versions import checked_out
 from benchmarks.drain import drain
 from benchmarks.table import table
 from benchmarks.usage import cpu_seconds
+from local import ROOT
 
 ROUNDS = [100.0, 104.0, 98.0, 101.0, 99.0, 103.0, 97.0]
 
@@ -73,6 +75,23 @@ def test_the_cpu_time_of_a_process_agrees_with_python():
         pass
 
     assert cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_ends_a_benchmark_and_the_clean_up_ignores_the_next_ones(number):
+    code = (
+        "import os, signal; from benchmarks.processes import exit_on_signals\n"
+        f"for number in 1, 2, 15: signal.signal(number, signal.SIG_DFL)\n"
+        f"exit_on_signals()\n"
+        f"try: os.kill(os.getpid(), {int(number)})\n"
+        "finally:\n"
+        "    for number in 1, 2, 15: os.kill(os.getpid(), number)\n"
+        "    print('cleaned up')\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, "cleaned up\n", "")
 
 
 def test_a_table_aligns_names_to_the_left_and_figures_to_the_right():

@@ -1,6 +1,9 @@
 """The terminal client: its arguments, what it prints, and how it follows a run."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +13,7 @@ from client.__main__ import main, parse
 from client.http import Api, Refused
 from client.report import report
 from client.runs import Run
+from local import ROOT
 
 STAGE = {
     "messages": 1200, "distinct": 1000, "duplicates": 200, "missing": 0, "failed": 0, "message_rate": 12345.6,
@@ -90,8 +94,15 @@ class TestArguments:
         parsed = [parse(way.split()) for way in ways]
 
         assert {(asked.api, asked.json, asked.service, asked.num_messages, asked.size) for asked in parsed} == {
-            ("x", True, "ping", 1, 2)
+            ("http://x", True, "ping", 1, 2)
         }
+
+    @pytest.mark.parametrize(
+        ("address", "url"),
+        [("localhost:8001", "http://localhost:8001"), ("https://example.org/api", "https://example.org/api")],
+    )
+    def test_the_address_of_the_api_needs_no_scheme(self, address, url):
+        assert parse(["pong", "1", "2", "--api", address]).api == url
 
     def test_the_api_is_on_this_machine_by_default(self, monkeypatch):
         monkeypatch.delenv("API_PORT", raising=False)
@@ -122,6 +133,20 @@ class TestExitCode:
         printed = capsys.readouterr()
         assert printed.out.startswith(f"Run {api.url}/runs/1\n")
         assert printed.err == ""
+
+    @pytest.mark.parametrize("options", [(), ("--json",)])
+    def test_2_when_nobody_reads_stdout(self, api, options):
+        command = [sys.executable, "-W", "ignore", "-m", "client", "ping", "1000", "100", "--api", api.url, *options]
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            ended = subprocess.run(
+                command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+            )
+        finally:
+            os.close(writing)
+
+        assert (ended.returncode, ended.stderr) == (2, "The output cannot be written: Broken pipe.\n")
 
     def test_1_when_something_was_lost(self, api, capsys):
         api.responses["/runs/1"] = [(200, {}, json.dumps(LOST))]

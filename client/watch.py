@@ -1,11 +1,15 @@
 """Shows a run while it goes on: a bar for each stage."""
 
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from client.runs import Run
+
+SECONDS = 30
 
 
 def watch(runs: Iterable[Run], warn: Callable[[str], None], show: bool = True) -> None:
@@ -28,8 +32,19 @@ def watch(runs: Iterable[Run], warn: Callable[[str], None], show: bool = True) -
 
 
 class Rate(ProgressColumn):
-    """Messages per second, over the last 30 s."""
+    """Messages per second, over the last 30 s. rich's own speed ends at the last change, so it would hide a stall."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[TaskID, deque[tuple[float, float]]] = defaultdict(deque)
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:9,.0f} msg/s")
+        now, seen = self._clock(), self._seen[task.id]
+        if task.finished and task.finished_speed:
+            return Text(f"{task.finished_speed:9,.0f} msg/s")
+        seen.append((now, task.completed))
+        while len(seen) > 2 and seen[1][0] <= now - SECONDS:
+            seen.popleft()
+        since, completed = seen[0]
+        return Text(f"{(task.completed - completed) / (now - since):9,.0f} msg/s" if now > since else "")

@@ -93,6 +93,13 @@ class Run:
         return max([self.request.created, *times])
 
     @property
+    def finished(self) -> int:
+        """When the run was over. For a `done` run, this is when its last message was counted."""
+        if self.state()[0] is RunState.DONE:
+            return self.last_change
+        return max(self.last_change, self.standing.ended, *(sender.ended or 0 for sender in self._senders()))
+
+    @property
     def is_over(self) -> bool:
         return self.state()[0] in FINAL
 
@@ -173,7 +180,7 @@ class Run:
         stalled = self.waiting_stage() if self.is_stalled(now, stalled_after) else None
         sender = next(iter(self._senders()), None)
         manner = Manner(sender.client, sender.delivery) if sender else self.manner
-        return RunSummary(self.request, state, reason, stalled, self.last_change, *manner, self.version)
+        return RunSummary(self.request, state, reason, stalled, self.last_change, self.finished, *manner, self.version)
 
     def view(self, now: int, stalled_after: float) -> RunView:
         """Return the values of `summary`, the stages, and the delay of a paced run."""

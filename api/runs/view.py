@@ -34,6 +34,8 @@ class RunSummary:
     stalled: str | None
     """The first stage that has not seen all messages. None if the run is not stalled."""
     last_change: int
+    finished: int
+    """When the run was over. Means nothing before."""
     client: str
     """The Kafka library of the sending service."""
     delivery: str
@@ -53,7 +55,7 @@ class RunSummary:
             "size": self.request.size,
             "rate": self.request.rate,
             "created": iso(self.request.created),
-            "finished": iso(self.last_change) if self.is_over else None,
+            "finished": iso(self.finished) if self.is_over else None,
             "stalled": self.stalled,
             "reason": self.reason,
             "client": self.client,

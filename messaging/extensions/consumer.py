@@ -73,6 +73,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self._joined = False  # True for a member of the group, even without partitions
         self._kafka_answers = False  # True if Kafka answered at the last poll
         self._next_commit = 0.0
+        self._idle_until = 0.0  # when the last poll without messages returned
 
     @property
     def group(self) -> str:
@@ -146,6 +147,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
     def turn(self) -> None:
         """Poll once, let the handler work on the messages, and commit if it is time."""
         fetched = self._poll(POLL_SECONDS)
+        if not fetched:
+            self._idle_until = time.perf_counter()
         epoch = self._receiving.epoch
         for part in chain.from_iterable(map(self._receiving.parts, fetched)):
             self._work_on(part, epoch)
@@ -171,7 +174,8 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             return ()
 
     def _work_on(self, fetched: Fetched, epoch: int) -> None:
-        batch = Batch(fetched.topic, fetched.partitions, fetched.keys, fetched.values, fetched.seconds)
+        columns = fetched.partitions, fetched.keys, fetched.values
+        batch = Batch(fetched.topic, *columns, fetched.seconds, idle_until=self._idle_until)
         cost = cost_of(batch.keys, batch.values)
         self._stay_until(partial(self._receiving.has_room, cost))
         if epoch != self._receiving.epoch:

@@ -24,7 +24,7 @@ class TopicStats:
     """Counts the messages of one topic, and logs a line for each `batch_size` messages.
 
     The time of a line begins when the previous line ends. After a pause, it begins with the first message of the line.
-    If a line has messages of two runs, its time includes the pause between the runs.
+    If messages of a line came before and after a pause, its time includes the pause.
     """
 
     def __init__(self, topic: str, batch_size: int, clock: Callable[[], float] = time.perf_counter):
@@ -61,11 +61,12 @@ class TopicStats:
         self._last_arrival = now
 
     def _begin_of(self, batch: Batch, latency: float | None, now: float) -> float:
-        """Return the start time of this batch, without the idle time before a line's first message."""
+        """Return the start time of this batch, without idle time. `latency` is that of its first message."""
         last = now - batch.poll_seconds if self._last_arrival is None else self._last_arrival
-        if self._messages or latency is None:
-            return last
-        return min(now, max(last, now - latency / 1000))
+        begin = max(last, batch.idle_until)
+        if latency is not None and latency >= 0:  # a latency is negative if the clocks of two hosts differ
+            begin = max(begin, now - latency / 1000)
+        return min(now, begin)
 
     def _add(self, sizes: Sequence[int], latencies: Sequence[float | None]) -> None:
         stamped = [latency for latency in latencies if latency is not None]
@@ -86,8 +87,8 @@ class TopicStats:
             "seconds": round(seconds, 6),
             "message_rate": round(self._messages / seconds, 1),
             "byte_rate": round(self._bytes / seconds / 1e6, 6),
-            "latency_p50_ms": round(p50, 3),
-            "latency_max_ms": round(most, 3),
+            "latency_p50_ms": round(max(p50, 0), 3),
+            "latency_max_ms": round(max(most, 0), 3),
             "unstamped": self._unstamped,
         }
         log.info(LINE, figures, extra=figures)

@@ -5,6 +5,7 @@ two requests for one run, the first one counts. Of two claims, the last one coun
 """
 
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -51,6 +52,8 @@ class RequestRecord:
     request: Request | None = None
     reason: str | None = None
     offset: int = -1
+    time: int = field(default_factory=lambda: time.time_ns() // 1000, compare=False)
+    """When the record was made, in microseconds since the epoch."""
 
     @property
     def key(self) -> bytes:
@@ -58,7 +61,9 @@ class RequestRecord:
 
     @property
     def value(self) -> bytes:
-        members = self.request.as_json() if self.request else {}
+        members: dict[str, object] = {"time": self.time}
+        if self.request:
+            members |= self.request.as_json()
         if self.reason is not None:
             members["reason"] = self.reason
         return json.dumps(members).encode()
@@ -75,7 +80,7 @@ def decode(key: bytes | None, value: bytes | None, offset: int) -> RequestRecord
     members: dict[str, Any] = json.loads(value)
     request = Request.from_json(run, members) if kind in (ACCEPTED, CLAIM) else None
     reason = str(members["reason"]) if kind in (FAILED, INCOMPLETE) else None
-    return RequestRecord(run, kind, writer, request, reason, offset)
+    return RequestRecord(run, kind, writer, request, reason, offset, int(members["time"]))
 
 
 @dataclass
@@ -94,6 +99,8 @@ class Standing:
     """Why the run will never be sent."""
     stopped: bool = False
     incomplete: str | None = None
+    ended: int = 0
+    """The time of the newest record that says `stopped`, `failed` or `incomplete`."""
     claims: list[str] = field(default_factory=list)
     """The writers of the claims, the newest last."""
 
@@ -107,11 +114,11 @@ class Standing:
         elif record.kind == CLAIM and record.writer not in self.claims:  # a producer that retries may write it twice
             self.claims.append(record.writer)
         elif record.kind == STOP:
-            self.stopped = True
+            self.stopped, self.ended = True, record.time
         elif record.kind == FAILED and not self.queued and not self.claims:
-            self.failed = self.failed or record.reason
+            self.failed, self.ended = self.failed or record.reason, record.time
         elif record.kind == INCOMPLETE:
-            self.incomplete = record.reason
+            self.incomplete, self.ended = record.reason, record.time
 
     @property
     def under_way(self) -> bool:

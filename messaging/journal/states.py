@@ -60,6 +60,8 @@ class Sender:
     delivery: str = AT_LEAST_ONCE
     start: int | None = None
     """When message 0 of a paced run is due, in microseconds since the epoch."""
+    ended: int | None = None
+    """When the instance stopped sending, in microseconds since the epoch."""
 
 
 def start_of(senders: Iterable[Sender]) -> int | None:
@@ -85,17 +87,18 @@ class State:
                 "client": self.sender.client,
                 "delivery": self.sender.delivery,
                 "start": self.sender.start,
+                "ended": self.sender.ended,
             }
         return json.dumps(members).encode()
 
     @classmethod
     def decode(cls, run: UUID, stage: str, value: bytes) -> Self:
         """For a foreign value, raises an exception of any type."""
-        members: Mapping[str, Any] = {"start": None, **json.loads(value)}  # older records have no start
+        members: Mapping[str, Any] = {"start": None, "ended": None, **json.loads(value)}  # older records lack these two
         state = Stage.from_json(members)
         if stage != SENT:
             return cls(state)
-        names = "claim", "outcome", "reason", "seconds", "client", "delivery", "start"
+        names = "claim", "outcome", "reason", "seconds", "client", "delivery", "start", "ended"
         return cls(state, Sender(Request.from_json(run, members), *(members[name] for name in names)))
 
 

@@ -125,7 +125,8 @@ class JournalWriter(Counting):
         """Note how the sending of a run has ended at this instance."""
         entry = self._entry((run, SENT))
         if entry.sender:
-            entry.sender = replace(entry.sender, outcome=outcome, reason=reason, seconds=seconds)
+            ended = time.time_ns() // 1000
+            entry.sender = replace(entry.sender, outcome=outcome, reason=reason, seconds=seconds, ended=ended)
         entry.stage.failed = failed or BitMap()
 
     def keep_up(self, run: UUID, most: int) -> bool:

@@ -24,6 +24,8 @@ class Batch:
     """How long the poll took."""
     received_at: int = field(default_factory=lambda: time.time_ns() // 1000)
     """When the poll returned, in microseconds since the epoch."""
+    idle_until: float = 0.0
+    """When the last poll without messages returned, by `time.perf_counter`. Until then, nothing was to be done."""
 
     @cached_property
     def words(self) -> tuple[int, ...] | None:
@@ -66,6 +68,7 @@ class Batch:
             [self.values[index] for index in kept],
             self.poll_seconds,
             self.received_at,
+            self.idle_until,
         )
 
     def __len__(self) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 _MANTISSA_BITS = 8
 """This many leading bits of a latency are kept. So a bucket's width is at most 1/128 of its smallest value."""
 
-LONGEST = 3_600_000_000
-"""An hour, in microseconds. Longer latencies count as this one, negative ones as 0."""
+LONGEST = 7 * 86_400_000_000
+"""A week, in microseconds. Longer latencies count as this one, negative ones as 0."""
 
 
 class Latencies:

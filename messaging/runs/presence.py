@@ -3,7 +3,7 @@
 The module compares the timelines of the instances.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from messaging.runs.timeline import Timeline
@@ -15,18 +15,25 @@ Span = tuple[int | None, int | None]
 """Begin and end, in seconds since the epoch. None means that the instance was there when the stage began or ended."""
 
 
-def find_presence(timelines: Mapping[str, Timeline], turn: int) -> dict[str, list[Span]]:
+def find_presence(timelines: Mapping[str, Timeline], turn: int, alone: Collection[str] = ()) -> dict[str, list[Span]]:
     """Return the spans of each instance.
 
     An instance is absent if it takes no messages for ABSENT_SECONDS or longer, while the others take `turn` messages or
     more. So no instance counts as absent while all of them wait.
+
+    `alone` are the instances whose partitions no other instance has read. For them, only a pause between two of their
+    messages counts. Before and after, their partitions just had no messages.
     """
     total = Timeline.sum(timelines.values())
     found = {}
     for instance, timeline in timelines.items():
         own = _spread(timeline, total)
         others = [all_of_them - count for all_of_them, count in zip(total.messages, own, strict=True)]
-        found[instance] = list(_spans(own, others, total, turn))
+        spans = list(_spans(own, others, total, turn))
+        if instance in alone:
+            spans[0] = None, spans[0][1]
+            spans[-1] = spans[-1][0], None
+        found[instance] = spans
     return found
 
 

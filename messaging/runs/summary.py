@@ -1,7 +1,7 @@
 """One stage of a run over all its instances: states merged into the figures that GET /runs/ID shows."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -87,8 +87,13 @@ def _presence(states: Sequence[tuple[str, Stage]], partitions: int) -> dict[str,
         instance: Timeline.sum(stage.timeline for other, stage in states if other == instance)
         for instance in sorted({instance for instance, stage in states if stage.messages})
     }
+    read: dict[str, set[int]] = defaultdict(set)
+    for instance, stage in states:
+        read[instance].update(stage.partitions)
+    readers = Counter(number for numbers in read.values() for number in numbers)
+    alone = {instance for instance, numbers in read.items() if all(readers[number] == 1 for number in numbers)}
     # Blocks go to all partitions in turn. So within two rounds over all partitions, each instance gets messages.
-    found = find_presence(timelines, 2 * BLOCK_MESSAGES * partitions)
+    found = find_presence(timelines, 2 * BLOCK_MESSAGES * partitions, alone)
     return {
         instance: [{"from": _iso_of(begin), "to": _iso_of(end)} for begin, end in spans]
         for instance, spans in found.items()

@@ -38,6 +38,8 @@ def test_the_api_is_restarted_during_a_run(new_tab, stack):
         stack.api.terminate()
         trouble = tab.page.get_by_role("alert").filter(has_text="The API is down.")
         expect(trouble).to_be_visible()
+        tab.page.wait_for_timeout(3000)  # after 2 s without messages, a stage would stall
+        expect(tab.page.locator(".marks").first).not_to_contain_text("stall")
 
         _, stack.api = stack.start_api(API_BIND=f"127.0.0.1:{stack.port}")
         expect(trouble).to_be_hidden()

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -91,11 +91,20 @@ class Records:
     def failed(self, reason: str = "it was not queued") -> RequestRecord:
         return self._asked(requests.FAILED, reason=reason)
 
-    def incomplete(self, reason: str) -> RequestRecord:
-        return self._asked(requests.INCOMPLETE, reason=reason)
+    def incomplete(self, reason: str, at: int | None = None) -> RequestRecord:
+        return replace(self._asked(requests.INCOMPLETE, reason=reason), time=at or self.request.created)
 
-    def sent(self, outcome: str, stage: Stage | None = None, reason=None, writer="host:1/a", claim=CLAIM, start=None):
-        sender = Sender(self.request, claim, outcome, reason, start=start)
+    def sent(
+        self,
+        outcome: str,
+        stage: Stage | None = None,
+        reason=None,
+        writer="host:1/a",
+        claim=CLAIM,
+        start=None,
+        ended=None,
+    ):
+        sender = Sender(self.request, claim, outcome, reason, start=start, ended=ended)
         return StateRecord(self.request.run, SENT, writer, State(stage or seen(), sender), next(self._offsets))
 
     def stage(self, name: str, stage: Stage, writer: str = "host:1/a") -> StateRecord:

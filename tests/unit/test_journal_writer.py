@@ -1,5 +1,6 @@
 """The states that a service puts on record. The fake producer acknowledges a state when the test says so."""
 
+import time
 import uuid
 
 import pytest
@@ -165,11 +166,14 @@ def test_a_forgotten_state_begins_again_under_another_key(writer, producer, cloc
 def test_a_run_that_is_being_sent_is_not_forgotten(writer, producer, clock, publish):
     writer.begin(Request(RUN, "ping", num_messages=2, size=1, created=0), "host:1/a.1")
     idle(writer, producer, clock, publish)
+    assert producer.records[-1][1]["ended"] is None
+    before = time.time_ns() // 1000
     writer.end(RUN, "sent")
     publish()
 
     state = producer.records[-1][1]
     assert (state["service"], state["outcome"], state["claim"]) == ("ping", "sent", "host:1/a.1")
+    assert before <= state["ended"] <= time.time_ns() // 1000
 
 
 def test_a_state_does_not_cover_messages_that_are_counted_while_it_is_sent(writer, producer, publish):

@@ -31,9 +31,9 @@ def test_an_older_request_has_no_rate():
     assert decode(record.key, without(record.value, "rate"), 0).request == asked(run=PACED.run)
 
 
-def test_an_older_state_has_neither_rate_nor_start():
+def test_an_older_state_has_no_rate_no_start_and_no_end():
     state = Records(asked()).sent("sent", seen([0, 1])).state
-    read = State.decode(state.sender.request.run, SENT, without(state.encode(), "rate", "start"))
+    read = State.decode(state.sender.request.run, SENT, without(state.encode(), "rate", "start", "ended"))
 
     assert read.sender == state.sender
     assert read.sender.start is None

@@ -38,6 +38,16 @@ def test_an_instance_that_waits_while_the_others_get_few_messages_is_not_absent(
     assert found == {"a": [(None, None)], "b": [(None, None)]}
 
 
+def test_an_instance_with_partitions_of_its_own_is_there_from_beginning_to_end():
+    early, late, gap = timeline(50, 50), timeline(50, start=1008), timeline(50, 0, 0, 0, 0, 50)
+    found = find_presence(
+        {"early": early, "late": late, "gap": gap, "b": timeline(*[100] * 10)}, TURN, ["early", "late", "gap"]
+    )
+
+    assert found["early"] == found["late"] == [(None, None)]
+    assert found["gap"] == [(None, 1001), (1005, None)]
+
+
 def test_timelines_with_different_steps_are_compared_at_the_same_times():
     long, short = timeline(*[100] * 10, start=1000, step=4), timeline(10, 10, 10, start=1013)
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 import uuid
 
 import pytest
@@ -24,9 +25,9 @@ def lines(caplog):
     return parse
 
 
-def batch(count: int, size: int = 10, keys=None, poll_seconds: float = 0.01) -> Batch:
+def batch(count: int, size: int = 10, keys=None, poll_seconds: float = 0.01, idle_until: float = 0) -> Batch:
     keys = stamps(uuid.uuid4().bytes, range(count)) if keys is None else keys
-    return Batch("pong", [0] * count, keys, [bytes(size)] * count, poll_seconds)
+    return Batch("pong", [0] * count, keys, [bytes(size)] * count, poll_seconds, idle_until=idle_until)
 
 
 def test_250_messages_make_two_lines_and_50_more_make_the_third(lines):
@@ -70,6 +71,42 @@ def test_waiting_for_the_first_message_of_a_line_does_not_count(lines):
     stats.record(batch(100))
 
     assert lines()[1]["seconds"] < 1
+
+
+def sent_before(seconds: float) -> list[bytes]:
+    """Return the keys of 300 messages that were sent this long ago."""
+    return stamps(uuid.uuid4().bytes, range(300), [time.time_ns() // 1000 - int(seconds * 1e6)] * 300)
+
+
+@pytest.mark.parametrize("keys", [sent_before(3600), sent_before(-0.005), [None] * 300])
+def test_idle_time_does_not_count_whatever_the_stamps_say(lines, keys):
+    # Given a consumer that waited for an hour. The messages waited, too, or come from a clock that is ahead, or have
+    # no stamp.
+    clock = Clock()
+    stats = TopicStats("pong", 100, clock)
+    stats.record(batch(100))
+    clock.advance(3600)
+    idle_until = clock()
+
+    # When their poll and the work on them take 3 s
+    clock.advance(3)
+    stats.record(batch(300, keys=keys, idle_until=idle_until))
+
+    # Then each of their lines took 1 s
+    assert [line["seconds"] for line in lines()[1:]] == pytest.approx([1, 1, 1])
+    assert all(line["latency_p50_ms"] >= 0 for line in lines())
+
+
+def test_a_pause_in_the_middle_of_a_line_counts_only_in_this_line(lines):
+    clock = Clock()
+    stats = TopicStats("pong", 100, clock)
+    stats.record(batch(50))
+    clock.advance(3600)
+    idle_until = clock()
+    clock.advance(3)
+    stats.record(batch(250, keys=sent_before(3600)[:250], idle_until=idle_until))
+
+    assert [line["seconds"] > 3600 for line in lines()] == [True, False, False]
 
 
 def test_foreign_messages_are_counted_and_have_no_latency(lines):

@@ -14,11 +14,13 @@ from messaging.runs.summary import iso, summarize
 NOW = time.time_ns() // 1000
 
 
-def state(*batches: range, instance: str = "a", latency: int = 5000, now: int = NOW) -> tuple[str, Stage]:
+def state(
+    *batches: range, instance: str = "a", latency: int = 5000, now: int = NOW, partition: int = 0
+) -> tuple[str, Stage]:
     """Return an instance and its state, as read from a record. Messages have 10 bytes. `latency` is in microseconds."""
     stage = Stage()
     for numbers in batches:
-        stage.add(numbers, 10 * len(numbers), [0] * len(numbers), [now - latency] * len(numbers), now)
+        stage.add(numbers, 10 * len(numbers), [partition] * len(numbers), [now - latency] * len(numbers), now)
     return instance, Stage.from_json(json.loads(json.dumps(stage.as_json())))
 
 
@@ -55,6 +57,17 @@ def test_instances_that_vanish_and_appear_are_shown():
     begin = NOW // 1_000_000
     assert presence["a"][0]["to"] == iso((begin + 3) * 1_000_000)
     assert presence["b"][0]["from"] == iso((begin + 8) * 1_000_000)
+
+
+def test_an_instance_that_has_read_all_messages_of_its_partitions_has_not_vanished():
+    fast = state(range(1000), instance="fast", partition=0)
+    slow = [
+        state(range(1000 * second, 1000 * second + 1000), instance="slow", now=NOW + second * 1_000_000, partition=1)
+        for second in range(1, 9)
+    ]
+    presence = summarize([fast, *slow], None, 12_000).presence
+
+    assert presence == {"fast": [{"from": None, "to": None}], "slow": [{"from": None, "to": None}]}
 
 
 def test_only_the_first_stage_counts_unsent_messages_as_missing():

@@ -11,7 +11,6 @@ import pytest
 
 from client.__main__ import main, parse
 from client.http import Api, Refused
-from client.report import report
 from client.runs import Run
 from local import ROOT
 
@@ -222,28 +221,6 @@ class TestFollowing:
         api.responses["/runs/1"] = [(200, {}, json.dumps(LOST)), (200, {}, json.dumps(RUN))]
         with Api(api.url) as client:
             assert client.get_last(f"{api.url}/runs/1").lost == 0
-
-
-def test_the_report_has_a_row_for_each_figure_and_a_column_for_each_stage(capsys):
-    report(Run.from_json(LOST))
-    printed = capsys.readouterr().out
-    rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line.strip()}
-
-    assert rows["messages"] == ["1,200", "0"]
-    assert rows["MB/s"] == ["1.23", "-"]
-    assert rows["msg/s"] == ["12,346", "-"]
-    assert rows["p50"] == ["ms", "1.2", "-"]
-    assert printed.splitlines()[-1] == "1,000 messages of 100 bytes, done after 2.2 s; 1,000 lost."
-    assert max(map(len, printed.splitlines())) <= 80
-
-
-def test_the_report_of_a_paced_run_has_its_rate_and_says_if_the_sending_was_behind(capsys):
-    for behind, said in [(0.05, "0 lost.\n"), (12.34, "0 lost. The sending ended 12.3 s behind its schedule.\n")]:
-        stages = RUN["stages"] | {"sent": STAGE | {"behind_seconds": behind}}
-        report(Run.from_json(RUN | {"rate": 1000, "stages": stages}))
-        printed = capsys.readouterr().out
-        assert "1,000 messages of 100 bytes at 1,000 per second, done after" in printed
-        assert printed.endswith(said)
 
 
 def test_a_paced_run_is_requested_with_its_rate(api, capsys):

@@ -86,7 +86,8 @@ class Transactions:
 
     def end(self, outcome: str, reason: str | None = None, seconds: float | None = None) -> None:
         """Commit the rest, and the outcome of the sending. Raises DeliveryFailed, Unavailable."""
-        self._commit(replace(self._sender, outcome=outcome, reason=reason, seconds=seconds))
+        ended = time.time_ns() // 1000
+        self._commit(replace(self._sender, outcome=outcome, reason=reason, seconds=seconds, ended=ended))
 
     @property
     def _seconds(self) -> float:

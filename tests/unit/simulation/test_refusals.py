@@ -42,7 +42,7 @@ def test_a_run_with_a_refused_message_fails_and_the_record_says_which_messages_h
     assert len(world.queue.failed) == 1
     assert "it does not take messages of 1 bytes" in world.queue.failed[0]
     sent = states_of(world.kafka, "sent", Kafka.committed)
-    assert [state.sender.outcome for state in sent if state.sender.outcome != "sending"] == [FAILED]
+    assert [state.sender.outcome for state in sent if state.sender.ended] == [FAILED]
     assert arrived(world.kafka, "pong") == union(state.stage for state in sent)
     assert 999 in not_taken(state.stage for state in sent)
     assert arrived(world.kafka, "pong") == arrived(world.kafka, "ping")

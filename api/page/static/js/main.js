@@ -31,7 +31,7 @@ function showRuns(ids) {
 
 function open(id, index, onRun) {
   const view = new View(id, { speaks: index === 0, onStarted });
-  const stop = follow(
+  const { stop, isLive } = follow(
     id,
     (run) => {
       view.update(run);
@@ -40,7 +40,7 @@ function open(id, index, onRun) {
     },
     (failure) => view.gone(failure),
   );
-  return { view, stop };
+  return { view, stop, isLive };
 }
 
 function welcome() {
@@ -74,5 +74,5 @@ showRuns(shown());
 refreshList();
 watch(refreshList);
 watchMetrics();
-setInterval(() => document.hidden || views.forEach(({ view }) => view.tick()), TICK_MS);
+setInterval(() => views.forEach(({ view, isLive }) => isLive() && view.tick()), TICK_MS);
 setInterval(() => document.hidden || refreshList(), LIST_MS);

@@ -144,12 +144,14 @@ function instanceEvents(run) {
 
 /** Return the counts that matter most: [name, number, explanation]. */
 export function losses(run) {
-  const sum = (member) => Object.values(run.stages).reduce((total, stage) => total + stage[member], 0);
+  const each = (member) => Object.values(run.stages).map((stage) => stage[member]);
+  // A message that comes twice at one stage also comes twice at all later ones.
+  const most = (member) => Math.max(...each(member));
   const missing = lastStage(run).missing;
   return [
     ["Missing", missing, isOver(run) ? "sent and not arrived" : "sent and on their way"],
-    ["Duplicates", sum("duplicates"), "came more than once"],
-    ["Out of order", sum("out_of_order"), "came after a higher number"],
-    ["Failed", sum("failed"), "Kafka did not take them"],
+    ["Duplicates", most("duplicates"), "came more than once"],
+    ["Out of order", most("out_of_order"), "came after a higher number"],
+    ["Failed", each("failed").reduce((total, count) => total + count), "Kafka did not take them"],
   ];
 }

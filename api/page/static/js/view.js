@@ -42,7 +42,8 @@ export class View {
     if (this.speaks && before && before !== run.state) this.tell();
   }
 
-  /** Draw again although nothing has arrived: the elapsed time grows, and a stage can stall. */
+  /** Draw again although nothing has arrived: the elapsed time grows, and a stage can stall.
+   *  Without a stream, this would draw stalls of a run that goes on. */
   tick() {
     if (this.charts && !isOver(this.run)) this.draw();
   }

@@ -27,6 +27,7 @@ timeout = 30  # seconds without a heartbeat until a worker is restarted; a reque
 graceful_timeout = 8  # seconds to finish requests after SIGTERM; docker-compose sends SIGKILL after 10
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # the heartbeat file of a worker needs no disk
 logconfig_dict = gunicorn_config(os.environ.get("LOG_FORMAT"))
+sendfile = False  # it waits without a timeout for a client that does not read
 control_socket_disable = True  # nobody uses it, and it would need a writable home
 
 

@@ -9,137 +9,26 @@ out again.) Third, every wait for RabbitMQ has a timeout: at start, for a reply,
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import nameko.messaging
+import eventlet
 import nameko.rpc
-from amqp.exceptions import AccessRefused, AMQPError, MessageNacked
+from amqp.exceptions import AMQPError, MessageNacked
 from eventlet import Timeout
-from kombu import Connection, Message
+from kombu import Message
 from kombu.exceptions import OperationalError
-from nameko.extensions import ProviderCollector
-from nameko.utils import sanitize_url
 
-from messaging.extensions.starting import STARTUP_SECONDS
+from messaging.extensions.queue import CALLS_AT_ONCE, RETRY_SECONDS, QueueConsumer
 from messaging.extensions.stopping import Stopping
 from messaging.runs.outcome import CallAgain, Superseded
 
 log = logging.getLogger(__name__)
-
-CALLS_AT_ONCE = 8
-"""Calls take at most this many of nameko's 10 workers. Other calls wait in RabbitMQ for a free instance."""
-
-RETRY_SECONDS = 1
-"""The pause between two attempts to connect, and before a call goes back into its queue."""
 
 SUPERSEDED_SECONDS = 10
 """The pause before a call goes back if another instance sends its run now. Most runs are over by then."""
 
 REDELIVERED = "redelivered"
 """The key in a worker's context data. Its value is True if RabbitMQ may have delivered the call twice."""
-
-
-class _Stopped(Exception):
-    """Ends the greenthread that consumes calls. It is raised there when the time for a stop is over."""
-
-
-class QueueConsumer(nameko.messaging.QueueConsumer):
-    """Consumes calls. At a stop, stays connected until each call that has begun is finished."""
-
-    stopping = Stopping()
-    prefetch_count = CALLS_AT_ONCE
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._unanswered: set[Message] = set()
-        self._waiting_since: float | None = time.monotonic()
-
-    def start(self) -> None:
-        if not self.stopping.asked:
-            super().start()
-
-    @contextmanager
-    def establish_connection(self) -> Iterator[Connection]:
-        with self.create_connection() as connection:
-            # By default, kombu's pauses grow to 30 s. Then it may connect half a minute after RabbitMQ is back.
-            try:
-                connection.ensure_connection(self.on_connection_error, None, RETRY_SECONDS, 0, RETRY_SECONDS)
-            except AccessRefused as error:
-                log.critical("RabbitMQ refuses the user or password of AMQP_URI: %s", error.reply_text)
-                raise SystemExit(1) from None
-            yield connection
-
-    def run(self) -> None:
-        try:
-            super().run()
-        except _Stopped:
-            log.info("stopped without waiting any longer for calls or RabbitMQ")
-
-    def stop(self) -> None:
-        """Wait until each call is finished and the connection is closed. The wait has a timeout."""
-        if self._gt is None:
-            return
-        with Timeout(self.stopping.left, False):
-            self._gt.wait()
-            return
-        self._gt.kill(_Stopped())
-
-    def unregister_provider(self, provider: Any) -> None:
-        # nameko's own method waits for a step of nameko's `on_iteration`, which is replaced below.
-        ProviderCollector.unregister_provider(self, provider)
-
-    def handle_message(self, provider: Any, body: Any, message: Message) -> None:
-        self._unanswered.add(message)
-        super().handle_message(provider, body, message)
-
-    def holds(self, message: Message) -> bool:
-        """Return False if the call has ended, or if RabbitMQ has taken it back because the connection was lost."""
-        return message in self._unanswered
-
-    def ack_message(self, message: Message) -> None:
-        super().ack_message(message)
-        self._unanswered.discard(message)
-
-    def requeue_message(self, message: Message) -> None:
-        super().requeue_message(message)
-        self._unanswered.discard(message)
-
-    def leave_message(self, message: Message) -> None:
-        """Leave a call to the next instance. It goes back into its queue when the connection closes.
-
-        If it were requeued now, RabbitMQ would deliver it to this instance again.
-        """
-        self._unanswered.discard(message)
-
-    def on_iteration(self) -> None:
-        if self.stopping.asked:
-            for provider in self._providers:
-                provider.leave_waiting_calls()
-            while self._consumers:
-                self._consumers.popitem()[1].cancel()
-            if not self._unanswered:
-                self.should_stop = True
-
-    def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **kwargs: Any) -> None:
-        super().on_consume_ready(connection, channel, consumers, **kwargs)
-        for provider in self._providers:
-            provider.leave_waiting_calls()
-        self._unanswered.clear()  # RabbitMQ has taken back the calls of an earlier connection
-        self._waiting_since = None
-
-    def on_connection_error(self, exc: Exception, interval: float) -> None:
-        if self._waiting_since is None:  # it was connected before
-            log.warning("lost RabbitMQ, trying again in %d s: %s", interval, exc)
-            return
-        waited = time.monotonic() - self._waiting_since
-        log.warning(
-            "waiting for RabbitMQ at %s (%.0f of %d s): %s",
-            sanitize_url(self.amqp_uri), waited, STARTUP_SECONDS, exc,
-        )  # fmt: skip
-        if waited > STARTUP_SECONDS:
-            raise exc
 
 
 class RpcConsumer(nameko.rpc.RpcConsumer):
@@ -162,6 +51,8 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             message.delivery_info["redelivered"] = True
         self._waiting.append((body, message))
         self._begin_calls()
+        if self.stopping.asked:
+            self.leave_waiting_calls()
 
     def _begin_calls(self) -> None:
         while self._waiting and self._running < CALLS_AT_ONCE and not self.stopping.asked:
@@ -188,14 +79,31 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             self.ended()
 
     def _reply(self, message: Message, result: Any, exc_info: Any) -> Any:
+        """Reply, but wait no longer than a stop may take: RabbitMQ may be frozen, or take no messages.
+
+        kombu has no such limit: after a timeout, it closes the channel and waits for RabbitMQ again. So it gets its own
+        greenthread.
+        """
+        replying = eventlet.spawn(self._try_to_reply, message, result, exc_info)
+        with Timeout(self.stopping.left, False):
+            while not replying.dead:
+                replied = replying.wait()  # may return too early, see `in_a_thread`
+            return replied
+        replying.kill()
+        return self._give_up(message, "RabbitMQ did not answer in time", result, exc_info)
+
+    def _try_to_reply(self, message: Message, result: Any, exc_info: Any) -> Any:
         try:
-            # RabbitMQ may be frozen, or take no messages. So wait no longer than a stop may take.
-            with Timeout(self.stopping.left):
-                return super().handle_result(message, result, exc_info)
-        except (OSError, AMQPError, OperationalError, MessageNacked, Timeout) as error:  # nameko would end the service
-            log.warning("a reply was lost because of RabbitMQ: %s", error)
-            self.queue_consumer.ack_message(message)
-            return result, exc_info
+            return super().handle_result(message, result, exc_info)
+        except KeyError as error:  # a message of another program, without the properties of a call
+            return self._give_up(message, f"the message is no call: {error!r}", result, exc_info)
+        except (OSError, AMQPError, OperationalError, MessageNacked) as error:  # nameko would end the service
+            return self._give_up(message, str(error), result, exc_info)
+
+    def _give_up(self, message: Message, reason: str, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        log.warning("a reply was lost: %s", reason)
+        self.queue_consumer.ack_message(message)
+        return result, exc_info
 
 
 class Rpc(nameko.rpc.Rpc):
@@ -206,6 +114,7 @@ class Rpc(nameko.rpc.Rpc):
 
     def stop(self) -> None:
         self.stopping.ask()
+        self.rpc_consumer.leave_waiting_calls()
         super().stop()
 
     def handle_result(self, message: Message, worker_ctx: Any, result: Any, exc_info: Any) -> Any:

@@ -1,6 +1,6 @@
 """Calls that RabbitMQ delivers again, because the service has lost its connection."""
 
-from messaging.extensions.rpc import CALLS_AT_ONCE
+from messaging.extensions.queue import CALLS_AT_ONCE
 from tests.integration.processes import Stack, eventually
 from tests.integration.runs import finished, post, run_of
 

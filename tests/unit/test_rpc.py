@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import nameko.rpc
 import pytest
 
-from messaging.extensions.rpc import CALLS_AT_ONCE, REDELIVERED, QueueConsumer, Rpc, RpcConsumer
+from messaging.extensions.queue import CALLS_AT_ONCE, QueueConsumer
+from messaging.extensions.rpc import REDELIVERED, Rpc, RpcConsumer
 from messaging.runs.outcome import CallAgain, DeliveryFailed, Superseded
 from messaging.stopping import StopRequest
 

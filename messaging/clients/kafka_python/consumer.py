@@ -65,6 +65,8 @@ class KafkaPythonConsumer:
         try:
             fetched = fetch(self._consumer, seconds, self._waiting)
         except _Interrupted:
+            # Otherwise kafka-python might keep the partitions, without the callbacks: its metadata may change again.
+            self._consumer._coordinator.request_rejoin()
             fetched = []
         changes, self._listener.changes = self._listener.changes, []
         if changes:
@@ -132,16 +134,18 @@ def _rewind_after_errors(consumer: KafkaConsumer) -> None:
     A poll of kafka-python 2.0.6 takes messages of one partition after the other, and moves their positions. An error in
     one partition then drops the messages that the poll has taken from others. A later commit would skip them.
     """
-    fetched_records = consumer._fetcher.fetched_records
+    poll_once = consumer._poll_once
 
     def rewinding(*args: Any, **options: Any) -> Any:
         states = consumer._subscription.assignment
-        before = {partition: state.position for partition, state in states.items() if state.position is not None}
+        before = {partition: (state, state.position) for partition, state in states.items()}
         try:
-            return fetched_records(*args, **options)
+            return poll_once(*args, **options)
         except BaseException:
-            for partition, position in before.items():
-                consumer.seek(partition, position)
+            for partition, (state, position) in before.items():
+                # A rebalance may have made new states, and a reset may have removed the position.
+                if states.get(partition) is state and None not in (position, state.position):
+                    consumer.seek(partition, position)
             raise
 
-    consumer._fetcher.fetched_records = rewinding
+    consumer._poll_once = rewinding

@@ -39,6 +39,7 @@ from messaging.stopping import STOP_SECONDS
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+WORKER_SECONDS = 0.1
 POLL_RETRY_SECONDS = 1
 COMMIT_SECONDS = 0.2
 FIRST_RETRY_SECONDS = 1
@@ -187,6 +188,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         """Return the handler's result. A handler that raises gets the batch again, because no message may be lost."""
         pause: float = FIRST_RETRY_SECONDS
         while True:
+            self._stay_until(self._has_worker)
             handled: Event = Event()
             self.container.spawn_worker(self, (batch,), {}, handle_result=partial(_tell, handled))
             self._stay_until(partial(_wait, handled))
@@ -198,6 +200,13 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
             over = time.monotonic() + pause
             self._stay_until(lambda seconds, over=over: _sleep_until(over, seconds))
             pause = min(2 * pause, RETRY_SECONDS)
+
+    def _has_worker(self, seconds: float) -> bool:
+        """Return True if nameko has a free worker. `spawn_worker` would wait for one without a limit."""
+        pool = self.container._worker_pool
+        if not pool.free():
+            time.sleep(min(seconds, WORKER_SECONDS))
+        return bool(pool.free())
 
     def _stay_until(self, happens: Any) -> None:
         """Call `happens` until it returns True, and stay a member of the group meanwhile.

@@ -108,7 +108,9 @@ class Service:
         self._seconds = seconds
         self.entrypoint = BatchConsumer("pong", "ping")
         self.entrypoint.container = SimpleNamespace(
-            config={SETTINGS: replace(settings.load(), health_file=health_file)}, spawn_worker=self._spawn_worker
+            config={SETTINGS: replace(settings.load(), health_file=health_file)},
+            spawn_worker=self._spawn_worker,
+            _worker_pool=SimpleNamespace(free=lambda: 10),
         )
         self.entrypoint.stopping = self.stop
         receiving = AtLeastOnce(consumer, self.journal, self.stop, self.entrypoint.changed)

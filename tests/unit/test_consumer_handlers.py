@@ -36,6 +36,16 @@ def test_during_a_slow_handler_the_consumer_stays_a_member_and_gets_no_messages(
     assert service.handled == [10, 10]
 
 
+def test_the_consumer_stays_a_member_while_it_waits_for_a_worker():
+    service = Service(Consumer(fetched(range(10))))
+    pool = service.entrypoint.container._worker_pool
+    pool.free = lambda: int(service.consumer.polled_while_paused > 3)
+    service.turn(2)
+
+    assert service.handled == [10]
+    assert service.consumer.events[:2] == ["pause", "resume"]
+
+
 def test_the_consumer_is_not_paused_for_a_fast_handler():
     service = Service(Consumer(fetched(range(10))))
     service.turn(2)

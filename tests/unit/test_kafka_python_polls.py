@@ -9,7 +9,7 @@ from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from messaging.clients.errors import Unavailable
 from messaging.clients.kafka_python.consumer import KafkaPythonConsumer
-from messaging.clients.protocols import directly
+from messaging.clients.protocols import Partition, Taken, directly
 
 GOOD, BAD = TopicPartition("pong", 0), TopicPartition("pong", 1)
 NOWHERE = {"bootstrap_servers": "127.0.0.1:1", "api_version": (2, 5), "group_id": None, "enable_auto_commit": False}
@@ -21,17 +21,17 @@ class Fetches:
 
     def __init__(self) -> None:
         self.consumer = KafkaPythonConsumer(["pong"], NOWHERE, directly)
-        self._library = self.consumer._consumer
-        self._library.unsubscribe()
-        self._library.assign([GOOD, BAD])
+        self.library = self.consumer._consumer
+        self.library.unsubscribe()
+        self.library.assign([GOOD, BAD])
         for partition in GOOD, BAD:
-            self._library.seek(partition, 0)
+            self.library.seek(partition, 0)
 
     def comes(self, partition: TopicPartition, data: bytes = b"", error: int = 0) -> None:
-        position = self._library._subscription.assignment[partition].position
+        position = self.library._subscription.assignment[partition].position
         metrics = SimpleNamespace(record=lambda *arguments: None)
         fetch = CompletedFetch(partition, position, (4,), (error, 1000, data), metrics)
-        self._library._fetcher._completed_fetches.append(fetch)
+        self.library._fetcher._completed_fetches.append(fetch)
 
     def poll(self) -> list[tuple[int, int]]:
         """Return the partition and the offset of each message."""
@@ -44,6 +44,10 @@ def fetches():
     fetches = Fetches()
     yield fetches
     fetches.consumer.close()
+
+
+def fail() -> None:
+    raise OSError("no more sockets")
 
 
 def batch(count: int) -> bytes:
@@ -65,6 +69,29 @@ def test_an_error_in_one_partition_skips_no_messages_of_another(fetches):
 
     # Then all messages are returned
     assert fetches.poll() == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_an_error_after_the_messages_were_taken_skips_none_of_them(fetches, monkeypatch):
+    fetches.comes(GOOD, batch(3))
+    with monkeypatch.context() as patched:
+        patched.setattr(fetches.library._fetcher, "send_fetches", fail)
+        with pytest.raises(Unavailable):
+            fetches.poll()
+
+    fetches.comes(GOOD, batch(3))
+    assert fetches.poll() == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_partitions_that_were_reported_as_taken_are_given_back(fetches, monkeypatch):
+    # Given a member that needs no rejoin any more when its poll has reported the rebalance
+    fetches.library._coordinator.rejoin_needed = False
+    monkeypatch.setattr(
+        fetches.library, "poll", lambda **_: fetches.consumer._listener.on_partitions_revoked({GOOD, BAD})
+    )
+    assert fetches.consumer.poll(0).changes == [Taken(frozenset({Partition(*GOOD), Partition(*BAD)}))]
+
+    # Then it joins again all the same
+    assert fetches.library._coordinator.rejoin_needed
 
 
 def test_a_batch_that_cannot_be_read_is_not_skipped(fetches):

@@ -1,5 +1,6 @@
 """The adapter for kafka-python 2.0.6, which comes with nameko-kafka."""
 
+import socket
 from collections.abc import Sequence
 
 from messaging.clients.kafka_python.admin import KafkaPythonAdmin
@@ -8,6 +9,12 @@ from messaging.clients.kafka_python.producer import KafkaPythonProducer
 from messaging.clients.kafka_python.reader import KafkaPythonReader
 from messaging.clients.protocols import Waiting
 from messaging.settings import KafkaSettings
+
+SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+if hasattr(socket, "TCP_SYNCNT"):
+    # If the network drops packets, Linux tries to connect for two minutes, with growing pauses. With two repetitions it
+    # gives up after 7 s, and kafka-python begins a new attempt.
+    SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_SYNCNT, 2))
 
 
 def connect(settings: KafkaSettings, waiting: Waiting) -> "KafkaPython":
@@ -23,7 +30,8 @@ class KafkaPython:
         self.servers = settings.servers
 
     def producer(self, **options: object) -> KafkaPythonProducer:
-        return KafkaPythonProducer({**self._settings.producer, "bootstrap_servers": self.servers, **options})
+        common = {"bootstrap_servers": self.servers, "socket_options": SOCKET_OPTIONS}
+        return KafkaPythonProducer({**self._settings.producer, **common, **options})
 
     def reader(self) -> KafkaPythonReader:
         return KafkaPythonReader({**self._consumer_options(), "group_id": None}, self._waiting)
@@ -35,4 +43,4 @@ class KafkaPython:
         return KafkaPythonAdmin(self.servers, seconds)
 
     def _consumer_options(self) -> dict[str, object]:
-        return {**self._settings.consumer, "bootstrap_servers": self.servers}
+        return {**self._settings.consumer, "bootstrap_servers": self.servers, "socket_options": SOCKET_OPTIONS}

@@ -134,18 +134,22 @@ def _rewind_after_errors(consumer: KafkaConsumer) -> None:
     A poll of kafka-python 2.0.6 takes messages of one partition after the other, and moves their positions. An error in
     one partition then drops the messages that the poll has taken from others. A later commit would skip them.
     """
-    poll_once = consumer._poll_once
+    poll_once, fetched_records = consumer._poll_once, consumer._fetcher.fetched_records
+    before: dict[TopicPartition, int] = {}
+
+    def remembering(*args: Any, **options: Any) -> Any:
+        states = consumer._subscription.assignment
+        before.update((partition, state.position) for partition, state in states.items() if state.has_valid_position)
+        return fetched_records(*args, **options)
 
     def rewinding(*args: Any, **options: Any) -> Any:
-        states = consumer._subscription.assignment
-        before = {partition: (state, state.position) for partition, state in states.items()}
+        before.clear()
         try:
             return poll_once(*args, **options)
         except BaseException:
-            for partition, (state, position) in before.items():
-                # A rebalance may have made new states, and a reset may have removed the position.
-                if states.get(partition) is state and None not in (position, state.position):
-                    consumer.seek(partition, position)
+            for partition, position in before.items():
+                consumer.seek(partition, position)
             raise
 
+    consumer._fetcher.fetched_records = remembering
     consumer._poll_once = rewinding

@@ -69,7 +69,7 @@ class ConfluentConsumer:
             self._put_back(messages)
             messages, reached = [], {}
         self._log_commit_errors()
-        if self._is_down and not messages and not changes:
+        if self._is_down and not messages and not changes and not reached:
             self._is_down = False
             ask_if_answering(self._consumer, self._waiting)
         fetched = columns(messages, took)

@@ -39,6 +39,8 @@ class ConfluentTransactionalProducer:
         """A topic whose limit was lowered, so that this producer's batches are too large for it."""
         self._failure: KafkaError | None = None
         """The error of the first message that has failed in this transaction."""
+        self._has_reports = False
+        """True if librdkafka has reported a failed message in this transaction."""
         self._is_open = False
         with translated():
             self._producer = Producer(made)
@@ -52,6 +54,7 @@ class ConfluentTransactionalProducer:
 
     def begin(self) -> None:
         self._failure = None
+        self._has_reports = False
         with _translated(Unavailable):
             self._producer.begin_transaction()
         self._is_open = True
@@ -87,8 +90,8 @@ class ConfluentTransactionalProducer:
     def _rejected(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the messages that found the queue full, so that they can be handed over later.
 
-        If librdkafka refuses a message for good, `commit` raises Refused later. Any other error is raised here, as
-        Aborted or Fenced.
+        If librdkafka or Kafka refuses a message for good, `commit` raises Refused later. Any other error is raised
+        here, as Aborted or Fenced.
         """
         again = []
         for message in messages:
@@ -99,9 +102,15 @@ class ConfluentTransactionalProducer:
                 again.append(message)
             elif isinstance(translate(error), Refused):
                 self._failure = self._failure or error  # as if Kafka had refused the message
-            else:
+            elif not self._is_refused():
                 raise _error_for(error, Aborted)
         return again
+
+    def _is_refused(self) -> bool:
+        """Return True if Kafka has refused an earlier message. librdkafka then takes no more, and hides the reason."""
+        with _translated(Aborted):
+            self._producer.poll(0)
+        return self._failure is not None and isinstance(translate(self._failure), Refused)
 
     def commit(
         self,
@@ -161,7 +170,8 @@ class ConfluentTransactionalProducer:
         with _translated(OutcomeUnknown):
             # librdkafka aborts only after its caller has fetched all reports. If Kafka has refused a message,
             # librdkafka puts other messages back into its queue. So each pass fetches reports and empties the queue.
-            while self._producer.poll(0) or len(self._producer):
+            # Without a refused message, `abort_transaction` does that. A purge would then spoil the sequence numbers.
+            while (self._producer.poll(0) or len(self._producer)) and self._has_reports:
                 self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:
                     raise OutcomeUnknown("Kafka has not acknowledged the messages under way in time")
@@ -186,6 +196,7 @@ class ConfluentTransactionalProducer:
     def _note(self, error: KafkaError | None, message: Message) -> None:
         """Note that a message has failed. librdkafka calls this for failed messages only."""
         self._failure = self._failure or error
+        self._has_reports = True
         if error and self._limits.is_outgrown(message.topic(), error, message.key(), message.value()):
             self._outgrown = message.topic()
 

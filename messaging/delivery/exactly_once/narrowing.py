@@ -1,71 +1,91 @@
 """Finds a message that Kafka refuses. The whole transaction fails, and Kafka does not name the message."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
 from messaging.clients.protocols import Fetched, Partition
 
 log = logging.getLogger(__name__)
 
-NORMAL = 4096
-"""If a transaction succeeds with a limit of at least this many messages, the next one has no limit."""
+NORMAL = 64
+"""If a transaction succeeds with a limit of at least this many messages of a partition, its next one has no limit."""
 
 
 class Narrowing:
-    """Limits the messages of the next transaction: half as many after each refusal, until one message is left."""
+    """Limits the messages of a partition in its next transaction: half as many after each refusal, until one is left.
+
+    Each partition has its own limit. Otherwise, transactions with other partitions would raise the limit again.
+    """
 
     def __init__(self) -> None:
-        self._most: int | None = None
-        self._left_out: tuple[Partition, int] | None = None
+        self._most: dict[Partition, int] = {}
+        self._left_out: dict[Partition, int] = {}
+        """The offset of the message that Kafka refuses."""
 
     @property
     def active(self) -> bool:
         """True while each part of the messages needs its own transaction."""
-        return self._most is not None
+        return bool(self._most)
 
     def parts(self, fetched: Fetched) -> Iterator[Fetched]:
-        """Yield the messages in parts. Each part is as large as the limit is at that moment."""
-        start = 0
-        while start < len(fetched):
-            end = len(fetched) if self._most is None else min(start + self._most, len(fetched))
-            yield fetched if end - start == len(fetched) else cut(fetched, start, end)
-            start = end
+        """Yield the messages in parts of one partition. Each part is as large as the limit is at that moment."""
+        if not self.active:
+            yield fetched
+            return
+        for number in sorted(set(fetched.partitions)):
+            indices = [index for index, other in enumerate(fetched.partitions) if other == number]
+            while indices:
+                most = self._most.get(Partition(fetched.topic, number), len(indices))
+                yield only(fetched, indices[:most])
+                indices = indices[most:]
 
     def is_refused(self, fetched: Fetched) -> bool:
         """Return True if this is the one message that Kafka refuses."""
-        return len(fetched) == 1 and self._left_out == (_partition(fetched, 0), fetched.offsets[0])
+        return len(fetched) == 1 and self._left_out.get(_partition(fetched)) == fetched.offsets[0]
 
     def refuse(self, handled: Sequence[Fetched]) -> None:
         """Note that a transaction with these messages was refused."""
-        count = sum(map(len, handled))
-        self._most = max(1, count // 2)
-        if count == 1:
-            self._left_out = _partition(handled[0], 0), handled[0].offsets[0]
-            log.error(
-                "topic %s, partition %d, offset %d: Kafka refuses the answer", *self._left_out[0], self._left_out[1]
-            )
+        counts = _counts(handled)
+        self._most.update((partition, max(1, count // 2)) for partition, count in counts.items())
+        if counts.total() == 1:
+            partition, offset = _partition(handled[0]), handled[0].offsets[0]
+            self._left_out[partition] = offset
+            log.error("topic %s, partition %d, offset %d: Kafka refuses the answer", *partition, offset)
 
-    def committed(self) -> None:
-        """Note that a transaction was committed. The next one may have twice as many messages.
+    def committed(self, handled: Sequence[Fetched]) -> None:
+        """Note that a transaction with these messages was committed. The next one may have twice as many.
 
         The first commit after a refused message does not change the limit, because refused messages often come
         together, and each refusal costs an abort.
         """
-        if self._left_out is not None:
-            self._left_out = None
-        elif self._most is not None:
-            self._most = None if self._most >= NORMAL else 2 * self._most
+        for partition in _counts(handled) if self.active else ():
+            if partition in self._left_out:
+                del self._left_out[partition]
+            elif self._most.get(partition, 0) >= NORMAL:
+                del self._most[partition]
+            elif partition in self._most:
+                self._most[partition] *= 2
+
+    def keep(self, partitions: Collection[Partition]) -> None:
+        """Forget all other partitions, because this instance no longer has them."""
+        self._most = {partition: most for partition, most in self._most.items() if partition in partitions}
+        self._left_out = {partition: offset for partition, offset in self._left_out.items() if partition in partitions}
 
 
-def cut(fetched: Fetched, start: int, end: int) -> Fetched:
+def only(fetched: Fetched, indices: Sequence[int]) -> Fetched:
     """Return the messages with these indices."""
-    partitions, offsets = fetched.partitions[start:end], fetched.offsets[start:end]
+    partitions, offsets = [fetched.partitions[i] for i in indices], [fetched.offsets[i] for i in indices]
+    keys, values = [fetched.keys[i] for i in indices], [fetched.values[i] for i in indices]
     next_offsets = {
         Partition(fetched.topic, number): offset + 1 for number, offset in zip(partitions, offsets, strict=True)
     }
-    keys, values = fetched.keys[start:end], fetched.values[start:end]
     return Fetched(fetched.topic, partitions, offsets, keys, values, next_offsets, fetched.seconds)
 
 
-def _partition(fetched: Fetched, index: int) -> Partition:
-    return Partition(fetched.topic, fetched.partitions[index])
+def _partition(fetched: Fetched) -> Partition:
+    return Partition(fetched.topic, fetched.partitions[0])
+
+
+def _counts(handled: Sequence[Fetched]) -> Counter[Partition]:
+    return Counter(Partition(fetched.topic, number) for fetched in handled for number in fetched.partitions)

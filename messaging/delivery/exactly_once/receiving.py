@@ -85,6 +85,7 @@ class ExactlyOnce:
             if isinstance(change, Taken):
                 self._give_back(change)
             else:
+                self._narrowing.keep(change.partitions)
                 self._on_change(change)
         if self._clients is not clients:
             return ()
@@ -177,16 +178,15 @@ class ExactlyOnce:
         clients.producer.commit(seconds, offsets, clients.consumer.membership)
         self._counts.committed()
         self._positions.commit(offsets)
-        self._handled = []
-        self._fenced = False
-        self._aborts = 0
-        self._narrowing.committed()
+        self._narrowing.committed(self._handled)
+        self._handled, self._fenced, self._aborts = [], False, 0
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
         """Commit ends after markers or aborted messages, because these would look like unhandled messages."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)
+        self._fenced = False
 
     def _give_back(self, taken: Taken) -> None:
         """Commit the handled messages before other instances get these partitions. Unhandled messages come again."""

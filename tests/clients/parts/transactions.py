@@ -72,12 +72,14 @@ class TransactionContract:
         topic, producer = new_topic(), make()
         producer.begin()
         send(producer, topic, range(100))
+        until(lambda: reader.ends([Partition(topic, 0)]) == {Partition(topic, 0): 100})
+        send(producer, topic, range(100, 200))  # these are still queued when the abort begins
         producer.abort(SECONDS)
         producer.begin()
-        send(producer, topic, range(100, 200))
+        send(producer, topic, range(200, 300))
         producer.commit(SECONDS)
 
-        assert numbers(read_all(reader, topic)) == list(range(100, 200))
+        assert numbers(read_all(reader, topic)) == list(range(200, 300))
 
     def test_an_empty_transaction_can_be_committed_and_aborted(self, make):
         producer = make()

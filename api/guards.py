@@ -1,4 +1,4 @@
-"""Refuses requests with a body or with a foreign Host, and requests of a foreign site to send or stop a run."""
+"""Refuses requests that have a body or a foreign Host. Also refuses another site's requests to send or stop a run."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The connection that consumes calls from RabbitMQ. It stays until each call that has begun is finished."""
+"""The connection that consumes calls from RabbitMQ. At a stop, it stays open until each call in work is finished."""
 
 import logging
 import time
@@ -52,7 +52,9 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
                 connection.ensure_connection(self.on_connection_error, None, RETRY_SECONDS, 0, RETRY_SECONDS)
                 yield connection
         except (AccessRefused, NotAllowed) as error:
-            log.critical("RabbitMQ refuses the user, password or virtual host of AMQP_URI: %s", error.reply_text)
+            log.critical(
+                "RabbitMQ refuses the user, password, virtual host or a permission of AMQP_URI: %s", error.reply_text
+            )
             raise SystemExit(1) from None
 
     def run(self) -> None:
@@ -81,7 +83,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         super().handle_message(provider, body, message)
 
     def holds(self, message: Message) -> bool:
-        """Return False if the call has ended, or if RabbitMQ has taken it back because the connection was lost."""
+        """Return False if the call has ended, or if it came by an earlier connection. RabbitMQ has taken it back then."""
         return message in self._unanswered
 
     def ack_message(self, message: Message) -> None:

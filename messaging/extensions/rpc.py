@@ -81,8 +81,8 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
     def _reply(self, message: Message, result: Any, exc_info: Any) -> Any:
         """Reply, but wait no longer than a stop may take: RabbitMQ may be frozen, or take no messages.
 
-        kombu has no such limit: after a timeout, it closes the channel and waits for RabbitMQ again. So it gets its own
-        greenthread.
+        A timeout inside kombu does not help: kombu catches it, closes the channel, and waits for RabbitMQ again. So the
+        reply runs in its own greenthread, which can be killed.
         """
         replying = eventlet.spawn(self._try_to_reply, message, result, exc_info)
         with Timeout(self.stopping.left, False):

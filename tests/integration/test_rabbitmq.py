@@ -59,4 +59,4 @@ def test_a_service_that_rabbitmq_refuses_ends_with_the_reason(start, brokers, pa
     ping = start("ping", *PING, AMQP_URI=uri)
 
     assert ping.popen.wait(30) == 1
-    eventually(lambda: "RabbitMQ refuses the user, password or virtual host of AMQP_URI" in ping.log)
+    eventually(lambda: "RabbitMQ refuses the user, password, virtual host or a permission of AMQP_URI" in ping.log)

@@ -1,4 +1,4 @@
-"""A poll of the kafka-python client that fails: the messages that it has already taken come again."""
+"""If a poll of the kafka-python client fails, a later poll returns the messages that the failed poll has taken."""
 
 from types import SimpleNamespace
 
@@ -82,28 +82,28 @@ def test_an_error_after_the_messages_were_taken_skips_none_of_them(fetches, monk
     assert fetches.poll() == [(0, 0), (0, 1), (0, 2)]
 
 
-def test_partitions_that_were_reported_as_taken_are_given_back(fetches, monkeypatch):
-    # Given a member that needs no rejoin any more when its poll has reported the rebalance
+def test_a_member_that_reported_its_partitions_as_taken_joins_the_group_again(fetches, monkeypatch):
+    # Given a poll that reports a rebalance, although kafka-python no longer plans to join again
     fetches.library._coordinator.rejoin_needed = False
     monkeypatch.setattr(
         fetches.library, "poll", lambda **_: fetches.consumer._listener.on_partitions_revoked({GOOD, BAD})
     )
     assert fetches.consumer.poll(0).changes == [Taken(frozenset({Partition(*GOOD), Partition(*BAD)}))]
 
-    # Then it joins again all the same
+    # Then the member joins again anyway
     assert fetches.library._coordinator.rejoin_needed
 
 
 def test_a_batch_that_cannot_be_read_is_not_skipped(fetches):
-    # Given a batch that can be read, and one whose last bytes are missing
+    # Given a batch that can be read, and one whose header counts one message too many
     good, bad = batch(3), bytearray(batch(3))
     bad[7] = 3  # its first offset
-    bad[57:61] = (4).to_bytes(4)  # it has three messages, not four
+    bad[57:61] = (4).to_bytes(4)  # its header says four messages, but it has three
     fetches.comes(BAD, good + bytes(bad))
     with pytest.raises(Unavailable):
         fetches.poll()
 
-    # When the consumer asks for the next messages, gets the same ones, and can read them now
+    # When the next poll returns nothing, and Kafka then sends both batches again, without the error
     assert fetches.poll() == []
     bad[57:61] = (3).to_bytes(4)
     fetches.comes(BAD, good + bytes(bad))

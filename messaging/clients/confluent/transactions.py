@@ -170,7 +170,8 @@ class ConfluentTransactionalProducer:
         with _translated(OutcomeUnknown):
             # librdkafka aborts only after its caller has fetched all reports. If Kafka has refused a message,
             # librdkafka puts other messages back into its queue. So each pass fetches reports and empties the queue.
-            # Without a refused message, `abort_transaction` does that. A purge would then spoil the sequence numbers.
+            # If no message has failed, skip this loop: `abort_transaction` empties the queue itself, and a purge here
+            # would spoil the sequence numbers.
             while (self._producer.poll(0) or len(self._producer)) and self._has_reports:
                 self._producer.purge(in_flight=False)
                 if time.monotonic() > deadline:

@@ -65,7 +65,8 @@ class KafkaPythonConsumer:
         try:
             fetched = fetch(self._consumer, seconds, self._waiting)
         except _Interrupted:
-            # Otherwise kafka-python might keep the partitions, without the callbacks: its metadata may change again.
+            # If the metadata changes back before the next poll, kafka-python sees no need to rejoin. Then it would keep
+            # the partitions and call no callback.
             self._consumer._coordinator.request_rejoin()
             fetched = []
         changes, self._listener.changes = self._listener.changes, []

@@ -182,7 +182,7 @@ class ExactlyOnce:
         self._handled, self._fenced, self._aborts = [], False, 0
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit ends after markers or aborted messages, because these would look like unhandled messages."""
+        """Commit the end offsets that follow markers or aborted messages. These would look unhandled."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)

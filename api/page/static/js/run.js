@@ -145,7 +145,7 @@ function instanceEvents(run) {
 /** Return the counts that matter most: [name, number, explanation]. */
 export function losses(run) {
   const each = (member) => Object.values(run.stages).map((stage) => stage[member]);
-  // A message that comes twice at one stage also comes twice at all later ones.
+  // A message that comes twice at one stage usually comes twice at later stages, too. A sum would count it again.
   const most = (member) => Math.max(...each(member));
   const missing = lastStage(run).missing;
   return [

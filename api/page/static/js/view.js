@@ -43,7 +43,7 @@ export class View {
   }
 
   /** Draw again although nothing has arrived: the elapsed time grows, and a stage can stall.
-   *  Without a stream, this would draw stalls of a run that goes on. */
+   *  Call this only while the stream is open. Otherwise it would show stalls although the run goes on. */
   tick() {
     if (this.charts && !isOver(this.run)) this.draw();
   }

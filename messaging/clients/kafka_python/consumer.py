@@ -130,7 +130,7 @@ class KafkaPythonConsumer:
 
 
 def _rewind_after_errors(consumer: KafkaConsumer) -> None:
-    """Make a poll that raises an error keep the positions of all partitions. The next poll then returns its messages.
+    """Make a poll that raises an error keep the positions of all partitions. A later poll then returns its messages.
 
     A poll of kafka-python 2.0.6 takes messages of one partition after the other, and moves their positions. An error in
     one partition then drops the messages that the poll has taken from others. A later commit would skip them.

@@ -80,8 +80,8 @@ def sent_before(seconds: float) -> list[bytes]:
 
 @pytest.mark.parametrize("before", [3600, -60, None])
 def test_idle_time_does_not_count_whatever_the_stamps_say(lines, before):
-    # Given a consumer that waited for an hour. Then messages come that were sent an hour ago, or were stamped by a clock
-    # that is ahead, or have no stamp.
+    # Given a consumer that waited for an hour. Then messages come that were sent an hour ago, or were stamped by a
+    # clock that is ahead, or have no stamp.
     keys = [None] * 300 if before is None else sent_before(before)
     clock = Clock()
     stats = TopicStats("pong", 100, clock)

@@ -91,7 +91,7 @@ def must_send_again(api: str) -> None:
 
 
 def end_of(process: LoggedProcess) -> int:
-    return process.popen.wait(30)
+    return process.popen.wait(60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

@@ -14,18 +14,16 @@ from benchmarks import BenchmarkError
 from local import ROOT
 from local.processes import Process
 from local.services import NAMEKO_RUN, environment
+from local.signals import SIGNALS, ignore, on_signals
 
 STOP_SECONDS = 15
-SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-"""Ctrl-C, `kill`, and a terminal that is closed."""
 
 
 def exit_on_signals() -> None:
     """Raise SystemExit at the first signal, so that the clean-up code ends all processes. Ignore further signals."""
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
-        for each in SIGNALS:
-            signal.signal(each, lambda *_: None)
+        on_signals(ignore)
         sys.exit(128 + number)
 
     for number in SIGNALS:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
@@ -25,6 +24,7 @@ from .ports import HOST, free_port, port_from, why_not_free
 from .processes import Process
 from .services import API, PING, PONG, api_address, environment
 from .settings import read_settings
+from .signals import ignore, on_signals
 from .supervisor import Supervisor
 from .waiting import wait_until
 
@@ -33,8 +33,6 @@ COLOURS = {"ping": 36, "pong": 33, "api": 32}
 READY_SECONDS = 90
 STOP_SECONDS = 10
 WATCH_SECONDS = 0.5
-SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-"""Ctrl-C, `kill`, and a terminal that is closed."""
 
 
 def run() -> int:
@@ -162,20 +160,10 @@ def say(text: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
-    for number in SIGNALS:
-        signal.signal(number, handler)
-
-
 def stop_starting(number: int, _frame: FrameType | None) -> NoReturn:
     """End the runner while the brokers start. `Brokers` then stops those that have started."""
     on_signals(ignore)
     sys.exit(130 if number == signal.SIGINT else 0)
-
-
-def ignore(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: a second Ctrl-C must not leave a broker behind."""
-    # SIG_IGN is not used: if a signal arrives just before SIG_IGN is set, Python prints a traceback.
 
 
 def say_hello(port: int) -> None:

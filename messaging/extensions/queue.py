@@ -108,8 +108,6 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
 
     def on_iteration(self) -> None:
         if self.stopping.asked:
-            for provider in self._providers:
-                provider.leave_waiting_calls()
             while self._consumers:
                 self._consumers.popitem()[1].cancel()
             if not self._unanswered:

@@ -1,4 +1,4 @@
-"""What ping and pong do if RabbitMQ is away, frozen, or has messages that are no calls."""
+"""ping and pong handle a RabbitMQ that is away, frozen or refuses them, and messages that are no calls."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""What the terminal client shows: the rate of a stage during a run, and the report at its end."""
+"""The terminal client shows the rate of each stage during a run, and a report at the end."""
 
 from rich.progress import Progress
 

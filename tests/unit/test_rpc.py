@@ -212,7 +212,7 @@ class TestStopping:
         service.deliver(*running, *waiting)
 
         # When the service is told to stop
-        service.stop.ask()
+        service.entrypoint.stop()
         service.queue.on_iteration()
 
         # Then no other call begins, and the service goes on until each running call is answered

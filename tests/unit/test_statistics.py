@@ -78,20 +78,25 @@ def sent_before(seconds: float) -> list[bytes]:
     return stamps(uuid.uuid4().bytes, range(300), [time.time_ns() // 1000 - int(seconds * 1e6)] * 300)
 
 
+def record_with_a_pause(first: int, then: int, keys: list) -> None:
+    """Count messages, wait for an hour without any, and count the next ones 3 s later."""
+    clock = Clock()
+    stats = TopicStats("pong", 100, clock)
+    stats.record(batch(first))
+    clock.advance(3600)
+    idle_until = clock()
+    clock.advance(3)
+    stats.record(batch(then, keys=keys, idle_until=idle_until))
+
+
 @pytest.mark.parametrize("before", [3600, -60, None])
 def test_idle_time_does_not_count_whatever_the_stamps_say(lines, before):
     # Given a consumer that waited for an hour. Then messages come that were sent an hour ago, or were stamped by a
     # clock that is ahead, or have no stamp.
     keys = [None] * 300 if before is None else sent_before(before)
-    clock = Clock()
-    stats = TopicStats("pong", 100, clock)
-    stats.record(batch(100))
-    clock.advance(3600)
-    idle_until = clock()
 
     # When their poll and the work on them take 3 s
-    clock.advance(3)
-    stats.record(batch(300, keys=keys, idle_until=idle_until))
+    record_with_a_pause(100, 300, keys)
 
     # Then each of their lines took 1 s
     assert [line["seconds"] for line in lines()[1:]] == pytest.approx([1, 1, 1])
@@ -99,13 +104,7 @@ def test_idle_time_does_not_count_whatever_the_stamps_say(lines, before):
 
 
 def test_a_pause_in_the_middle_of_a_line_counts_only_in_this_line(lines):
-    clock = Clock()
-    stats = TopicStats("pong", 100, clock)
-    stats.record(batch(50))
-    clock.advance(3600)
-    idle_until = clock()
-    clock.advance(3)
-    stats.record(batch(250, keys=sent_before(3600)[:250], idle_until=idle_until))
+    record_with_a_pause(50, 250, sent_before(3600)[:250])
 
     assert [line["seconds"] > 3600 for line in lines()] == [True, False, False]
 

@@ -182,7 +182,7 @@ class ExactlyOnce:
         self._handled, self._fenced, self._aborts = [], False, 0
 
     def _commit_ends(self, clients: Clients, ends: dict[Partition, int]) -> None:
-        """Commit the end offsets that follow markers or aborted messages. These would look unhandled."""
+        """Commit the end offsets that follow markers or aborted messages. Otherwise these look unhandled."""
         clients.producer.begin()
         clients.producer.commit(KAFKA_SECONDS, ends, clients.consumer.membership)
         self._positions.commit_ends(ends)

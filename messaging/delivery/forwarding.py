@@ -1,6 +1,7 @@
-"""Sends a handler's batch to another topic, with the same keys, values and partition numbers.
+"""Sends a handler's batch to another topic, with the same keys and values.
 
-So the order within a partition stays the same from one topic to the next.
+The partition numbers stay the same too, modulo the other topic's number of partitions. So messages of one partition
+keep their order.
 """
 
 from collections.abc import Callable

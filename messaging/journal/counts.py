@@ -1,7 +1,7 @@
 """States that go into transactions: the counts of one producer since its last abort.
 
-After an abort, no record has to change. The counts begin again under a new key, and the last state that was committed
-under the old key remains valid.
+After an abort, the committed records are still correct. The counts begin again under a new key, and the last state
+that was committed under the old key remains valid.
 """
 
 import time
@@ -55,7 +55,7 @@ class Counts(Counting):
         self._changed: dict[Name, Entry] = {}
 
     def records(self) -> Records:
-        """Return the last records of the transaction: the states that have changed in it."""
+        """Return the states that have changed in the transaction, to be sent before the commit."""
         keys, values, partitions = [], [], []
         for (run, stage), entry in self._changed.items():
             keys.append(state_key(run, stage, entry.key))
@@ -65,7 +65,7 @@ class Counts(Counting):
         return Records(keys, values, partitions)
 
     def committed(self) -> None:
-        """Note that the transaction was committed. Large states are closed, and idle ones are forgotten."""
+        """Call this after the commit. It closes large states and forgets idle ones."""
         self._changed.clear()
         now = self._clock()
         for name, entry in list(self._entries.items()):
@@ -105,7 +105,7 @@ class SentCounts:
         self._entry.stage.add(block.numbers, size, [block.partition] * count, block.sent_times, at)
 
     def records(self, sender: Sender, failed: BitMap | None = None) -> Records:
-        """Return the last records of the transaction. `failed` has the numbers that Kafka refuses."""
+        """Return the state, to be sent before the commit. `failed` has the numbers of messages that Kafka refuses."""
         entry = self._entry
         entry.stage.failed = failed or BitMap()
         value = State(entry.stage, sender).encode()
@@ -113,7 +113,7 @@ class SentCounts:
         return Records([state_key(self._request.run, SENT, entry.key)], [value], [self._partition])
 
     def committed(self) -> None:
-        """Note that the transaction was committed. A large state is closed."""
+        """Call this after the commit. It closes a large state."""
         if self._entry.large:
             self._entry = Entry(next(self._keys), self._entry.stage.successor())
 

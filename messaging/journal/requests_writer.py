@@ -1,6 +1,6 @@
 """Writes topic `run-requests`.
 
-Compaction keeps only the newest record of a key. So a record needs a unique key if its place in the order counts.
+Compaction keeps only the newest record of a key. So a record whose place in the topic matters needs a unique key.
 """
 
 from collections.abc import Callable

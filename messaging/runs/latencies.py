@@ -1,10 +1,13 @@
-"""Latencies counted in buckets. A bucket's width is under 1 % of its values. Several instances' counts can be added."""
+"""Latencies counted in buckets, whose values differ by less than 1 %. Several instances' counts can be added."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _MANTISSA_BITS = 8
-"""This many leading bits of a latency are kept. So a bucket's width is at most 1/128 of its smallest value."""
+"""This many leading bits of a latency are kept.
+
+So a bucket has one value, or its width is at most 1/128 of its smallest value.
+"""
 
 LONGEST = 7 * 86_400_000_000
 """A week, in microseconds. Longer latencies count as this one, negative ones as 0."""

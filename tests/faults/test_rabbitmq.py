@@ -28,9 +28,9 @@ def test_restarted(trial, seconds):
     trial.follow(link(answer))
     trial.finish()
 
-    # The response came before the restart, or it says that the run may go on.
-    assert answer.status_code in (200, 503)
-    assert answer.status_code == 200 or "The run may go on" in answer.json()["detail"], answer.text
+    # The response came before the restart, or it says that the run goes on. On a slow machine, it may be a timeout.
+    said = {200: "total time", 503: "The run may go on", 504: "the run goes on"}[answer.status_code]
+    assert said in answer.text
     assert (absent.status_code, "RabbitMQ does not answer" in absent.json()["detail"]) == (503, True)
     assert (ready.status_code, "rabbitmq" in ready.json()["failing"]) == (503, True)
     assert after == [200] * 10

@@ -28,7 +28,7 @@ BROKERS = {"ZooKeeper": "QuorumPeerMain", "Kafka": "kafka.Kafka", "RabbitMQ": "b
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the files that `make run` needs. The data of the brokers is there too."""
+    """A folder with the files that `make run` needs. The brokers write their data there too."""
     if missing := Brokers.missing():
         pytest.skip(f"{', '.join(missing)} missing here. `make test` installs it and runs all tests.")
     for name in "api", "messaging", "ping", "pong":

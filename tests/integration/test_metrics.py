@@ -146,7 +146,7 @@ def test_load_on_one_partition_moves_the_skew_of_its_topic(stack, brokers, befor
 
     assert 1 <= spread < 1.5
     # One process of the API may still show the old skew for a moment.
-    eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping") == 4, 20, "the skew of one partition is 4")
+    eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping") == 4, 20, "the skew is not 4")
 
 
 def test_the_lag_of_a_frozen_service_gets_older(stack, before):

@@ -1,4 +1,4 @@
-"""Runs are accepted at once, carried out whatever happens, and counted to the last message."""
+"""Runs are accepted at once, wait for services that are down, can be stopped, and are counted to the last message."""
 
 import time
 import uuid

@@ -113,7 +113,7 @@ class TestClosing:
         assert writer.recorded(writer.mark)
         assert sorted(state.messages for state in newest(producer).values()) == [1, 150_000]
 
-    def test_the_new_state_repeats_the_run_and_has_its_newest_outcome(self, writer, producer):
+    def test_the_new_state_also_has_the_request_and_the_claim_and_the_newest_outcome(self, writer, producer):
         writer.begin(Request(RUN, "ping", 200_000, 1, created=0), "host:1/a.1")
         writer.sent(RUN, acknowledged(scattered(0, 150_000)))
         writer.publish()

@@ -82,15 +82,15 @@ def test_an_error_after_the_messages_were_taken_skips_none_of_them(fetches, monk
     assert fetches.poll() == [(0, 0), (0, 1), (0, 2)]
 
 
-def test_a_member_that_reported_its_partitions_as_taken_joins_the_group_again(fetches, monkeypatch):
-    # Given a poll that reports a rebalance, although kafka-python no longer plans to join again
+def test_a_member_whose_partitions_are_taken_away_joins_the_group_again(fetches, monkeypatch):
+    # Given a poll that reports a rebalance, while kafka-python sees no need to join the group again
     fetches.library._coordinator.rejoin_needed = False
     monkeypatch.setattr(
         fetches.library, "poll", lambda **_: fetches.consumer._listener.on_partitions_revoked({GOOD, BAD})
     )
     assert fetches.consumer.poll(0).changes == [Taken(frozenset({Partition(*GOOD), Partition(*BAD)}))]
 
-    # Then the member joins again anyway
+    # Then the member joins again
     assert fetches.library._coordinator.rejoin_needed
 
 

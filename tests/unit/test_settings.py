@@ -16,7 +16,7 @@ def number_of(loaded: settings.Settings, name: str) -> int:
 
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch):
-    for name in NUMBERS | ADDRESSES:
+    for name in (*NUMBERS, *ADDRESSES, "KAFKA_CLIENT", "DELIVERY", "METRICS_HOST", "HEALTH_FILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -146,7 +146,7 @@ def test_nameko_finds_the_default_address_of_rabbitmq_in_its_configuration():
 
 
 def test_the_limits_fit_the_client_and_the_stamps():
-    # The client counts 88 bytes for a record and its batch.
+    # The client adds 88 bytes to key and value, for the headers of the record and its batch.
     assert NUMBERS["MAX_SIZE"].most + SIZE + 88 <= settings.load().kafka.producer["max_request_size"]
     assert NUMBERS["MAX_MESSAGES"].most <= LARGEST_NUMBER
 

@@ -7,7 +7,7 @@ import { isOver, lastStage } from "./run.js";
 const AGAIN_MS = 2000;
 
 /** Call `onRun` with the run, now and after each change. Call `onGone` if there is no such run.
- *  Return a function that stops these calls, and one that says if the run on the page is up to date. */
+ *  Return a function that stops these calls, and one that says if the event stream is open. */
 export function follow(id, onRun, onGone) {
   let source = null;
   let timer = null;

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import product
 from uuid import UUID
 
 from pyroaring import BitMap
@@ -19,7 +20,7 @@ from client.verify import counting
 from client.verify.judging import TOPICS, Verdict, judge
 from client.verify.reading import Reading
 from messaging.clients.protocols import Fetched, Partition
-from tests.integration.ledger import Ledger, Record
+from tests.integration.ledger import Ledger
 from tests.kafka import client_at
 
 
@@ -35,13 +36,17 @@ class Stage:
 STAMP = struct.Struct(">16sQQ")
 """Run, number and time in a message's key."""
 
+STAGES = {"pong": ("pong_received", "pong_answered"), "ping": ("ping_received",)}
+"""What each service has done with a message before it commits the message."""
 
-def stamp_of(record: Record) -> tuple[str, int] | None:
-    """Return the run and the number in a message's stamp. None if the message has no stamp."""
-    if len(record.key or b"") != STAMP.size or record.key == b"\xff" * STAMP.size:  # test_messages sends such a key
-        return None
-    run, number, _ = STAMP.unpack(record.key)
-    return str(UUID(bytes=run)), number
+
+def by_run(keys: Iterable[bytes | None]) -> dict[str, set[bytes]]:
+    """Return the stamps among these keys, by run."""
+    stamps = defaultdict(set)
+    for key in keys:
+        if key and len(key) == STAMP.size and key != b"\xff" * STAMP.size:  # test_messages sends such a key
+            stamps[key[:16]].add(key)
+    return {str(UUID(bytes=run)): keys for run, keys in stamps.items()}
 
 
 class Books:
@@ -65,9 +70,8 @@ class Books:
 
     def _take(self, messages: Fetched) -> None:
         self._counter.add(messages)
-        for record in map(Record, messages.partitions, messages.keys, messages.values, messages.offsets):
-            if stamp := stamp_of(record):
-                self._keys[stamp[0], messages.topic].add(record.key)
+        for run, stamps in by_run(messages.keys).items():
+            self._keys[run, messages.topic] |= stamps
 
     @property
     def ids(self) -> set[str]:
@@ -146,17 +150,15 @@ def recorded(ledger: Ledger) -> dict[tuple[str, str], Stage]:
 
 def check_committed(ledger: Ledger) -> None:
     """Raise AssertionError if pong or ping has committed a message that is not on record as handled or refused."""
-    for service in "pong", "ping":
-        committed = ledger.committed(service, service)  # read first, so `handled` is at least as new
-        handled = recorded(ledger)
-        for record in ledger.records(service):
-            if record.offset < committed.get(record.partition, 0) and (stamp := stamp_of(record)):
-                run, number = stamp
-                stages = ["pong_received", "pong_answered"] if service == "pong" else ["ping_received"]
-                for stage in stages:
-                    recorded_stage = handled[run, stage]
-                    known = number in recorded_stage.numbers or number in recorded_stage.failed
-                    assert known, f"message {number} of {run} is committed, but not on record as {stage}"
+    committed = {service: ledger.committed(service, service) for service in STAGES}
+    handled = recorded(ledger)  # read after the commits, so that it is at least as new
+    for service, offsets in committed.items():
+        records = ledger.records(service)
+        stamps = by_run(record.key for record in records if record.offset < offsets.get(record.partition, 0))
+        for run, stage in product(stamps, STAGES[service]):
+            numbers = BitMap(STAMP.unpack(stamp)[1] for stamp in stamps[run])
+            unknown = numbers - handled[run, stage].numbers - handled[run, stage].failed
+            assert not unknown, f"messages {unknown} of {run} are committed, but not on record as {stage}"
 
 
 def _bitmap(text: str) -> BitMap:

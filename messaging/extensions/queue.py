@@ -22,7 +22,7 @@ CALLS_AT_ONCE = 8
 """Calls take at most this many of nameko's 10 workers. Other calls wait in RabbitMQ for a free instance."""
 
 RETRY_SECONDS = 1
-"""The pause between two attempts to connect, and before a call goes back into its queue."""
+"""The pause between two attempts to connect, and before a call goes back into its queue after `CallAgain`."""
 
 
 class _Stopped(Exception):

@@ -1,4 +1,4 @@
-"""ping and pong handle a RabbitMQ that is away, frozen or refuses them, and messages that are no calls."""
+"""What ping and pong do if RabbitMQ is down, is frozen or refuses them, and if a message is not a call."""
 
 from concurrent.futures import ThreadPoolExecutor
 

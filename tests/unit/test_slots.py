@@ -22,7 +22,7 @@ def test_the_instances_of_a_service_on_a_host_have_different_names(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can start processes of several users.")
-def test_the_slots_of_another_user_are_taken():
+def test_a_slot_of_another_user_is_never_free():
     code = f"import os; {TAKE_AND}".replace("print", "os.setuid(int(sys.argv[2])); print")
     names = []
     # pytest's own folder is closed to other users.

@@ -32,7 +32,8 @@ class ConfluentTransactionalProducer:
 
     def __init__(self, transactional_id: str, options: Mapping[str, object], limits: TopicLimits, waiting: Waiting):
         made = {**options, **TRANSACTIONS, "transactional.id": transactional_id, "error_cb": lambda error: None}
-        made.pop("message.timeout.ms", None)  # librdkafka uses transaction.timeout.ms, and refuses a longer timeout
+        # librdkafka then uses transaction.timeout.ms. It refuses a message.timeout.ms that is longer than that.
+        made.pop("message.timeout.ms", None)
         self._limits = limits
         self._waiting = waiting
         self._outgrown: str | None = None

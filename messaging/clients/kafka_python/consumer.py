@@ -65,8 +65,8 @@ class KafkaPythonConsumer:
         try:
             fetched = fetch(self._consumer, seconds, self._waiting)
         except _Interrupted:
-            # If the metadata changes back before the next poll, kafka-python sees no need to rejoin. Then it would keep
-            # the partitions and call no callback.
+            # A change of the metadata may cause a rebalance. If it is undone before the next poll, kafka-python sees no
+            # need to rejoin. Then it would keep the partitions and call no callback.
             self._consumer._coordinator.request_rejoin()
             fetched = []
         changes, self._listener.changes = self._listener.changes, []
@@ -130,7 +130,7 @@ class KafkaPythonConsumer:
 
 
 def _rewind_after_errors(consumer: KafkaConsumer) -> None:
-    """Make a poll that raises an error keep the positions of all partitions. A later poll then returns its messages.
+    """If a poll raises an error, restore the positions of all partitions. A later poll then returns their messages.
 
     A poll of kafka-python 2.0.6 takes messages of one partition after the other, and moves their positions. An error in
     one partition then drops the messages that the poll has taken from others. A later commit would skip them.

@@ -9,7 +9,7 @@ from messaging.clients.protocols import Fetched, Partition
 log = logging.getLogger(__name__)
 
 NORMAL = 64
-"""If a transaction succeeds with a limit of at least this many messages of a partition, its next one has no limit."""
+"""If a partition's limit is at least this many messages, the next commit removes the limit."""
 
 
 class Narrowing:
@@ -29,7 +29,10 @@ class Narrowing:
         return bool(self._most)
 
     def parts(self, fetched: Fetched) -> Iterator[Fetched]:
-        """Yield the messages in parts of one partition. Each part is as large as the limit is at that moment."""
+        """Yield all messages at once if no partition has a limit.
+
+        Otherwise, yield parts of one partition each. A part has as many messages as the limit allows at that moment.
+        """
         if not self.active:
             yield fetched
             return

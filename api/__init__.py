@@ -1,6 +1,7 @@
 """The HTTP API.
 
-This file imports nothing at the top. Gunicorn's main process needs only the worker class, not Flask and the rest.
+This file imports no other module of the API at the top. Gunicorn's main process needs only the worker class, not Flask
+and the rest.
 """
 
 from typing import TYPE_CHECKING

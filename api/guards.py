@@ -26,7 +26,7 @@ def refuse_foreign_host() -> None:
     """
     host = request.headers.get("Host")
     if host is None:
-        return  # HTTP/1.0, which no browser speaks
+        return  # every browser sends Host
     name = re.sub(r":[0-9]*$", "", host.lower())
     if name not in HOSTS | resources().settings.api_hosts:
         raise Problem(
@@ -35,14 +35,14 @@ def refuse_foreign_host() -> None:
 
 
 def refuse_foreign_site() -> None:
-    """Raise Problem 403 if the page of another site wants to send messages or stop a run."""
+    """Raise Problem 403 if the page of another site could send messages or stop a run."""
     acts = request.method not in READING or request.blueprint == "sending"  # there, GET sends messages too
     if acts and _is_from_another_site():
         raise Problem(403, "A page of another site may not send messages or stop runs. Open this API's own page, at /.")
 
 
 def _is_from_another_site() -> bool:
-    """Return True if Sec-Fetch-Site or Origin names another site. Only browsers send these headers."""
+    """Return True if Sec-Fetch-Site or Origin names another origin. Only browsers send these headers."""
     site = request.headers.get("Sec-Fetch-Site")
     if site:
         return site not in ("same-origin", "none")  # "none" means that the user typed the address

@@ -14,7 +14,7 @@ PAGE = 100
 """A page of GET /runs has at most this many runs."""
 
 NUMBER = re.compile("[0-9]{1,18}")
-"""Plain ASCII digits: no signs, no spaces, no digits of other scripts."""
+"""1 to 18 plain ASCII digits: no signs, no spaces, no digits of other scripts."""
 
 PREFERENCE = re.compile(r"""([!#$%&'*+.^`|~\w-]+)\s*+(?:=\s*+("[^"]*"|[^\s;"]*))?\s*+(?:;.*)?""", re.ASCII)
 """A preference is a name, with or without a value. Its parameters are ignored.
@@ -134,7 +134,7 @@ def parse_last_event_id(header: str | None) -> int:
 
 def parse_number(name: str, text: str) -> int:
     if not NUMBER.fullmatch(text):
-        raise BadParameter(f"{name} must be a whole number in plain digits, such as 1000, not {text[:50]!r}.")
+        raise BadParameter(f"{name} must be a whole number of 1 to 18 digits, such as 1000, not {text[:50]!r}.")
     return int(text)
 
 

@@ -30,7 +30,7 @@ class Problem(Exception):
         self.about = about
         """The run that `instance` (RFC 9457) names, if `run` is not set."""
         self.run: UUID | None = None
-        """The run that the client asked for, if the API can show this run.
+        """The run that the client asked for, if it may have begun or is on record.
 
         Then `instance` names the run, and the header `Link` leads to the run.
         """

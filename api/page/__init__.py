@@ -13,7 +13,7 @@ POLICY = (
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 UPLOT = Path(__file__).resolve().parents[2] / "node_modules/uplot/dist"
-"""The charts, installed by npm. Without them the page still works, and shows tables only."""
+"""The charts, installed by npm. Without them the page still works, with a table for each chart."""
 
 blueprint = Blueprint("page", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 blueprint.after_request(compress)

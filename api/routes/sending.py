@@ -1,6 +1,7 @@
 """GET and POST /ping/<num_messages>/<size> and /pong/…: begin a run.
 
-A GET without Prefer waits until all messages are sent. Other requests wait only if they have `Prefer: wait=N`.
+A GET without a valid preference waits until all messages are sent. Other requests wait only if they have
+`Prefer: wait=N`.
 """
 
 from dataclasses import dataclass

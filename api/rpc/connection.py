@@ -42,7 +42,7 @@ def count_instances(channel: Channel, service: str) -> int:
 
 
 def timed_out(error: Exception) -> bool:
-    return isinstance(error, TimeoutError | BlockingIOError)  # a socket with a read timeout raises BlockingIOError
+    return isinstance(error, TimeoutError | BlockingIOError)  # a socket with a write timeout raises BlockingIOError
 
 
 def explain(error: Exception) -> str:

@@ -29,7 +29,7 @@ class TakenAllTheSame(Problem):
 
 
 class NotAnswered(Problem):
-    """The service has a call, and has not answered in time."""
+    """RabbitMQ has taken a call, and the service has not answered in time."""
 
     def __init__(self, service: str, seconds: int):
         super().__init__(
@@ -45,7 +45,7 @@ class ConnectionLost(Problem):
     def __init__(self, service: str, error: Exception):
         super().__init__(
             503,
-            f"The connection to RabbitMQ was lost while {service} was sending ({explain(error)}). The run may go on:"
+            f"The connection to RabbitMQ was lost before {service} replied ({explain(error)}). The run may go on:"
             " see its link.",
         )
 

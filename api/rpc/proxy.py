@@ -30,7 +30,7 @@ POLL_SECONDS = 0.1
 
 
 class _NoReply:
-    """Replaces nameko's listener for replies. RabbitMQ drops the reply, because no queue is named `nobody`."""
+    """Replaces nameko's listener for replies. RabbitMQ drops the reply, because no queue is bound to `nobody`."""
 
     routing_key = "nobody"
 
@@ -93,7 +93,7 @@ class Proxy(StandaloneProxyBase):
         super().__init__({"AMQP_URI": amqp_uri}, timeout=timeout, reply_listener_cls=_ReplyListener)
         self.start()
         self._connection: Connection = self._reply_listener.queue_consumer.connection
-        # The channel stays open. A new channel for each call would take two more round trips.
+        # The channel stays open. A new channel for each call would take three more round trips.
         self._channel = self._connection.channel()
 
     def call(self, service: str, *arguments: object, to_disk: bool, **named: object) -> RpcReply:

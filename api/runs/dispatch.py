@@ -1,7 +1,8 @@
 """Brings a run to its service: calls the service while the client waits, or queues the call for later.
 
-Every accepted run is carried out, or ends `failed`. Several requests may race for one id, and RabbitMQ may lose a call.
-`Dispatcher` gets the store and the calls as arguments, so tests can run every order of events without a broker.
+Every accepted run is carried out, or ends `failed` or `stopped`. Several requests may race for one id, and RabbitMQ may
+lose a call. `Dispatcher` gets the store and the calls as arguments, so tests can run every order of events without a
+broker.
 """
 
 from contextlib import nullcontext, suppress
@@ -36,7 +37,7 @@ class Dispatcher:
         """Make the service send now, and return its figures.
 
         If the client gave a key, the key is the run's id. Then only the first request with this id sends messages.
-        The Problem links to the run if it may have begun, or if an earlier run has this id and the same numbers.
+        The Problem links to the run if it may have begun, or if a kept run has this id and the same numbers.
         """
         self._refuse_if_too_many()
         may_have_begun = False
@@ -137,7 +138,7 @@ class Dispatcher:
         # If Kafka does not answer, the run need not be on record, because the service cannot send either.
         with suppress(Problem):
             if not on_record:
-                # The run counts as created now. With the time of the request, it would be stalled from the start.
+                # The run counts as created now. With the time of the request, it could be stalled from the start.
                 self._store.note(replace(request, created=now()))
             if not isinstance(problem, NotTaken):
                 self._store.note_queued(request.run, on_disk=on_record)

@@ -76,7 +76,7 @@ class Janitor:
         self._store.catch_up()  # a sender may have put something on record meanwhile
         for stall in self._store.stalled():
             if _is_lost(stall) and stall.service not in waiting:
-                self._store.give_up(stall.run, "Its call was lost, because RabbitMQ was restarted.")
+                self._store.give_up(stall.run, "No service sends it, and its call is not in RabbitMQ.")
 
     def _give_up(self, stall: Stall, ended: set[str]) -> None:
         group = (stall.stage or "").partition("_")[0]

@@ -12,7 +12,7 @@ from messaging.journal.states import RUN_STATES, states_topic
 from messaging.journal.tail import Apply, Tail
 
 KAFKA_SECONDS = 4
-"""How long a request waits for Kafka."""
+"""How long each wait for Kafka may take, in seconds. A request may wait several times."""
 
 SLACK_MS = 60_000
 """How far the clocks of the API, of Kafka and of the services may differ, in milliseconds."""

@@ -94,7 +94,7 @@ class Run:
 
     @property
     def finished(self) -> int:
-        """When the run was over. For a `done` run, this is when its last message was counted."""
+        """When the run was over. For a `done` run, this is when its last message reached a stage."""
         if self.state()[0] is RunState.DONE:
             return self.last_change
         return max(self.last_change, self.standing.ended, *(sender.ended or 0 for sender in self._senders()))

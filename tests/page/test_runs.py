@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from local.waiting import wait_until
+from tests.integration.processes import all_serve, eventually
 from tests.integration.runs import post
 
 STAGES = ["Sent", "Pong received", "Pong answered", "Ping received"]
@@ -99,6 +100,10 @@ def test_two_runs_are_shown_side_by_side_even_after_a_reload(tab):
     expect(tab.page.locator("article")).to_have_count(1)
     assert tab.path == first
 
+    id = first.split("=")[1]
+    tab.open(f"/?run={id.upper()}&with={id}")
+    expect(tab.page.locator("article")).to_have_count(1)  # it is the same run
+
 
 def test_a_run_goes_on_when_the_page_is_reloaded(tab):
     tab.open()
@@ -162,6 +167,24 @@ def test_no_run_is_missing_in_the_list_after_many_new_runs(tab, stack):
     newest = [run["id"] for run in stack.get("/runs?limit=100").json()["runs"]]
     assert len(shown) > 12
     assert shown == newest[: len(shown)]
+
+
+def test_the_list_offers_no_older_runs_that_the_api_has_dropped(new_tab, stack):
+    port, _ = stack.start_api(RUNS_KEPT="14")
+    for _ in range(14):
+        post(stack, "/pong/1/1")
+    eventually(lambda: all_serve(port))
+    with new_tab(allowed=True) as tab:  # the browser logs the 404
+        tab.base = f"http://localhost:{port}"
+        tab.open()
+        older = tab.page.get_by_role("button", name="Show older runs")
+        expect(older).to_be_visible()
+        for _ in range(5):
+            post(stack, "/pong/1/1")
+        tab.start(10)  # reads the list again
+        expect(tab.page.locator("#runs li")).to_have_count(18)
+        older.click()
+        expect(older).to_be_hidden()
 
 
 def test_latencies_have_plain_numbers(tab):

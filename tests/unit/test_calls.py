@@ -179,7 +179,7 @@ def test_a_connection_lost_while_waiting_is_503(calls, proxy):
     problem = refused(call, calls)
 
     assert (problem.status, isinstance(problem, NotTaken)) == (503, False)
-    assert "was lost while ping was sending" in problem.detail
+    assert "was lost before ping replied" in problem.detail
 
 
 def test_no_reply_in_time_is_504(calls, proxy):

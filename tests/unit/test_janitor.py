@@ -124,7 +124,7 @@ class TestRunsThatWereNeverQueued:
 class TestRunsWhoseCallWasLost:
     """Runs of plain GETs: RabbitMQ keeps their calls in memory only."""
 
-    LOST = "failed", "Its call was lost, because RabbitMQ was restarted."
+    LOST = "failed", "No service sends it, and its call is not in RabbitMQ."
 
     @pytest.mark.parametrize("step", [Records.claim, lambda records: records.sent("sending", seen([1]))])
     def test_a_run_fails_if_its_sender_has_recorded_nothing_for_minutes(self, process, janitor, put, step):

@@ -109,3 +109,11 @@ def test_there_is_no_time_of_an_acknowledgement_if_all_messages_fail(delivery, r
 
     assert delivery.done
     assert delivery.acknowledged_at == 0
+
+
+def test_an_acknowledgement_has_a_time_although_nobody_has_waited_for_it(delivery, requests):
+    before = time.time_ns() // 1000
+    requests[0].success(STORED)
+
+    assert delivery.acknowledged == [True, False, False]
+    assert before <= delivery.acknowledged_at <= time.time_ns() // 1000

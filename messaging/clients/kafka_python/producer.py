@@ -44,7 +44,9 @@ class KafkaPythonDelivery:
 
     @property
     def acknowledged_at(self) -> int:
-        # `_acknowledged_at` is 0 if the last message of each partition failed.
+        # `_acknowledged_at` is 0 if the last message of each partition failed or is under way.
+        if not (self._acknowledged_at or self._seen_at) and any(self.acknowledged):
+            self._seen_at = time.time_ns() // 1000
         return self._acknowledged_at or self._seen_at
 
     def _note_time(self, _metadata: object) -> None:

@@ -103,12 +103,12 @@ class TransactionalSender(RunSender):
             sending.end(DONE, seconds=seconds())
         except (DeliveryFailed, RunStopped) as error:
             outcome, reason, told = self._ended(error, ownership, queued)
-            sending.end(outcome, reason)
+            _end(sending, outcome, reason)
             raise told from None
         except ClientError:
             raise
         except Exception as error:
-            sending.end(FAILED, unexpected(error))
+            _end(sending, FAILED, unexpected(error))
             raise
         return Figures(request.num_messages, request.size, seconds())
 
@@ -127,3 +127,12 @@ class TransactionalSender(RunSender):
         if isinstance(error, Fenced) and self._journal.claims.catch_up(PAST_SECONDS) and ownership.superseded:
             return Superseded()
         return CallAgain()
+
+
+def _end(sending: Transactions, outcome: str, reason: str | None) -> None:
+    """Put the outcome on record. If Kafka refuses the last messages, it is FAILED, and DeliveryFailed is raised."""
+    try:
+        sending.end(outcome, reason)
+    except DeliveryFailed as error:
+        sending.end(FAILED, str(error))
+        raise

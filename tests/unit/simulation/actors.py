@@ -159,14 +159,14 @@ class Sender(Actor):
         self.message: Message | None = None
         """The call that this instance carries out. RabbitMQ puts it back into the queue if the connection is lost."""
         self.claims = Claims(kafka, self.pause)
+        self.stop = StopRequest()
         self._make = producer
 
     def work(self) -> None:
         requests = SimpleNamespace(claim=self._claim)
         writer = SimpleNamespace(process=self.name)
-        stop = StopRequest()
-        journal = Journal(writer, requests, self.claims, PastReader(SimpleNamespace(reader=self._reader), stop))
-        arguments = "ping", "pong", self._connect, journal, stop, LIMITS, self.kafka.clock
+        journal = Journal(writer, requests, self.claims, PastReader(SimpleNamespace(reader=self._reader), self.stop))
+        arguments = "ping", "pong", self._connect, journal, self.stop, LIMITS, self.kafka.clock
         sender = TransactionalSender(*arguments)
         while True:
             self.pause()

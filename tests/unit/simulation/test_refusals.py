@@ -46,3 +46,21 @@ def test_a_run_with_a_refused_message_fails_and_the_record_says_which_messages_h
     assert arrived(world.kafka, "pong") == union(state.stage for state in sent)
     assert 999 in not_taken(state.stage for state in sent)
     assert arrived(world.kafka, "pong") == arrived(world.kafka, "ping")
+
+
+def test_a_run_with_a_refused_message_fails_even_if_its_service_is_being_stopped():
+    # Given a sender that is told to stop before it knows that Kafka refuses a message
+    world = World()
+    world.kafka.refused = {"pong": frozenset([0])}
+    sender = world.actors[0]
+    while not world.kafka.open:
+        sender.step()
+    sender.stop.ask()
+
+    # When it ends the run
+    world.finish(lambda: bool(world.queue.failed))
+
+    # Then the record says that the run has failed
+    sent = states_of(world.kafka, "sent", Kafka.committed)
+    assert [state.sender.outcome for state in sent if state.sender.ended] == [FAILED]
+    assert 0 in not_taken(state.stage for state in sent)

@@ -40,8 +40,12 @@ older.addEventListener("click", async () => {
     runs = [...runs, ...page.runs];
     next = page.next;
     draw();
-  } catch {
-    // show no error here: the user can click the button again
+  } catch (failure) {
+    // After 404, there are no older runs: the API has dropped the oldest run of the list. After any other error, the
+    // user can click the button again.
+    if (failure.status !== 404) return;
+    next = null;
+    draw();
   } finally {
     older.disabled = false;
   }

@@ -5,7 +5,8 @@ const listeners = [];
 /** Return the ids of the runs to show: none, one or two. */
 export function shown() {
   const query = new URLSearchParams(location.search);
-  return [query.get("run"), query.get("with")].filter((id, index, ids) => id && ids.indexOf(id) === index);
+  const ids = [query.get("run"), query.get("with")].map((id) => id?.toLowerCase()); // as the API writes them
+  return ids.filter((id, index) => id && ids.indexOf(id) === index);
 }
 
 export function address(run, other) {

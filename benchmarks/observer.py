@@ -29,7 +29,7 @@ class Observer:
         must(lambda: len(self._reader.partitions(name)) == partitions, f"topic {name} has its partitions")
 
     def count(self, topic: str) -> int:
-        """Return how many messages are in the topic."""
+        """Return the sum of the topic's end offsets. It includes transaction markers and aborted messages."""
         return sum(self._reader.ends(self._reader.partitions(topic)).values())
 
     def lag(self, group: str, topic: str) -> int:

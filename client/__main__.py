@@ -3,8 +3,8 @@
 `python -m client verify RUN` counts the messages of a run in Kafka.
 
 Exit codes: 0 everything arrived; 1 something was lost, or the run is not `done`; 2 wrong usage, or the API refuses
-or cannot be reached, or nobody reads stdout; 130 Ctrl-C. The link, the live bars and the result go to stdout. All other
-messages go to stderr. `client.verify.command` has the exit codes of `verify`.
+or cannot be reached, or stdout cannot be written; 130 Ctrl-C. The link, the live bars and the result go to stdout. All
+other messages go to stderr. `client.verify.command` has the exit codes of `verify`.
 """
 
 import argparse
@@ -81,10 +81,11 @@ def begin_run(api: Api, asked: argparse.Namespace) -> int:
         link = api.start(asked.service, asked.num_messages, asked.size, asked.rate)
         if not asked.json:
             print(f"Run {link}", flush=True)
-        watch(api.follow(link, say), say, show=not asked.json)
+        # Without a terminal, rich would print an empty line at the end.
+        watch(api.follow(link, say), say, show=not asked.json and sys.stdout.isatty())
         run = api.get_last(link)
     except KeyboardInterrupt:
-        say(f"No longer watching. The run goes on: {link}")
+        say(f"No longer watching. The run may go on: {link}")
         return 130
     if asked.json:
         print(json.dumps(run.json))

@@ -68,8 +68,10 @@ class Api:
         return run
 
     def follow(self, url: str, warn: Callable[[str], None]) -> Iterator[Run]:
-        """Yield the run after each change, until it is over. If the stream breaks, call `warn` with a sentence and
-        reconnect. Raises ApiError if there is no stream for RECONNECT_SECONDS.
+        """Yield the run after each change, until the API ends the stream.
+
+        If the stream breaks, call `warn` with a sentence and reconnect. Raises ApiError if there is no stream for
+        RECONNECT_SECONDS.
         """
         last_event_id: str | None = None
         broken_at: float | None = None

@@ -43,7 +43,7 @@ class Bounced:
     run: UUID
     kills: int
     seconds: float
-    """From the request until the last answer, or the last extra copy, has arrived."""
+    """From the request until the last change of the counts."""
 
 
 def bounce(
@@ -56,7 +56,7 @@ def bounce(
 ) -> Bounced:
     """Send the messages, kill services as in KILLS, and wait for the last answer.
 
-    `answers` returns the number of messages in topic ping.
+    `answers` returns about how many messages are in topic ping.
 
     Raises BenchmarkError if a service ends by itself, or if nothing changes for STALLED_SECONDS.
     """

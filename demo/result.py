@@ -30,7 +30,7 @@ class Result:
     """The number of messages that came after a higher number in their partition: the sum of both topics."""
     kills: int
     seconds: float
-    """From the request until the last answer, or the last extra copy, has arrived. Kills are included."""
+    """From the request until the last change of the counts. Kills are included."""
     message_rate: float
     """Messages per second in that time."""
 

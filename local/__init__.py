@@ -1,4 +1,4 @@
-"""Runs everything on this machine without Docker: `python3 -m local`. Needs only Python's standard library."""
+"""Runs everything on this machine without Docker: `python3 -m local`. Imports only Python's standard library."""
 
 from pathlib import Path
 
@@ -6,4 +6,4 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class LocalError(Exception):
-    """Something cannot be installed or started. The text tells the user why, and what to do."""
+    """Something cannot be installed or started. The text tells the user why."""

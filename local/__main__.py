@@ -66,7 +66,7 @@ def carry_out(command: str, arguments: list[str]) -> int:
 
 
 def show(brokers: Brokers) -> int:
-    """Print a line for each broker, and their addresses as an `export` command if all are ready. Return 1 if not."""
+    """Print a line for each broker. If all are ready, print the addresses for the services. Otherwise return 1."""
     ready = [broker.ready() for broker in brokers]
     for broker, answers in zip(brokers, ready, strict=True):
         state = f"{broker.address:<16} pid {broker.pid}" if broker.pid else "does not run"

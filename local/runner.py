@@ -174,7 +174,7 @@ def say_hello(port: int) -> None:
         return
     status, body = get(port, "/ping/1000/100", 60)
     if not status:
-        return  # the API is being stopped
+        return  # no response, for example because the API is being stopped
     time.sleep(1)  # so that the consumers' log lines appear first
     say(
         f"\n$ curl {api}/ping/1000/100\n{body}\n"

@@ -59,7 +59,7 @@ class Supervisor(Generic[P]):
             self._say(f"  {self.name}, process {self.process.pid}")
 
     def watch(self) -> None:
-        """Check the process once. Restart it RESTART_SECONDS after its end. Raises LocalError when giving up."""
+        """Check the process once. If it has ended, restart it as soon as possible. Raises LocalError when giving up."""
         if not self.process:
             if self._clock() >= self._start_at:
                 self.start()
@@ -75,6 +75,6 @@ class Supervisor(Generic[P]):
                 f"{self.name} ended {ATTEMPTS} times before it was ready, so everything was stopped. "
                 f"The last time it ended {how}: {process.last_words() or 'it printed nothing.'}"
             )
-        self._say(f"{self.name} ended by itself, {how}. It is started again in {RESTART_SECONDS} s.")
+        self._say(f"{self.name} ended by itself, {how}. It will be started again.")
         self.process = None
         self._start_at = self._clock() + RESTART_SECONDS

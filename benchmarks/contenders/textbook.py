@@ -1,8 +1,8 @@
 """The textbook design: nameko-kafka's own entrypoint. nameko starts a worker for each message.
 
-This design does the same work as our ping and pong, in the simplest way. TextbookPing and TextbookPong count the
-messages that they receive. TextbookPong answers with the same key and value. Latencies are computed from Kafka's
-timestamps, because that is cheaper than reading the stamp.
+This design sends, answers and counts like our ping and pong, in the simplest way. It does not record runs. TextbookPing
+and TextbookPong count the messages that they receive. TextbookPong answers with the same key and value. Latencies are
+computed from Kafka's timestamps, because that is cheaper than reading the stamp.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Designs of ping and pong that do the same work. Each one starts its services and asks them to send."""
+"""Designs of ping and pong that send, answer and count. Each one starts its services and asks them to send."""
 
 import os
 import warnings

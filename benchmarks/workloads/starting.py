@@ -50,7 +50,7 @@ def start(site: Site, runs: Sequence[UUID] = ()) -> tuple[float, dict[str, float
         api = stack.enter_context(site.api())
         api.wait("/readyz")
         if runs:
-            api.wait(f"/runs/{runs[-1]}")  # the status is 200 only after the API has read all records
+            api.wait(f"/runs/{runs[-1]}")  # the status is 200 only after this process of the API has read all records
         seconds = time.perf_counter() - started
         for path in 4 * ("/ping/100/100", "/pong/100/100", "/runs"):
             api.get(path)

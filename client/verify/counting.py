@@ -1,4 +1,4 @@
-"""Counts the messages of runs in topics. Pure: it takes columns of messages, and keeps a bitmap for each partition."""
+"""Counts the messages of runs in topics. Pure: it takes columns of messages, and keeps bitmaps for each partition."""
 
 import struct
 from collections import defaultdict

@@ -17,7 +17,7 @@ class NoSuchTopic(Exception):
 class Reading:
     """Reads topics. `starts` has the offset at which to begin, for partitions that are not read from their beginning.
 
-    Raises NoSuchTopic, Unavailable.
+    Raises NoSuchTopic, ClientError.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Reading:
         reader.assign({**reader.beginnings(self._partitions), **(starts or {})})
 
     def to_end(self, take: Callable[[Fetched], object]) -> None:
-        """Read each partition up to its current end, and pass all messages to `take`. Raises Unavailable."""
+        """Read each partition up to its current end, and pass all messages to `take`. Raises ClientError."""
         ends = self._reader.ends(self._partitions)
         deadline = self._clock() + SILENT_SECONDS
         while any(self._reader.position(partition) < end for partition, end in ends.items()):

@@ -8,6 +8,7 @@ For example:
 
 import fcntl
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -75,11 +76,14 @@ class Brokers:
             raise LocalError(f"{path} cannot be written: {error.strerror}.") from None
 
     def start(self) -> None:
-        """Start the brokers that do not run. Return when all are ready. After a LocalError, none of them runs."""
+        """Start the brokers that do not run. Return when all are ready. Raises LocalError.
+
+        If something is not installed, nothing changes. After any other error, no broker runs.
+        """
         check_installed()
         try:
             if not self.zookeeper.pid:
-                self.kafka.kill()  # a Kafka that still runs would not find ZooKeeper at its new port
+                self.kafka.kill()  # a Kafka that still runs might not find ZooKeeper, which may get a new port
             for broker in self:
                 broker.launch()
             for broker in self:
@@ -92,12 +96,13 @@ class Brokers:
             raise
 
     def stop(self) -> None:
-        """End the brokers that run."""
+        """End the brokers that run, even if a signal interrupts the wait for one of them."""
         self.rabbitmq.ask_to_end()
         self.kafka.ask_to_end()
-        self.rabbitmq.await_end()
-        self.kafka.await_end()
-        self.zookeeper.stop()  # last, because Kafka takes long to end without ZooKeeper
+        with ExitStack() as ends:  # calls the functions in reverse order, even if one raises
+            ends.callback(self.zookeeper.stop)  # last, because Kafka takes long to end without ZooKeeper
+            ends.callback(self.kafka.await_end)
+            ends.callback(self.rabbitmq.await_end)
 
     def __iter__(self) -> Iterator[Broker]:
         # RabbitMQ comes before Kafka, because it can start while Kafka waits for ZooKeeper.

@@ -68,7 +68,7 @@ class Broker:
         return f"see {self.log}"
 
     def can_start(self) -> bool:
-        """Return True if `launch` would not have to wait for anything."""
+        """Return True if `launch` can be called now."""
         return True
 
     def start(self) -> None:
@@ -116,9 +116,12 @@ class Broker:
         self._send(signal.SIGCONT)  # a frozen process handles SIGTERM only after this
 
     def await_end(self) -> None:
-        wait_until(lambda: not self.pid, STOP_SECONDS)
-        self.kill()
-        self._pid_file.unlink(missing_ok=True)
+        """Wait until it has ended. Kill it after STOP_SECONDS, or if a signal interrupts the wait."""
+        try:
+            wait_until(lambda: not self.pid, STOP_SECONDS)
+        finally:
+            self.kill()
+            self._pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End it by SIGKILL, like a crash."""
@@ -165,10 +168,10 @@ class Broker:
 
 
 def choose_port(name: str, wanted: int) -> int:
-    """Return the wanted port, or any free port if that is taken. 0 means any free port. Warn if the port is taken."""
+    """Return the wanted port. If it cannot be used, warn and return any free port. 0 means any free port."""
     if wanted and is_free(wanted):
         return wanted
     port = free_port()
     if wanted:
-        logger.warning("Port %d is taken by another program: %s uses %d instead.", wanted, name, port)
+        logger.warning("Port %d cannot be used: %s uses %d instead.", wanted, name, port)
     return port

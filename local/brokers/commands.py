@@ -30,7 +30,7 @@ COMMANDS = (*KAFKA_CLASSES, "rabbitmqctl")
 
 
 def run_command(brokers: Brokers, name: str, arguments: list[str]) -> NoReturn:
-    """Replace this process by the command. Raises LocalError if the broker that it needs does not run."""
+    """Replace this process by the command. Raises LocalError if something is not installed or the broker is down."""
     check_installed()
     if name in KAFKA_CLASSES:
         command = java("-Xmx512M", KAFKA_CLASSES[name], *with_address(name, arguments, brokers))

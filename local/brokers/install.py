@@ -81,7 +81,7 @@ def has_jars() -> bool:
 
 
 def fetch_jars() -> None:
-    print("Fetching Kafka and ZooKeeper (40 MB) ...", flush=True)
+    print("Fetching Kafka and ZooKeeper (48 MB) ...", flush=True)
     shutil.rmtree(JARS, ignore_errors=True)
     maven = ["mvn", "--quiet", "--batch-mode", "--file", str(POM), "dependency:copy-dependencies"]
     maven += ["-DincludeScope=runtime", f"-DoutputDirectory={JARS}"]

@@ -23,7 +23,7 @@ def script(name: str) -> str:
 class PortMapper(Broker):
     """epmd, Erlang's port mapper. It starts before RabbitMQ.
 
-    Otherwise RabbitMQ would start epmd itself. That epmd would listen on every address and outlive RabbitMQ.
+    Otherwise RabbitMQ would start an epmd that outlives it.
     """
 
     name = "epmd"
@@ -51,8 +51,10 @@ class RabbitMQ(Broker):
         super().launch()
 
     def await_end(self) -> None:
-        super().await_end()
-        self.port_mapper.stop()
+        try:
+            super().await_end()
+        finally:
+            self.port_mapper.stop()
 
     def command(self) -> list[str]:
         (self.directory / "rabbitmq.conf").write_text(SETTINGS.format(host=HOST, port=self.port))
@@ -92,7 +94,7 @@ class RabbitMQ(Broker):
         }
 
     def rabbitmqctl(self, *arguments: str) -> str:
-        """Run rabbitmqctl on this broker and return the output. Raises CalledProcessError."""
+        """Run rabbitmqctl on this broker and return the output. Raises SubprocessError."""
         command = [script("rabbitmqctl"), "--quiet", *arguments]
         return subprocess.run(
             command,

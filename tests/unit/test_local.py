@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from local import ROOT, LocalError
+from local.brokers import Brokers
 from local.brokers.commands import with_address
 from local.ports import port_from
 from local.settings import read_settings
@@ -119,3 +120,18 @@ def test_the_error_for_an_unknown_command_lists_the_known_commands_even_if_no_pa
     assert ended.returncode == 2
     assert "there is no command 'kafka-topic'. There are install, start, " in ended.stderr
     assert "kafka-topics" in ended.stderr
+
+
+def test_brokers_end_even_if_a_signal_interrupts_the_wait_for_one_of_them(tmp_path, monkeypatch):
+    brokers, ended = Brokers(tmp_path), []
+
+    def interrupted():
+        raise SystemExit(130)
+
+    monkeypatch.setattr(brokers.rabbitmq, "await_end", interrupted)
+    monkeypatch.setattr(brokers.kafka, "await_end", lambda: ended.append("Kafka"))
+    monkeypatch.setattr(brokers.zookeeper, "stop", lambda: ended.append("ZooKeeper"))
+    with pytest.raises(SystemExit):
+        brokers.stop()
+
+    assert ended == ["Kafka", "ZooKeeper"]

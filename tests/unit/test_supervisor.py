@@ -72,7 +72,7 @@ def test_a_service_that_ends_is_started_again_after_a_second():
     watched.supervisor.watch()
 
     assert (len(watched.started), watched.supervisor.process) == (1, None)
-    assert watched.said[-1] == "ping ended by itself, by signal 9. It is started again in 1 s."
+    assert watched.said[-1] == "ping ended by itself, by signal 9. It will be started again."
 
     watched.now = RESTART_SECONDS
     watched.supervisor.watch()

@@ -4,6 +4,7 @@ import itertools
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -170,6 +171,16 @@ class TestDiffers:
         stack.topics.messages[PING] = messages(0)
 
         assert verify() == 1
+
+    def test_exit_code_is_1_if_a_paced_run_with_a_difference_only_gets_later_and_later(self, stack):
+        sending = run("sending", stalled="sent", distinct=2)
+        stack.runs = [
+            replace(sending, stages=sending.stages | {"sent": replace(sending.stages["sent"], behind_seconds=late)})
+            for late in range(1000)
+        ]
+
+        assert verify() == 1
+        assert len(stack.runs) > 900
 
 
 class TestCannotTell:

@@ -49,7 +49,7 @@ class Part:
             self._bars.update(self._tasks[name], completed=count)
 
     def killed(self, service: str, answers: int) -> None:
-        line = f"  {service} killed by SIGKILL at about {answers:,} answers, and started again"
+        line = f"  {service} killed by SIGKILL at {answers:,} answers, and started again"
         self._kills.append(Text(line, "red"))
 
     def __rich__(self) -> RenderableType:

@@ -1,4 +1,5 @@
-"""Code that ping, pong and the API share, in six layers. Each layer imports only from layers below it.
+"""The code of ping and pong, in six layers. Each layer imports only from layers below it. The API
+does not use the first two.
 
 See docs/architecture.md. The last three names are one layer.
 

@@ -13,8 +13,8 @@ from messaging.settings import LOG_FORMAT, parse
 def formatter(format: str = "", log_format: str | None = None) -> logging.Formatter:
     """Return the formatter that LOG_FORMAT asks for. `format` is the format of text.
 
-    A JSON line has time, level, logger, service, run, topic and message. Run and topic are null in lines that concern
-    no run or topic. A consumer's line also has each of its figures.
+    A JSON line has time, level, logger, service, run, topic and message. Run and topic may be null. A consumer's line
+    also has each of its figures.
     """
     if not is_json(log_format):
         return logging.Formatter(format)

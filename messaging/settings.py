@@ -151,7 +151,7 @@ API_HOSTS = Address("", "must be names or addresses without ports, with commas b
 
 
 def load() -> Settings:
-    """Read config.yml and check it, for processes that `nameko run` does not start: the API, tests, benchmarks."""
+    """Read config.yml and check it, for processes that `nameko run` does not start, such as the API."""
     import yaml
     from nameko.cli.main import setup_yaml_parser  # nameko's parser fills in ${NAME}
 

@@ -7,7 +7,8 @@ from math import ceil
 STOP_SECONDS = 3
 """After SIGTERM, a service has this many seconds to finish its work.
 
-If some work is unfinished then, Kafka and RabbitMQ deliver its messages again.
+If some work is unfinished then, Kafka and RabbitMQ deliver its messages again. But the run of a plain GET ends
+`failed`.
 
 docker-compose kills a container 10 s after SIGTERM. STOP_SECONDS is less than half of that time, because closing
 connections takes time too.
@@ -49,7 +50,8 @@ class StopRequest:
     def wait(self, happens: Callable[[float], bool], seconds: float) -> bool:
         """Call `happens` again and again until it returns True. Each call gets the seconds that it may wait.
 
-        Then return True. Return False after `seconds` in total, or as soon as the stop is overdue.
+        Then return True. Return False after `seconds` in total, or earlier if `happens` returns early or the stop is
+        overdue.
         """
         slices = max(1, ceil(seconds / SLICE_SECONDS))
         return any(not self.overdue and happens(seconds / slices) for _ in range(slices))

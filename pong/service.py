@@ -22,4 +22,4 @@ class PongService:
     def answer(self, batch: Batch) -> Answers:
         answers = self.ping_topic.forward(batch)
         self.stats.record(batch)
-        return answers  # the batch is done when Kafka has acknowledged them
+        return answers  # the batch is done when Kafka has acknowledged or refused them

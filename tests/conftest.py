@@ -72,7 +72,7 @@ def stack(_stack):
     _stack.heal()
     # A stopped run has ended, but its last messages may not be consumed yet. The next run would wait behind them.
     with Ledger(_stack.brokers.kafka_bootstrap) as ledger:
-        ledger.wait_until_consumed(60)
+        ledger.wait_until_consumed()
     return _stack
 
 

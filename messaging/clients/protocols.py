@@ -103,7 +103,7 @@ class Producer(Protocol):
 
     @property
     def sent_again(self) -> Mapping[str, int]:
-        """By topic, how many messages the client itself has sent again after a lost response or to split a batch."""
+        """By topic, how many messages the client itself has sent again after an error or to split a batch."""
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything was acknowledged or has failed; return False if it takes longer than this."""
@@ -119,7 +119,7 @@ class Reader(Protocol):
         """Read these partitions, each from its offset on."""
 
     def poll(self, seconds: float) -> Polled:
-        """Wait for messages, but no longer than this. Raises Unavailable."""
+        """Wait for messages, but no longer than this. Raises Unavailable, Transactional."""
 
     def position(self, partition: Partition) -> int:
         """Return the offset from which the next poll reads. Raises Unavailable."""
@@ -152,7 +152,7 @@ class Consumer(Protocol):
     """Poll at least this often to stay in the group."""
 
     def poll(self, seconds: float) -> Polled:
-        """Wait for messages or changes, but no longer than this. Raises Unavailable."""
+        """Wait for messages or changes, but no longer than this. Raises Unavailable, Transactional."""
 
     def pause(self) -> None:
         """Let polls return no messages until `resume`. They still keep the membership, and return changes."""
@@ -234,14 +234,14 @@ class Client(Protocol):
         """Raises Unavailable."""
 
     def admin(self, seconds: float = 10) -> Admin:
-        """Make an admin. Each of its waits ends after this time, except in `set_offsets`. Raises Unavailable."""
+        """Make an admin. Each request ends after this time, except in `set_offsets`. Raises Unavailable."""
 
 
 class Waiting(Protocol):
     """Makes a blocking call of a library: directly, or in a way that lets other greenthreads continue."""
 
     def __call__(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """Return what `call` returns. Raises Unavailable after this many seconds, if the call can be interrupted."""
+        """Return what `call` returns. Raises Unavailable after this many seconds, except in `directly`."""
         raise NotImplementedError
 
 

@@ -33,7 +33,7 @@ class TransactionalProducer(Protocol):
         """Return how many partitions the topic has. Raises Unavailable."""
 
     def begin(self) -> None:
-        """Begin a transaction. Raises Fenced."""
+        """Begin a transaction. Raises Fenced, Unavailable."""
 
     def send(
         self,
@@ -66,7 +66,7 @@ class TransactionalProducer(Protocol):
         """Abort the transaction. Raises Fenced, OutcomeUnknown."""
 
     def close(self, seconds: float) -> None:
-        """Abort an open transaction, but take no longer than this."""
+        """Abort an open transaction. This may take about 1 s longer than `seconds`."""
 
 
 class TransactionalClient(Client, Protocol):

@@ -26,7 +26,7 @@ START_SECONDS = 0.1
 With DELIVERY=at-least-once, the sender puts this due time on record before it sends."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
-"""A redelivered call that the API did not put on record is at most this old, in microseconds."""
+"""The sender looks this far back, in microseconds, for the record of a call that has no `created` and comes again."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class RunSender:
         if call.created is not None or call.redelivered:
             return None
         if not self._stop.wait(claims.wait_until_reading, PAST_SECONDS):
-            raise Unavailable(f"the record of runs was not read within {PAST_SECONDS} s")
+            raise Unavailable("the record of runs was not read in time")
         return Past(Standing(stopped=claims.is_ended(run)))
 
     def _send(self, request: Request, ownership: Ownership, past: Past, queued: bool) -> Figures:

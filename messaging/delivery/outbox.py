@@ -10,7 +10,7 @@ from messaging.runs.outcome import DeliveryFailed
 from messaging.stopping import StopRequest
 
 IN_FLIGHT_BYTES = 4 * 2**20
-"""At most this many bytes may be unacknowledged. kafka-python's own `buffer_memory` does not limit them.
+"""At most this many bytes may be unacknowledged. kafka-python's own `buffer_memory` limits batches, not bytes.
 
 This is enough to keep Kafka busy. More would only cost memory, and time for garbage collection."""
 

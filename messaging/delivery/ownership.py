@@ -1,4 +1,7 @@
-"""One owner: one instance at a time sends a run, and it first reads everything on record of the run."""
+"""One owner: one instance at a time sends a run.
+
+It first reads what is on record of the run, unless only its call knows the run.
+"""
 
 import time
 from collections.abc import Callable
@@ -63,7 +66,7 @@ class Ownership:
         deadline = self._clock() + PAST_SECONDS
         self.write(request.run)
         if not self._read_back(deadline - self._clock()):
-            raise Unavailable(f"the claim to run {request.run} was not read back within {PAST_SECONDS} s")
+            raise Unavailable(f"the claim to run {request.run} was not read back in time")
         known = past.read(request.run, request.created, deadline - self._clock())
         give_up = min(deadline, self._clock() + YIELD_SECONDS)
         while self._waits_for_owner(known) and self._clock() < give_up:

@@ -25,7 +25,7 @@ class Receiving(Protocol):
         """Poll at least this often to stay in the group."""
 
     def poll(self, seconds: float) -> Sequence[Fetched]:
-        """Wait for messages, but no longer than this. Raises Unavailable."""
+        """Wait for messages, but no longer than this. Raises ClientError."""
 
     def pause(self) -> None:
         """Let polls return no messages until `resume`."""
@@ -48,7 +48,7 @@ class Receiving(Protocol):
         """Commit what is done. Called regularly."""
 
     def finish(self, seconds: float) -> None:
-        """Wait until all handled messages are done, and commit them, both within this time."""
+        """Wait until all handled messages are done, and commit them, each within about this time."""
 
     def close(self) -> None:
         """Leave the group. Raises Unavailable."""

@@ -1,7 +1,7 @@
 """Receiving from Kafka: nameko-kafka's entrypoint, changed to pass on whole batches and to commit only finished ones.
 
 Only one greenthread uses the consumer: it polls, commits and closes. The handler runs in a worker, as in any nameko
-service, and gets one batch at a time. If it returns `Answers`, the batch is done once Kafka has stored them for good.
+service, and gets one batch at a time. If it returns `Answers`, the batch is done once Kafka has stored or refused them.
 `messaging.delivery` decides when a batch is done, and how its offsets are committed.
 """
 
@@ -57,8 +57,8 @@ class Result(NamedTuple):
 class BatchConsumer(nameko_kafka.KafkaConsumer):
     """After each poll, calls the decorated method with one `Batch` for each topic, or with smaller parts of it.
 
-    Options are kafka-python's. They override KAFKA_CONSUMER in the configuration. The group is the service's name, so
-    all instances of a service share its topics. A handler that raises gets the same batch again.
+    Options are kafka-python's. They override KAFKA_CONSUMER in the configuration. By default, the group is the
+    service's name, so all instances of a service share its topics. A handler that raises gets the same batch again.
     """
 
     stopping = Stopping()
@@ -72,7 +72,7 @@ class BatchConsumer(nameko_kafka.KafkaConsumer):
         self._thread: Any = None
         self._slot: str | None = None
         self._joined = False  # True for a member of the group, even without partitions
-        self._kafka_answers = False  # True if Kafka answered at the last poll
+        self._kafka_answers = False  # True if the last poll raised no error
         self._next_commit = 0.0
         self._idle_until = 0.0  # when the last poll without messages returned
 

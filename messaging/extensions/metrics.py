@@ -1,4 +1,4 @@
-"""The metrics that only the process of a service knows, at http://host:METRICS_PORT/metrics, in Prometheus' format."""
+"""The metrics that only the process of a service knows, in Prometheus' format, at METRICS_PORT or a port near it."""
 
 import logging
 import socket

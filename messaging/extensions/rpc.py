@@ -3,7 +3,7 @@
 There are three differences from nameko's own. First, calls cannot take all workers, because the Kafka consumer needs
 one. Second, when a service must stop, it finishes the calls that it has begun, and leaves all others in their queue.
 (nameko closes the connection at once. RabbitMQ then gives the unfinished calls to another instance, which carries them
-out again.) Third, every wait for RabbitMQ has a timeout: at start, for a reply, and when stopping.
+out again.) Third, waits for RabbitMQ have a timeout: at start, for a reply, and when stopping.
 """
 
 import logging

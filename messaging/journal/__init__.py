@@ -2,5 +2,5 @@
 
 It has two compacted topics. `run-requests` says what each run asks for, who sends it, and if it was stopped. This topic
 is small, and every process reads it. `run-states` has the counts of each stage. The API reads those of all runs that it
-keeps. A sender reads only those of its run.
+keeps. A sender keeps only those of its run.
 """

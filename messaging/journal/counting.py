@@ -28,7 +28,7 @@ class Counting:
     def answered(self, batch: Batch, refused: Sequence[int], at: int) -> None:
         """Count the answers to a batch.
 
-        Kafka refused the answers at the indices in `refused`. It acknowledged all others at time `at`.
+        Kafka refused the answers at the indices in `refused`. All others count as acknowledged at time `at`.
         """
         if not refused:
             self._count(f"{self._service}_answered", batch, at)

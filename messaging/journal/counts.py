@@ -105,7 +105,7 @@ class SentCounts:
         self._entry.stage.add(block.numbers, size, [block.partition] * count, block.sent_times, at)
 
     def records(self, sender: Sender, failed: BitMap | None = None) -> Records:
-        """Return the state, to be sent before the commit. `failed` has the numbers of messages that Kafka refuses."""
+        """Return the state, to be sent before the commit. `failed` has the numbers of refused messages."""
         entry = self._entry
         entry.stage.failed = failed or BitMap()
         value = State(entry.stage, sender).encode()

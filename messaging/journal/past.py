@@ -1,4 +1,4 @@
-"""Reads everything that is on record of one run, for the instance that takes it over."""
+"""Reads what is on record of the sending of one run, for the instance that takes it over."""
 
 import threading
 import time
@@ -69,7 +69,7 @@ class Past:
 
     @property
     def start(self) -> int | None:
-        """When message 0 of a paced run is due; None if no instance has begun to send the run."""
+        """When message 0 of a paced run is due; None if it is not on record."""
         return start_of(self._senders)
 
     def has_yielded(self, claim: str) -> bool:
@@ -98,7 +98,7 @@ class PastReader:
         seconds = max(0.0, seconds)
         deadline = time.monotonic() + seconds
         if not self._stop.wait(lambda slice_: self._lock.acquire(timeout=slice_), seconds):
-            raise Unavailable(f"the record of run {run} was not read within {seconds} s")
+            raise Unavailable(f"the record of run {run} was not read in time")
         try:
             self._reader = self._reader or self._client.reader()
             return self._read(self._reader, run, created, deadline)

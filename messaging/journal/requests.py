@@ -91,7 +91,7 @@ class Standing:
     accepted_by: str | None = None
     """The writer of the first record that has a request. If several requests have one id, only the first one counts.
 
-    This record is a CLAIM if the API did not put the run on record before it called the service."""
+    This record may be a CLAIM, if the API did not put the run on record before it called the service."""
     queued: bool = False
     on_disk: bool = False
     """True if RabbitMQ has the call on disk."""

@@ -2,7 +2,7 @@
 
 A record's key is run/stage/state key. Its value is the newest state, which has all counts since the state began. A
 process begins a new state, with a new key, when it starts, after an abort, after a pause, and when a state gets too
-large. All records of a run are in one partition.
+large or is refused. All records of a run are in one partition.
 """
 
 import json

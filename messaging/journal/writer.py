@@ -44,7 +44,7 @@ LARGEST_STATE = 256 * 1024
 """In bytes. A larger state is closed, and the stage continues in a new state with a new key."""
 
 STATE_BYTES_PER_SECOND = 512 * 1024
-"""A large state is published less often, so that all its publications stay below this rate."""
+"""`publish` skips a large state for a while, so that it stays below this rate."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Entry:
     """The publications under way. Each has the entry's `changed`, its number of messages, and the delivery."""
     touched: float = 0.0
     not_before: float = 0.0
-    """`publish` skips the state until this time. `flush` does not."""
+    """Only `publish` skips the state until this time."""
     closed: bool = False
 
     @property

@@ -23,7 +23,7 @@ class Batch:
     poll_seconds: float
     """How long the poll took."""
     received_at: int = field(default_factory=lambda: time.time_ns() // 1000)
-    """When the poll returned, in microseconds since the epoch."""
+    """When the batch was made, in microseconds since the epoch."""
     idle_until: float = 0.0
     """When the last poll without messages returned, by `time.perf_counter`. Until then, nothing was to be done."""
 

@@ -12,7 +12,8 @@ class TooLarge(DeliveryFailed):
 
 
 class RunStopped(Exception):
-    """A user ended the run, or the service stops. The text says how many messages were sent."""
+    """The sending must stop, usually because a user ended the run or the service stops. The text says how many messages
+    were sent."""
 
 
 class StoppedForGood(RunStopped):

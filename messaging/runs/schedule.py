@@ -1,7 +1,7 @@
 """The schedule of a paced run: message i is due at start + i / rate. Times are in microseconds since the epoch.
 
-The times come from the wall clock, because all instances share this clock. If another instance takes the run over, it
-uses the same start.
+The times come from the wall clock, because it is about the same at all instances. If another instance takes the run
+over, it uses the same start.
 """
 
 import time

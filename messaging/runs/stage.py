@@ -85,7 +85,7 @@ class Stage:
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Self:
-        """Raises KeyError, TypeError or ValueError if the members are not those of a state."""
+        """Raises an exception of any type if the members are not those of a state."""
         latencies = Latencies(_counter(members["latencies"]), members["longest"], members["clock_skew"])
         return cls(
             **{name: members[name] for name in PLAIN},

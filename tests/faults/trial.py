@@ -104,7 +104,7 @@ class Trial:
         """Wait until all runs have ended. Audit them, and fail if one is not in these states."""
         eventually(lambda: all(self.run(path)["state"] in FINAL for path in self.paths), seconds, "a run does not end")
         ended = time.monotonic()
-        self.ledger.wait_until_consumed(60)
+        self.ledger.wait_until_consumed()
         books = Books(self.ledger, [self.run(path) for path in self.paths])
         runs = [self.run(path) for path in self.paths]  # ask again, because the API has read more meanwhile
 

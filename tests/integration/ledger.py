@@ -61,7 +61,7 @@ class Ledger:
         """Return how many offsets lie between the commits of a group and the end of a topic."""
         return sum(self._ends(topic).values()) - sum(self.committed(group, topic).values())
 
-    def wait_until_consumed(self, seconds: float = 40) -> None:
+    def wait_until_consumed(self, seconds: float = 60) -> None:
         """Wait until pong and ping have committed everything in their topics."""
         eventually(
             lambda: self.lag("pong", "pong") == self.lag("ping", "ping") == 0, seconds, "messages are not consumed"

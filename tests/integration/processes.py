@@ -17,7 +17,7 @@ from tests.integration.contract import check
 FINAL = "done", "failed", "stopped"
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30, what: str = ""):
+def eventually(condition: Callable[[], object], seconds: float = 60, what: str = ""):
     """Call `condition` until it returns a true value, and return that. Raises AssertionError after `seconds`.
 
     If `condition` raises AssertionError, OSError or ClientError, that counts as false.

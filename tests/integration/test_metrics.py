@@ -71,7 +71,7 @@ def wait_for_looks(stack: Stack) -> None:
     """Wait until every process of the API has measured again, and shows the result."""
     now = time.time()
     for _ in range(8):  # each request may reach any process
-        eventually(lambda: stack.get("/metrics.json").json()["at"] > now + 2 * PACE_SECONDS, 20)
+        eventually(lambda: stack.get("/metrics.json").json()["at"] > now + 2 * PACE_SECONDS)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_every_metric_has_a_value_after_a_run_except_those_that_compare_brokers(
     send(stack)
     wanted = {metric.name for metric in METRICS} - OF_SEVERAL_BROKERS - {d.LATENCY.name}
 
-    eventually(lambda: wanted <= of_api(stack).names, 10, "not all metrics have a value")
+    eventually(lambda: wanted <= of_api(stack).names, what="not all metrics have a value")
     for process in stack.ping, stack.pong:
         assert of_service(process).names >= OF_SERVICES
     json = stack.get("/metrics.json").json()["metrics"]
@@ -122,7 +122,7 @@ def test_a_service_reports_how_many_messages_it_has_sent_and_received(stack, nam
 
     for counter, topic in (service.ACKNOWLEDGED, other), (service.RECEIVED, name):
         wanted = MESSAGES + (before.of(f"{counter}_total", topic=topic) if f"{counter}_total" in before.names else 0)
-        eventually(lambda c=counter, t=topic, w=wanted: of_service(process).of(f"{c}_total", topic=t) == w, 20)
+        eventually(lambda c=counter, t=topic, w=wanted: of_service(process).of(f"{c}_total", topic=t) == w)
     assert of_service(process).of(f"{service.FAILED}_total") == 0
 
 
@@ -137,8 +137,8 @@ def test_every_process_of_the_api_reports_the_same_counters(stack, before):
 
 def test_load_on_one_partition_moves_the_skew_of_its_topic(stack, brokers, before):
     send(stack, "pong")
-    spread = eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping"), 10)
-    eventually(lambda: (d.MESSAGE_SKEW.name, ("topic", "ping")) not in of_api(stack), 30, "the skew is still shown")
+    spread = eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping"))
+    eventually(lambda: (d.MESSAGE_SKEW.name, ("topic", "ping")) not in of_api(stack), what="the skew is still shown")
 
     producer = client_at(brokers.kafka_bootstrap).producer()
     assert producer.send("ping", [None] * MESSAGES, [b"x"] * MESSAGES, [2] * MESSAGES).wait(20)
@@ -146,18 +146,18 @@ def test_load_on_one_partition_moves_the_skew_of_its_topic(stack, brokers, befor
 
     assert 1 <= spread < 1.5
     # One process of the API may still show the old skew for a moment.
-    eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping") == 4, 20, "the skew is not 4")
+    eventually(lambda: of_api(stack).of(d.MESSAGE_SKEW.name, topic="ping") == 4, what="the skew is not 4")
 
 
 def test_the_lag_of_a_frozen_service_gets_older(stack, before):
     stack.pong.freeze()
     send(stack)
 
-    eventually(lambda: lag(stack, "pong") == MESSAGES, 20)
+    eventually(lambda: lag(stack, "pong") == MESSAGES)
     first = of_api(stack).of(d.LAG_SECONDS.name, group="pong", partition="0")
-    eventually(lambda: of_api(stack).of(d.LAG_SECONDS.name, group="pong", partition="0") > first + 3, 20)
+    eventually(lambda: of_api(stack).of(d.LAG_SECONDS.name, group="pong", partition="0") > first + 3)
     stack.pong.resume()
-    eventually(lambda: lag(stack, "pong") == 0, 30)
+    eventually(lambda: lag(stack, "pong") == 0)
     assert of_api(stack).of(d.LAG_SECONDS.name, group="pong") == 0
 
 

@@ -174,7 +174,7 @@ def test_a_second_read_waits_for_the_first_one_but_not_longer_than_its_own_timeo
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(reader.read, request_.run, request_.created, 5)
         assert reading.wait(5)
-        with pytest.raises(Unavailable, match="was not read within"):
+        with pytest.raises(Unavailable, match="was not read in time"):
             reader.read(request_.run, request_.created, 0.01)
         may_go_on.set()
         assert first.result(5) == Past()

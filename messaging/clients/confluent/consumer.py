@@ -100,7 +100,7 @@ class ConfluentConsumer:
             self._consumer.seek(TopicPartition(*partition, offset))
 
     def commit(self, offsets: Mapping[Partition, int], seconds: float) -> None:
-        """Commit, and poll for Kafka's response. librdkafka's own wait has no timeout, and blocks all threads."""
+        """Commit, and poll for Kafka's response. librdkafka's own wait has no timeout, and blocks all greenthreads."""
         deadline = time.monotonic() + seconds
         was_paused = self._is_paused
         self._log_commit_errors()
@@ -142,7 +142,7 @@ class ConfluentConsumer:
 
     def close(self) -> None:
         self._is_closing = True
-        with translated(), suppress(RuntimeError):  # raised if it is closed already
+        with translated(), suppress(RuntimeError):  # `unassign` raises it if the consumer is closed already
             if self._owes_unassign:  # without `unassign`, `close` would wait forever
                 self._consumer.unassign()
             self._waiting(self._consumer.close, CLOSE_SECONDS)

@@ -22,8 +22,6 @@ from messaging.clients.kafka_python.errors import translated
 from messaging.clients.kafka_python.partitions import theirs, with_metadata
 from messaging.clients.protocols import Cluster, Partition, Topic
 
-# Without this, kafka-python first asks the broker for its version, which takes longer than the request itself.
-BROKER_VERSION = 2, 5, 0
 POLL_MS = 20
 
 
@@ -57,9 +55,7 @@ class KafkaPythonAdmin:
         self._servers = servers
         self._milliseconds = round(seconds * 1000)
         with translated():
-            self._admin = AdminClient(
-                bootstrap_servers=servers, api_version=BROKER_VERSION, request_timeout_ms=self._milliseconds
-            )
+            self._admin = AdminClient(bootstrap_servers=servers, request_timeout_ms=self._milliseconds)
 
     def create(self, topic: Topic) -> bool:
         new = NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=dict(topic.options))

@@ -22,7 +22,7 @@ from messaging.runs.batch import Batch
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 0.2
-"""The longest time that a transaction is open while messages arrive, in seconds. A call of `commit` ends it earlier."""
+"""A transaction that is open for this long, in seconds, is committed at the next check. `commit` may come earlier."""
 
 IDLE_SECONDS = 0.02
 """A transaction is committed when no more messages come for this long, in seconds."""
@@ -47,7 +47,7 @@ class Clients(NamedTuple):
 class ExactlyOnce:
     """Handles messages in transactions. Implements `messaging.delivery.receiving.Receiving`.
 
-    `connect` makes both clients. It raises Unavailable, and Fenced if another process has the same transactional id.
+    `connect` makes both clients. It raises Unavailable, and Fenced if another process takes the id meanwhile.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class ExactlyOnce:
 
     def _conclude(self, clients: Clients, seconds: float) -> None:
         offsets = {p: offset for fetched in self._handled for p, offset in fetched.next_offsets.items()}
-        # The states come after the answers. So a reader of a state finds all answers that the state counts.
+        # Kafka has all answers before the commit. So a reader of a state finds all answers that the state counts.
         clients.producer.send(RUN_STATES, *self._counts.records(), seconds)
         clients.producer.commit(seconds, offsets, clients.consumer.membership)
         self._counts.committed()

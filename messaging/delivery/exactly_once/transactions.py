@@ -67,7 +67,7 @@ class Transactions:
         self._sent = 0
         """How many messages of the run are committed, including those of earlier senders."""
         self.first_sent: int | None = None
-        """The time in the stamp of the first message, in microseconds since the epoch."""
+        """When the first message was sent or due, in microseconds since the epoch."""
         self.failed = BitMap()
         """The numbers of the messages whose transaction Kafka has refused."""
 

@@ -25,7 +25,7 @@ PYTHONS = [(3, 11), (3, 13)]
 GLIBC = 36
 """The newest glibc 2.x that a wheel may ask for. Debian 12 has this glibc.
 
-Of all releases of Debian and Ubuntu with Python 3.11 or newer, Debian 12 has the oldest glibc."""
+Of all releases of Debian and Ubuntu whose default Python is 3.11 or newer, Debian 12 has the oldest glibc."""
 MACOS = (14, 0)
 """The newest macOS that a wheel may ask for."""
 SECONDS = 60

@@ -35,7 +35,7 @@ def refuse_foreign_host() -> None:
 
 
 def refuse_foreign_site() -> None:
-    """Raise Problem 403 if the page of another site could send messages or stop a run."""
+    """Raise Problem 403 if a request from the page of another site could send messages or stop a run."""
     acts = request.method not in READING or request.blueprint == "sending"  # there, GET sends messages too
     if acts and _is_from_another_site():
         raise Problem(403, "A page of another site may not send messages or stop runs. Open this API's own page, at /.")

@@ -1,10 +1,10 @@
 """Gunicorn's worker with threads, changed so that slow or silent clients occupy no thread.
 
-Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. A thousand connections that send
-only half a request block all other connections. In this worker, the main loop reads the head of each
-request. A thread gets the request when the head is complete. No thread waits for a body, because the API refuses
-requests with a body. The main loop also closes connections, and does not block until the client closes its side. (This
-worker serves HTTP/1 without TLS. For TLS or HTTP/2, put a proxy in front of the API.)
+Gunicorn 27 gives a new connection to a thread, and the thread waits for the request. If a thousand connections send
+only half a request, they block all other connections. In this worker, the main loop reads the head of each request. A
+thread gets the request when the head is complete. No thread waits for a body, because the API refuses requests with a
+body. The main loop also closes connections, and does not block until the client closes its side. (This worker serves
+HTTP/1 without TLS. For TLS or HTTP/2, put a proxy in front of the API.)
 """
 
 import errno

@@ -56,7 +56,7 @@ def bounce(
 ) -> Bounced:
     """Send the messages, kill services as in KILLS, and wait for the last answer.
 
-    `answers` returns about how many messages are in topic ping.
+    `answers` returns the approximate number of messages in topic ping.
 
     Raises BenchmarkError if a service ends by itself, or if nothing changes for STALLED_SECONDS.
     """

@@ -59,7 +59,7 @@ class Supervisor(Generic[P]):
             self._say(f"  {self.name}, process {self.process.pid}")
 
     def watch(self) -> None:
-        """Check the process once. If it has ended, restart it as soon as possible. Raises LocalError when giving up."""
+        """Check the process once. If it has ended, a later call restarts it. Raises LocalError when giving up."""
         if not self.process:
             if self._clock() >= self._start_at:
                 self.start()

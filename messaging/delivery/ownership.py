@@ -1,6 +1,6 @@
 """One owner: one instance at a time sends a run.
 
-It first reads what is on record of the run, unless only its call knows the run.
+It first reads what is on record of the run, unless no other instance can have begun the run.
 """
 
 import time

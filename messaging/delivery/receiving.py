@@ -48,7 +48,7 @@ class Receiving(Protocol):
         """Commit what is done. Called regularly."""
 
     def finish(self, seconds: float) -> None:
-        """Wait until all handled messages are done, and commit them, each within about this time."""
+        """Wait until all handled messages are done, then commit them. Each of these two steps may take this time."""
 
     def close(self) -> None:
         """Leave the group. Raises Unavailable."""

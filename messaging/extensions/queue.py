@@ -83,7 +83,7 @@ class QueueConsumer(nameko.messaging.QueueConsumer):
         super().handle_message(provider, body, message)
 
     def holds(self, message: Message) -> bool:
-        """Return False if the call has ended, or if it came over an earlier connection. Then RabbitMQ has it again."""
+        """Return False if the call has ended, or if RabbitMQ has taken it back because its connection was lost."""
         return message in self._unanswered
 
     def ack_message(self, message: Message) -> None:

@@ -38,7 +38,10 @@ class Topic:
         self._redelivered = redelivered
 
     def forward(self, batch: Batch) -> Answers:
-        """Send the messages of a batch to this topic, unchanged. It is done once Kafka has stored or refused them."""
+        """Send the messages of a batch to this topic, unchanged.
+
+        The batch is done once Kafka has stored or refused them.
+        """
         return self._forward(batch)
 
     def send_run(

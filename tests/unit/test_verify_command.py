@@ -171,7 +171,7 @@ class TestDiffers:
 
         assert verify() == 1
 
-    def test_exit_code_is_1_if_a_paced_run_with_a_difference_only_gets_later_and_later(self, stack):
+    def test_exit_code_is_1_if_there_is_a_difference_and_only_the_delay_of_a_paced_run_grows(self, stack):
         stack.runs = [run("sending", "sent", 2, late) for late in range(1000)]
         assert (verify(), len(stack.runs) > 900) == (1, True)
 

@@ -32,7 +32,7 @@ class ConfluentTransactionalProducer:
 
     def __init__(self, transactional_id: str, options: Mapping[str, object], limits: TopicLimits, waiting: Waiting):
         made = {**options, **TRANSACTIONS, "transactional.id": transactional_id, "error_cb": lambda error: None}
-        # librdkafka then uses transaction.timeout.ms. It refuses a message.timeout.ms that is longer than that.
+        # Without message.timeout.ms, librdkafka uses transaction.timeout.ms. It refuses a longer message.timeout.ms.
         made.pop("message.timeout.ms", None)
         self._limits = limits
         self._waiting = waiting

@@ -65,8 +65,8 @@ class KafkaPythonConsumer:
         try:
             fetched = fetch(self._consumer, seconds, self._waiting)
         except _Interrupted:
-            # A change of the metadata may cause a rebalance. If it is undone before the next poll, kafka-python sees no
-            # need to rejoin. Then it would keep the partitions and call no callback.
+            # A change of the metadata may cause a rebalance. If the metadata changes back before the next poll,
+            # kafka-python sees no need to rejoin. Then it would keep the partitions and call no callback.
             self._consumer._coordinator.request_rejoin()
             fetched = []
         changes, self._listener.changes = self._listener.changes, []

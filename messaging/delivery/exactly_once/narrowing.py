@@ -54,7 +54,11 @@ class Narrowing:
         if counts.total() == 1:
             partition, offset = _partition(handled[0]), handled[0].offsets[0]
             self._left_out[partition] = offset
-            log.error("topic %s, partition %d, offset %d: Kafka refuses its answer or its record", *partition, offset)
+            log.error(
+                "topic %s, partition %d, offset %d: Kafka refuses the answer, or the state that counts it",
+                *partition,
+                offset,
+            )
 
     def committed(self, handled: Sequence[Fetched]) -> None:
         """Note that a transaction with these messages was committed. The next one may have twice as many.

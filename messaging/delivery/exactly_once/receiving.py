@@ -47,7 +47,7 @@ class Clients(NamedTuple):
 class ExactlyOnce:
     """Handles messages in transactions. Implements `messaging.delivery.receiving.Receiving`.
 
-    `connect` makes both clients. It raises Unavailable, and Fenced if another process takes the id meanwhile.
+    `connect` makes both clients. It raises Unavailable, or Fenced if another process takes the transactional id.
     """
 
     def __init__(

@@ -48,7 +48,8 @@ def memory(stack: Stack) -> dict[str, int]:
     stack.wait_until_ready()
     for _ in range(4):
         for path in "/ping/100/100", "/pong/100/100", "/runs":
-            assert stack.get(path).status_code == 200
+            # One process of the API may be ready, while the other one still reads the history.
+            eventually(lambda path=path: stack.get(path).status_code == 200, what=f"{path} does not respond with 200")
     workers = children(stack.api.pid)
     return {
         "ping": resident(stack.ping.pid),

@@ -53,8 +53,8 @@ class Reading:
     def lost_since(self, milliseconds: int) -> list[Partition]:
         """Return the partitions from which Kafka may have deleted messages of this time or later.
 
-        Such a partition does not begin at offset 0, because Kafka has deleted its beginning. It holds no message from
-        before this time. The time counts from the epoch. Raises Unavailable.
+        Kafka has deleted the beginning of such a partition, so it does not begin at offset 0. It also holds no older
+        message: otherwise Kafka has deleted only older ones. The time counts from the epoch. Raises Unavailable.
         """
         shortened = {p: offset for p, offset in self._reader.beginnings(self._partitions).items() if offset > 0}
         since = self._reader.offsets_at([*shortened], milliseconds) if shortened else {}

@@ -12,7 +12,7 @@ LIMIT = 60_000
 @pytest.fixture(scope="module", autouse=True)
 def limit(brokers, _stack):
     """Topic `ping` has the limit while the tests of this module run."""
-    _stack.heal()  # the test before may have stopped something; and when the stack is ready, the topic exists
+    _stack.heal()  # starts what the previous test has stopped. Then the topic exists.
     change = "--alter", "--entity-type", "topics", "--entity-name", "ping"
     kafka_command(brokers, "kafka-configs", *change, "--add-config", f"max.message.bytes={LIMIT}")
     if CONFLUENT and not EXACTLY_ONCE:

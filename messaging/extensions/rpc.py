@@ -89,6 +89,8 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
             while not replying.dead:
                 replied = replying.wait()  # may return too early, see `in_a_thread`
             return replied
+        if replying.dead:  # the reply and the time ended together
+            return replying.wait()
         replying.kill()
         return self._give_up(message, "RabbitMQ did not answer in time", result, exc_info)
 

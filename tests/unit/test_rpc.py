@@ -1,5 +1,6 @@
 """Calls over RabbitMQ: how many run at once, and how each one ends. The tests need no RabbitMQ and no workers."""
 
+import time
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -105,6 +106,17 @@ def test_a_call_is_answered_and_then_acknowledged(service):
 
     service.end(1, {"num_messages": 5})
     assert (message.fate, service.replies) == (["acknowledged"], [{"num_messages": 5}])
+
+
+def test_a_call_is_acknowledged_once_if_the_reply_ends_when_its_time_is_over(service, monkeypatch):
+    # Given a reply that blocks all greenthreads for longer than it may take
+    service.stop.ask()
+    monkeypatch.setattr(service.stop, "_since", time.monotonic() - 60)
+    monkeypatch.setattr(nameko.rpc.Responder, "send_response", lambda self, *reply: time.sleep(0.2) or reply)
+    message = Message(1)
+
+    assert service.consumer.handle_result(message, "the reply", None) == ("the reply", None)
+    assert message.fate == ["acknowledged"]
 
 
 def test_a_call_that_fails_gets_its_error_as_the_reply(service):

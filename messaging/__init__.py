@@ -1,7 +1,6 @@
-"""The code of ping and pong, in six layers. Each layer imports only from layers below it. The API
-does not use the first two.
+"""The code of ping and pong, in six layers. Each layer imports only from layers below it.
 
-See docs/architecture.md. The last three names are one layer.
+The API does not use the first two. See docs/architecture.md. The last three names are one layer.
 
 extensions  nameko: the entrypoint, the dependency providers, RPC, statistics, stopping
 delivery    decides when work is done and its offsets may be committed

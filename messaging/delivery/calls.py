@@ -26,7 +26,7 @@ START_SECONDS = 0.1
 With DELIVERY=at-least-once, the sender puts this due time on record before it sends."""
 
 LOOK_BACK = 24 * 3600 * 1_000_000
-"""The sender looks this far back, in microseconds, for the record of a call that has no `created` and comes again."""
+"""In microseconds. If a call without `created` comes again, the sender looks for its record this far back."""
 
 
 @dataclass(frozen=True)

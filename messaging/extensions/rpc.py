@@ -87,9 +87,8 @@ class RpcConsumer(nameko.rpc.RpcConsumer):
         replying = eventlet.spawn(self._try_to_reply, message, result, exc_info)
         with Timeout(self.stopping.left, False):
             while not replying.dead:
-                replied = replying.wait()  # may return too early, see `in_a_thread`
-            return replied
-        if replying.dead:  # the reply and the time ended together
+                replying.wait()  # may return too early, see `in_a_thread`
+        if replying.dead:  # even if the time is over, because both may have ended together
             return replying.wait()
         replying.kill()
         return self._give_up(message, "RabbitMQ did not answer in time", result, exc_info)

@@ -110,9 +110,8 @@ def connected(container: Any, topics: Sequence[Topic], make: Callable[[Client], 
 def calm_garbage_collector() -> None:
     """Make Python's garbage collector run less often. It took a quarter of the sending time.
 
-    kafka-python makes several objects per message. They live until the acknowledgement. So the collector visits
-    them and finds hardly any garbage. `gc.freeze` excludes the objects that exist now from all later
-    passes.
+    kafka-python makes several objects per message. They live until the acknowledgement. So the collector visits them
+    and finds hardly any garbage. `gc.freeze` excludes the objects that exist now from all later passes.
     """
     gc.collect()
     gc.freeze()

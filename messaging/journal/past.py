@@ -1,4 +1,4 @@
-"""Reads what is on record of the sending of one run, for the instance that takes it over."""
+"""Reads what the earlier senders of a run have put on record. The next sender needs it."""
 
 import threading
 import time

@@ -4,19 +4,18 @@
 """
 
 import json
-import struct
 from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import product
 from uuid import UUID
 
 from pyroaring import BitMap
 
 from client.runs import Run
 from client.verify import counting
+from client.verify.counting import STAMP
 from client.verify.judging import TOPICS, Verdict, judge
 from client.verify.reading import Reading
 from messaging.clients.protocols import Fetched, Partition
@@ -33,11 +32,8 @@ class Stage:
     """The numbers of the messages that Kafka did not take."""
 
 
-STAMP = struct.Struct(">16sQQ")
-"""Run, number and time in a message's key."""
-
 STAGES = {"pong": ("pong_received", "pong_answered"), "ping": ("ping_received",)}
-"""What each service has done with a message before it commits the message."""
+"""The stages of each service. A message is on record at all of them before its offset is committed."""
 
 
 def by_run(keys: Iterable[bytes | None]) -> dict[str, set[bytes]]:
@@ -154,11 +150,12 @@ def check_committed(ledger: Ledger) -> None:
     handled = recorded(ledger)  # read after the commits, so that it is at least as new
     for service, offsets in committed.items():
         records = ledger.records(service)
-        stamps = by_run(record.key for record in records if record.offset < offsets.get(record.partition, 0))
-        for run, stage in product(stamps, STAGES[service]):
-            numbers = BitMap(STAMP.unpack(stamp)[1] for stamp in stamps[run])
-            unknown = numbers - handled[run, stage].numbers - handled[run, stage].failed
-            assert not unknown, f"messages {unknown} of {run} are committed, but not on record as {stage}"
+        keys = (record.key for record in records if record.offset < offsets.get(record.partition, 0))
+        for run, stamps in by_run(keys).items():
+            numbers = BitMap(STAMP.unpack(stamp)[1] for stamp in stamps)
+            for stage in STAGES[service]:
+                unknown = numbers - handled[run, stage].numbers - handled[run, stage].failed
+                assert not unknown, f"messages {unknown} of {run} are committed, but not on record as {stage}"
 
 
 def _bitmap(text: str) -> BitMap:

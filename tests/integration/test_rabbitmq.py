@@ -1,4 +1,4 @@
-"""What ping and pong do if RabbitMQ is down, is frozen or refuses them, and if a message is not a call."""
+"""RabbitMQ is down or frozen, or refuses ping and pong. Or a message is not a call."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -146,7 +146,7 @@ def test_nameko_finds_the_default_address_of_rabbitmq_in_its_configuration():
 
 
 def test_the_limits_fit_the_client_and_the_stamps():
-    # The client adds 88 bytes to key and value, for the headers of the record and its batch.
+    # The headers of a record and of its batch have 88 bytes together.
     assert NUMBERS["MAX_SIZE"].most + SIZE + 88 <= settings.load().kafka.producer["max_request_size"]
     assert NUMBERS["MAX_MESSAGES"].most <= LARGEST_NUMBER
 
